@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds, installs and tests vfcap outside a kernel tree; see "make help".
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+LAB := tools/testing/lab
+
+# One folder per kernel, of links to the sources: kernels differ in what they
+# leave there, and the sources stay clean.
+RELEASE_FILE = $(KDIR)/include/config/kernel.release
+OUT = build/$(shell cat $(RELEASE_FILE))
+KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
+	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m
+
+.PHONY: modules modules_install demo check lint clean help
+
+modules: links
+	+$(KBUILD) modules
+
+modules_install: modules
+	+$(KBUILD) modules_install
+
+.PHONY: links
+links:
+	@test -f $(RELEASE_FILE) || { \
+		echo "no kernel headers in $(KDIR): install linux-headers-$$(uname -r), or set KDIR"; \
+		exit 1; }
+	@mkdir -p $(OUT)/tools/testing
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/drivers $(CURDIR)/include $(OUT)/
+	@cp -rsf $(CURDIR)/tools/testing/fixture $(OUT)/tools/testing/
+
+demo:
+	$(LAB)/demo
+
+check:
+	$(LAB)/check $(TESTS)
+
+lint:
+	$(LAB)/lint
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make                  build both modules for KDIR (default: the running kernel)'
+	@echo 'make modules_install  install them; run as root'
+	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
+	@echo 'make check            build for all kernels and run all tests; as root'
+	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
+	@echo 'make lint             checkpatch, sparse, W=1, clang, shellcheck; as root'
+	@echo 'make clean            remove build/'
+	@echo
+	@echo 'demo, check and lint make what they need in a cache outside the checkout,'
+	@echo 'see $(LAB)/setup --help.'
