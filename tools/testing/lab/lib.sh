@@ -130,3 +130,109 @@ in_root()		# COMMAND...
 
 	in_root_dir "$(root_dir)" "$@"
 }
+
+# Where a kernel is, as seen in the root, and what it needs; makes it if it is
+# not there. Sets KERNEL_IMAGE, KERNEL_BUILD (for modules), KERNEL_RELEASE,
+# KERNEL_OUT (below the checkout) and KERNEL_MODULES (on the host, of a kernel
+# whose modules are not in the root).
+select_kernel()		# NAME
+{
+	local dir root
+
+	root=$(root_dir)
+	case " $KERNELS_BUILT : $KERNELS_STOCK " in
+	*" $1 "*:*)
+		"$LAB_DIR/setup" kernel "$1"
+		dir=$CACHE_DIR/$1
+		KERNEL_IMAGE=/cache/$1/bzImage
+		KERNEL_BUILD=/cache/$1/build
+		KERNEL_RELEASE=$(< "$dir/build/include/config/kernel.release")
+		KERNEL_MODULES=$(realpath "$dir")/lib/modules/$KERNEL_RELEASE
+		;;
+	*:*" $1 "*)
+		"$LAB_DIR/setup" root
+		KERNEL_IMAGE=/boot/$1
+		KERNEL_RELEASE=$(readlink "$root/usr/lib/modules/$1")
+		KERNEL_BUILD=/usr/lib/modules/$KERNEL_RELEASE/build
+		KERNEL_MODULES=""
+		;;
+	*)
+		die "no kernel '$1'; there are: $KERNELS_BUILT $KERNELS_STOCK"
+		;;
+	esac
+	KERNEL_OUT=build/$KERNEL_RELEASE
+	KERNEL_ARGS=""
+}
+
+# Build the modules, the fixture and the tests for the selected kernel, and the
+# initramfs that takes it to its root.
+build_kernel_modules()
+{
+	mkdir -p "$TOP_DIR/build"
+	exec 8> "$TOP_DIR/build/lock"
+	flock 8
+	if ! in_root_with_modules make -s -C /vfcap/tools/testing/lab \
+		-f vm.mk KDIR="$KERNEL_BUILD" RELEASE="$KERNEL_RELEASE" \
+		> "$TOP_DIR/build/build.log" 2>&1 < /dev/null; then
+		cat "$TOP_DIR/build/build.log" >&2
+		die "building for kernel $KERNEL_RELEASE failed"
+	fi
+	exec 8>&-
+}
+
+in_root_with_modules()	# COMMAND...
+{
+	local ROOT_TMPFS=() ROOT_BINDS=()
+
+	if [ "$KERNEL_MODULES" ]; then
+		ROOT_TMPFS+=(/usr/lib/modules)
+		ROOT_BINDS+=("$KERNEL_MODULES:/usr/lib/modules/$KERNEL_RELEASE")
+	fi
+	in_root "$@"
+}
+
+# /dev/kvm may be there and not work: see what a kernel does on it. Once a day.
+kvm_works()
+{
+	local stamp=$CACHE_DIR/kvm-probe
+
+	[ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
+		return
+	if [ -z "$(find "$stamp" -mmin -1440 2> /dev/null)" ]; then
+		in_root timeout 30 qemu-system-x86_64 -nodefaults -display none \
+			-no-reboot -M q35 -accel kvm -cpu host -m 512 \
+			-kernel "$KERNEL_IMAGE" -serial stdio \
+			-append "console=ttyS0 panic=-1" < /dev/null \
+			> "$stamp" 2>&1 || :
+	fi
+	grep -q 'Kernel panic' "$stamp"
+}
+
+# Print what the kernel reported, and be true, unless a test had announced it.
+kernel_reports()	# LOG
+{
+	local header='WARNING: |BUG: |Oops|KASAN: |UBSAN: |general protection fault|INFO: (task|rcu|lockdep|trying)|possible circular locking|unreferenced object|Kernel panic|Call Trace:'
+
+	awk -v header="$header" '
+		{ sub(/\r$/, "") }
+		match($0, /vfcap-lab: expect: /) {
+			expected[++n] = substr($0, RSTART + RLENGTH)
+			next
+		}
+		/cut here/ { held = $0; next }
+		$0 ~ header {
+			for (i = 1; i <= n; i++)
+				if ($0 ~ expected[i]) {
+					skipping = 1
+					next
+				}
+			if (skipping && /Call Trace:/)
+				next
+			if (!show) print held
+			show = 40; found = 1
+		}
+		/end trace|<\/TASK>/ { skipping = 0 }
+		show > 0 { print; show-- }
+		END { exit !found }
+	' "$1"
+}

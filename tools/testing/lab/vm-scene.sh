@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The scene that every command of the lab finds: fixture, modules, VFs.
+
+# The ones just built, and none that lies elsewhere: their build IDs must agree.
+load_module()		# PATH [PARAMETER...]
+{
+	local path=$1 name
+	name=$(basename "$path" .ko | tr - _)
+
+	insmod "$@" || fail "insmod $* failed"
+	objcopy -O binary --only-section=.note.gnu.build-id "$path" /run/build-id
+	cmp -s /run/build-id "/sys/module/$name/notes/.note.gnu.build-id" ||
+		fail "module $name is not the one in $path"
+}
+
+find_pf()		# VENDOR:DEVICE
+{
+	lspci -D -d "$1" | awk '{ print $1; exit }'
+}
+
+load_fixture()		# LAYOUT
+{
+	local debugfs=/sys/kernel/debug/vfcap-fixture
+
+	load_module "$VFCAP_MODULES/tools/testing/fixture/vfcap-fixture.ko" \
+		"pf=$VFCAP_PF"
+	cat "/vfcap/tools/testing/fixture/layouts/$1" > $debugfs/layout ||
+		fail "the fixture refuses layout $1"
+	echo 1 > $debugfs/rescan
+	[ -e "/sys/bus/pci/devices/$VFCAP_PF" ] ||
+		fail "the PF did not come back with layout $1"
+}
+
+bind_vf()		# BDF DRIVER
+{
+	echo "$2" > "/sys/bus/pci/devices/$1/driver_override"
+	echo "$1" > /sys/bus/pci/drivers_probe
+	[ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = "$2" ] ||
+		fail "$1 was not bound to $2"
+}
+
+load_vfcap()		# [PARAMETER...]
+{
+	load_module "$VFCAP_MODULES/drivers/pci/vfcap/pci-vfcap.ko"
+	load_module "$VFCAP_MODULES/drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko" "$@"
+}
+
+create_vfs()		# NUMBER
+{
+	local pf=/sys/bus/pci/devices/$VFCAP_PF
+
+	echo 0 > "$pf/sriov_drivers_autoprobe"
+	echo "$1" > "$pf/sriov_numvfs" || fail "the PF creates no VFs"
+	VFCAP_VF=$(basename "$(readlink "$pf/virtfn0")")
+	VFCAP_VF2=$(basename "$(readlink "$pf/virtfn1")")
+}
+
+set_scene()
+{
+	VFCAP_PF=$(find_pf 8086:10c9)
+	[ "$VFCAP_PF" ] || fail "the VM has no PF"
+	load_fixture "$VFCAP_FIXTURE"
+	modprobe igb || fail "modprobe igb failed"
+	modprobe -a vfio-pci-core vfio_iommu_type1 || fail "no VFIO"
+	! modinfo iommufd > /dev/null 2>&1 || modprobe iommufd
+	create_vfs 2
+	load_vfcap
+	bind_vf "$VFCAP_VF" vfcap-vfio-pci
+	export VFCAP_PF VFCAP_VF VFCAP_VF2
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define FIXTURE "/sys/kernel/debug/vfcap-fixture/"
+
+const char *host_pf(void)
+{
+	return getenv("VFCAP_PF");
+}
+
+const char *host_vf(void)
+{
+	return getenv("VFCAP_VF");
+}
+
+const char *host_vf2(void)
+{
+	return getenv("VFCAP_VF2");
+}
+
+bool host_is_ready(void)
+{
+	return host_pf() && host_vf() && host_vf2() && getenv("VFCAP_MODULES");
+}
+
+static void host_path(char *out, size_t size, const char *path)
+{
+	snprintf(out, size, "%s%s", *path == '/' ? "" : "/sys/bus/pci/", path);
+}
+
+int host_write(const char *path, const char *value)
+{
+	char full[512];
+	int fd, ret = 0;
+
+	host_path(full, sizeof(full), path);
+	fd = open(full, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int host_writef(const char *value, const char *path, ...)
+{
+	char full[512];
+	va_list ap;
+
+	va_start(ap, path);
+	vsnprintf(full, sizeof(full), path, ap);
+	va_end(ap);
+	return host_write(full, value);
+}
+
+bool host_exists(const char *path, ...)
+{
+	char relative[480], full[512];
+	va_list ap;
+
+	va_start(ap, path);
+	vsnprintf(relative, sizeof(relative), path, ap);
+	va_end(ap);
+	host_path(full, sizeof(full), relative);
+	return !access(full, F_OK);
+}
+
+const char *host_driver(const char *bdf)
+{
+	static char link[512];
+	char path[256];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", bdf);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return "";
+	link[len] = 0;
+	return strrchr(link, '/') + 1;
+}
+
+int host_unbind(const char *bdf)
+{
+	if (!*host_driver(bdf))
+		return 0;
+	return host_writef(bdf, "devices/%s/driver/unbind", bdf);
+}
+
+int host_bind(const char *bdf, const char *driver)
+{
+	int ret = host_writef(driver, "devices/%s/driver_override", bdf);
+
+	return ret ?: host_writef(bdf, "drivers/%s/bind", driver);
+}
+
+int host_rebind(const char *bdf, const char *driver)
+{
+	int ret = host_unbind(bdf);
+
+	return ret ?: host_bind(bdf, driver);
+}
+
+int host_load(const char *module, const char *params)
+{
+	char path[256];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", getenv("VFCAP_MODULES"), module);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_finit_module, fd, params, 0))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int host_unload(const char *module)
+{
+	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
+}
+
+int host_reload_ours(const char *params)
+{
+	int ret = host_unload("vfcap_vfio_pci");
+
+	if (ret && ret != -ENOENT)
+		return ret;
+	return host_load("drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko", params);
+}
+
+int host_param(const char *name, const char *value)
+{
+	return host_writef(value, "/sys/module/vfcap_vfio_pci/parameters/%s",
+			   name);
+}
+
+int host_recreate_vfs(void)
+{
+	int ret = host_writef("0", "devices/%s/sriov_numvfs", host_pf());
+
+	if (!ret)
+		ret = host_writef("0", "devices/%s/sriov_drivers_autoprobe",
+				  host_pf());
+	return ret ?: host_writef("2", "devices/%s/sriov_numvfs", host_pf());
+}
+
+int host_layout(const char *lines)
+{
+	return host_write(FIXTURE "layout", lines);
+}
+
+int host_layout_default(void)
+{
+	return host_layout("vf clear");
+}
+
+int host_writes_clear(void)
+{
+	return host_write(FIXTURE "writes", "clear");
+}
+
+int host_writes_count(const char *bdf, unsigned int from, unsigned int to)
+{
+	unsigned int pos, size;
+	char line[128], who[16];
+	int count = 0;
+	FILE *f = fopen(FIXTURE "writes", "r");
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%15s %x %u", who, &pos, &size) != 3 ||
+		    !strstr(bdf, who))
+			continue;
+		count += pos < to && pos + size > from;
+	}
+	fclose(f);
+	return count;
+}
+
+static int host_config_open(const char *bdf, int flags)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	return open(path, flags);
+}
+
+uint32_t host_config_read(const char *bdf, unsigned int pos, unsigned int size)
+{
+	int fd = host_config_open(bdf, O_RDONLY);
+	uint32_t value = 0;
+
+	if (fd < 0 || pread(fd, &value, size, pos) != (ssize_t)size)
+		value = 0xdeadbeef;
+	close(fd);
+	return value;
+}
+
+int host_config_write(const char *bdf, unsigned int pos, unsigned int size,
+		      uint32_t value)
+{
+	int fd = host_config_open(bdf, O_WRONLY);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, &value, size, pos) != (ssize_t)size)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* A line in the kernel's log stands for the moment of the last clear. */
+static char host_log_mark[64];
+
+static void host_log_write(const char *text)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror("/dev/kmsg");
+	close(fd);
+}
+
+void host_log_clear(void)
+{
+	static unsigned int marks;
+
+	snprintf(host_log_mark, sizeof(host_log_mark), "vfcap-test: mark %d.%u",
+		 getpid(), ++marks);
+	host_log_write(host_log_mark);
+}
+
+int host_log_count(const char *a, const char *b)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char line[4096];
+	int count = 0;
+	ssize_t len;
+
+	if (fd < 0)
+		return -errno;
+	while ((len = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		if (len <= 0)
+			continue;
+		line[len] = 0;
+		if (strstr(line, host_log_mark))
+			count = 0;
+		else if (strstr(line, a) && strstr(line, b))
+			count++;
+	}
+	close(fd);
+	return count;
+}
+
+void host_log_expect(const char *regex)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "vfcap-lab: expect: %s", regex);
+	host_log_write(line);
+}
+
+int host_run(char *out, size_t size, const char *command, ...)
+{
+	char line[1024];
+	size_t len = 0;
+	va_list ap;
+	FILE *pipe;
+	int status;
+
+	va_start(ap, command);
+	vsnprintf(line, sizeof(line), command, ap);
+	va_end(ap);
+
+	pipe = popen(line, "r");
+	if (!pipe)
+		return -errno;
+	if (size)
+		len = fread(out, 1, size - 1, pipe);
+	if (size)
+		out[len] = 0;
+	status = pclose(pipe);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}

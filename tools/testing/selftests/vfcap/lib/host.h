@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests do to the host: sysfs, modules, drivers, kernel log, and the
+ * fixture that gives PF and VFs their config space. All functions that return
+ * int return 0 or -errno unless they say otherwise.
+ */
+#ifndef VFCAP_TEST_HOST_H
+#define VFCAP_TEST_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OURS	"vfcap-vfio-pci"
+#define THEIRS	"vfio-pci"
+
+/* Extended capabilities as the fixture's layout "igb" places them in the PF */
+#define PF_PASID	0x1e0
+#define PF_PRI		0x1c0
+#define PF_ATS		0x1b0
+
+/* PCI addresses of the PF and its first two VFs, from the environment */
+const char *host_pf(void);
+const char *host_vf(void);
+const char *host_vf2(void);
+bool host_is_ready(void);
+
+/* A file below /sys/bus/pci/, or an absolute path */
+int host_write(const char *path, const char *value);
+int host_writef(const char *value, const char *path, ...)
+	__attribute__((format(printf, 2, 3)));
+bool host_exists(const char *path, ...) __attribute__((format(printf, 1, 2)));
+
+/* The name of the driver, "" when there is none */
+const char *host_driver(const char *bdf);
+int host_unbind(const char *bdf);
+/* Through driver_override and the driver's bind file, which tells errors */
+int host_bind(const char *bdf, const char *driver);
+int host_rebind(const char *bdf, const char *driver);
+
+int host_load(const char *module, const char *params);
+int host_unload(const char *module);
+/* Unload and load vfcap-vfio-pci, whose VFs must be unbound */
+int host_reload_ours(const char *params);
+int host_param(const char *name, const char *value);
+
+/* Remove all VFs and make two anew, bound to nothing */
+int host_recreate_vfs(void);
+
+/* Lines for the fixture, see vfcap-fixture.c */
+int host_layout(const char *lines);
+/* Back to how the tests found it */
+int host_layout_default(void);
+
+/* The fixture's record of config writes: clear it; count in [from, to) */
+int host_writes_clear(void);
+int host_writes_count(const char *bdf, unsigned int from, unsigned int to);
+
+/* The hardware's config space, past the driver: pread/pwrite of sysfs config */
+uint32_t host_config_read(const char *bdf, unsigned int pos, unsigned int size);
+int host_config_write(const char *bdf, unsigned int pos, unsigned int size,
+		      uint32_t value);
+
+/* Forget the log so far; how many lines since then contain both texts */
+void host_log_clear(void);
+int host_log_count(const char *a, const char *b);
+/* Announce a report of the kernel's own that a test provokes */
+void host_log_expect(const char *regex);
+
+/* Run a shell command; its exit status, and what it printed */
+int host_run(char *out, size_t size, const char *command, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

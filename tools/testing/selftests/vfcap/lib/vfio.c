@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "vfio.h"
+
+/* Path of the cdev, "" where there is none */
+static void vfio_cdev_path(char *out, size_t size, const char *bdf)
+{
+	struct dirent *entry;
+	char path[256];
+	DIR *dir;
+
+	*out = 0;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "vfio", 4))
+			snprintf(out, size, "/dev/vfio/devices/%s",
+				 entry->d_name);
+	closedir(dir);
+	if (access(out, F_OK))
+		*out = 0;
+}
+
+bool vfio_has_cdev(const char *bdf)
+{
+	char path[512];
+
+	vfio_cdev_path(path, sizeof(path), bdf);
+	return *path;
+}
+
+static int vfio_find_config(struct vfio *v)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	if (ioctl(v->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -errno;
+	v->config = info.offset;
+	v->config_size = info.size;
+	return 0;
+}
+
+static int vfio_fail(struct vfio *v)
+{
+	int err = -errno;
+
+	vfio_close(v);
+	return err;
+}
+
+int vfio_open_cdev(struct vfio *v, const char *bdf)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	char path[512];
+
+	*v = (struct vfio){ .fd = -1, .parent = -1, .container = -1 };
+	vfio_cdev_path(path, sizeof(path), bdf);
+	v->parent = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	v->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (v->parent < 0 || v->fd < 0)
+		return vfio_fail(v);
+
+	bind.iommufd = v->parent;
+	if (ioctl(v->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return vfio_fail(v);
+	v->devid = bind.out_devid;
+
+	errno = -vfio_find_config(v);
+	return errno ? vfio_fail(v) : 0;
+}
+
+int vfio_open_group(struct vfio *v, const char *bdf)
+{
+	char link[512], path[256];
+	ssize_t len;
+
+	*v = (struct vfio){ .fd = -1, .parent = -1, .container = -1 };
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return vfio_fail(v);
+	link[len] = 0;
+	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(link, '/') + 1);
+
+	v->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	v->parent = open(path, O_RDWR | O_CLOEXEC);
+	if (v->container < 0 || v->parent < 0)
+		return vfio_fail(v);
+	if (ioctl(v->parent, VFIO_GROUP_SET_CONTAINER, &v->container) ||
+	    ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return vfio_fail(v);
+
+	v->fd = ioctl(v->parent, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	if (v->fd < 0)
+		return vfio_fail(v);
+
+	errno = -vfio_find_config(v);
+	return errno ? vfio_fail(v) : 0;
+}
+
+int vfio_open(struct vfio *v, const char *bdf)
+{
+	return vfio_has_cdev(bdf) ? vfio_open_cdev(v, bdf) :
+				    vfio_open_group(v, bdf);
+}
+
+void vfio_close(struct vfio *v)
+{
+	if (v->fd >= 0)
+		close(v->fd);
+	if (v->parent >= 0)
+		close(v->parent);
+	if (v->container >= 0)
+		close(v->container);
+	v->fd = v->parent = v->container = -1;
+}
+
+ssize_t vfio_read(struct vfio *v, unsigned int pos, void *buf, size_t size)
+{
+	ssize_t ret = pread(v->fd, buf, size, v->config + pos);
+
+	return ret < 0 ? -errno : ret;
+}
+
+ssize_t vfio_write(struct vfio *v, unsigned int pos, const void *buf,
+		   size_t size)
+{
+	ssize_t ret = pwrite(v->fd, buf, size, v->config + pos);
+
+	return ret < 0 ? -errno : ret;
+}
+
+uint32_t vfio_get(struct vfio *v, unsigned int pos, unsigned int size)
+{
+	uint32_t value = 0;
+	ssize_t ret = vfio_read(v, pos, &value, size);
+
+	if (ret != (ssize_t)size) {
+		printf("# config read of %u bytes at %#x: %zd\n", size, pos, ret);
+		return ~0U;
+	}
+	return value;
+}
+
+int vfio_set(struct vfio *v, unsigned int pos, unsigned int size,
+	     uint32_t value)
+{
+	ssize_t ret = vfio_write(v, pos, &value, size);
+
+	return ret == (ssize_t)size ? 0 : ret < 0 ? ret : -EIO;
+}
+
+unsigned int vfio_find_ecap(struct vfio *v, uint16_t id)
+{
+	unsigned int pos = 0x100, loops = 960;
+
+	while (pos >= 0x100 && loops--) {
+		uint32_t header = vfio_get(v, pos, 4);
+
+		if ((header & 0xffff) == id)
+			return pos;
+		pos = header >> 20 & 0xffc;
+	}
+	return 0;
+}
+
+unsigned int vfio_find_cap(struct vfio *v, uint8_t id)
+{
+	unsigned int pos = vfio_get(v, PCI_CAPABILITY_LIST, 1), loops = 48;
+
+	while (pos >= 0x40 && loops--) {
+		if (vfio_get(v, pos, 1) == id)
+			return pos;
+		pos = vfio_get(v, pos + 1, 1);
+	}
+	return 0;
+}
+
+int vfio_reset(struct vfio *v)
+{
+	return ioctl(v->fd, VFIO_DEVICE_RESET) ? -errno : 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A VF as a VMM opens it: through its cdev and iommufd, or through its group
+ * and the legacy container. Functions that return int return 0 or -errno.
+ */
+#ifndef VFCAP_TEST_VFIO_H
+#define VFCAP_TEST_VFIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct vfio {
+	int fd;			/* the device */
+	int parent;		/* iommufd, or the group */
+	int container;		/* with a group */
+	uint32_t devid;		/* iommufd's ID of the device */
+	uint64_t config;	/* offset of the config region */
+	uint64_t config_size;
+};
+
+bool vfio_has_cdev(const char *bdf);
+int vfio_open_cdev(struct vfio *v, const char *bdf);
+int vfio_open_group(struct vfio *v, const char *bdf);
+/* Through the cdev where the kernel has one */
+int vfio_open(struct vfio *v, const char *bdf);
+void vfio_close(struct vfio *v);
+
+/* Raw access to the config region: bytes done or -errno */
+ssize_t vfio_read(struct vfio *v, unsigned int pos, void *buf, size_t size);
+ssize_t vfio_write(struct vfio *v, unsigned int pos, const void *buf,
+		   size_t size);
+
+/* A register; all-ones with a message when the access fails */
+uint32_t vfio_get(struct vfio *v, unsigned int pos, unsigned int size);
+int vfio_set(struct vfio *v, unsigned int pos, unsigned int size,
+	     uint32_t value);
+
+/* Offset of a capability, as a guest finds it by walking the list, or 0 */
+unsigned int vfio_find_ecap(struct vfio *v, uint16_t id);
+unsigned int vfio_find_cap(struct vfio *v, uint8_t id);
+
+int vfio_reset(struct vfio *v);
+
+#endif
