@@ -65,7 +65,7 @@ static int vfio_fail(struct vfio *v)
 	return err;
 }
 
-int vfio_open_cdev(struct vfio *v, const char *bdf)
+int vfio_open_cdev_token(struct vfio *v, const char *bdf, const uint8_t *uuid)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	char path[512];
@@ -78,12 +78,38 @@ int vfio_open_cdev(struct vfio *v, const char *bdf)
 		return vfio_fail(v);
 
 	bind.iommufd = v->parent;
+	if (uuid) {
+		bind.flags = VFIO_DEVICE_BIND_FLAG_TOKEN;
+		bind.token_uuid_ptr = (uintptr_t)uuid;
+	}
 	if (ioctl(v->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return vfio_fail(v);
 	v->devid = bind.out_devid;
 
 	errno = -vfio_find_config(v);
 	return errno ? vfio_fail(v) : 0;
+}
+
+int vfio_open_cdev(struct vfio *v, const char *bdf)
+{
+	return vfio_open_cdev_token(v, bdf, NULL);
+}
+
+int vfio_set_token(struct vfio *v, const uint8_t *uuid)
+{
+	struct {
+		struct vfio_device_feature feature;
+		uint8_t uuid[16];
+	} arg = {
+		.feature = {
+			.argsz = sizeof(arg),
+			.flags = VFIO_DEVICE_FEATURE_SET |
+				 VFIO_DEVICE_FEATURE_PCI_VF_TOKEN,
+		},
+	};
+
+	memcpy(arg.uuid, uuid, sizeof(arg.uuid));
+	return ioctl(v->fd, VFIO_DEVICE_FEATURE, &arg) ? -errno : 0;
 }
 
 int vfio_open_group(struct vfio *v, const char *bdf)

@@ -21,6 +21,9 @@ struct vfio {
 
 bool vfio_has_cdev(const char *bdf);
 int vfio_open_cdev(struct vfio *v, const char *bdf);
+/* With a VF token, a UUID of 16 bytes; set it as the PF's user */
+int vfio_open_cdev_token(struct vfio *v, const char *bdf, const uint8_t *uuid);
+int vfio_set_token(struct vfio *v, const uint8_t *uuid);
 int vfio_open_group(struct vfio *v, const char *bdf);
 /* Through the cdev where the kernel has one */
 int vfio_open(struct vfio *v, const char *bdf);

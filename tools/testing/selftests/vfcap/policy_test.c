@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When the PASID capability is shown, and with which content: the PF's state,
+ * how the device was opened, the IOMMU, the group, the parameter "pasid".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "../kselftest_harness.h"
+#include "lib/host.h"
+#include "lib/vfio.h"
+
+#define PF_CTRL		(PF_PASID + PCI_PASID_CTRL)
+#define PF_CAP		(PF_PASID + PCI_PASID_CAP)
+#define ALL		(PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | \
+			 PCI_PASID_CTRL_PRIV)
+#define NOT_SHOWN	"PASID capability not shown"
+
+FIXTURE(policy) {
+	struct vfio v;
+};
+
+FIXTURE_SETUP(policy)
+{
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	self->v.fd = self->v.parent = self->v.container = -1;
+	ASSERT_EQ(0, host_layout_default());
+	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
+	host_log_clear();
+}
+
+FIXTURE_TEARDOWN(policy)
+{
+	vfio_close(&self->v);
+	EXPECT_EQ(0, host_param("pasid", "auto"));
+	EXPECT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL));
+	EXPECT_EQ(0, host_layout("pf 1e4 00071406 ffffffff 00070000"));
+	EXPECT_EQ(0, host_layout_default());
+}
+
+static unsigned int shown(struct vfio *v)
+{
+	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID);
+}
+
+TEST_F(policy, auto_by_cdev)
+{
+	if (!vfio_has_cdev(host_vf()))
+		SKIP(return, "this kernel has no VFIO cdev");
+	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
+	/* Decided at the first access, not before. */
+	EXPECT_EQ(0, host_log_count(host_vf(), "PASID"));
+	EXPECT_EQ(PF_PASID, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), "PASID capability shown at 0x1e0"));
+	EXPECT_EQ(0, host_log_count(host_vf(), NOT_SHOWN));
+}
+
+TEST_F(policy, auto_by_group)
+{
+	ASSERT_EQ(0, vfio_open_group(&self->v, host_vf()));
+	EXPECT_EQ(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": it was opened through its VFIO group"));
+}
+
+TEST_F(policy, on_by_group)
+{
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	ASSERT_EQ(0, vfio_open_group(&self->v, host_vf()));
+	EXPECT_EQ(PF_PASID, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), "nothing enforces PASID Enable"));
+}
+
+TEST_F(policy, off)
+{
+	ASSERT_EQ(0, host_param("pasid", "off"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": parameter pasid=off"));
+}
+
+/* The parameter counts at the first access; what is shown then stays. */
+TEST_F(policy, stays_for_the_session)
+{
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(PF_PASID, shown(&self->v));
+	ASSERT_EQ(0, host_param("pasid", "off"));
+	EXPECT_EQ(PF_PASID, shown(&self->v));
+	EXPECT_EQ(0, host_log_count(host_vf(), NOT_SHOWN));
+}
+
+TEST_F(policy, pf_not_enabled)
+{
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	ASSERT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL & ~1));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": PASID is not enabled in its PF"));
+	vfio_close(&self->v);
+
+	/* Read live: the next open sees it back. */
+	ASSERT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(PF_PASID, shown(&self->v));
+}
+
+/* A PF that is gone reads all-ones: that is not Enable. */
+TEST_F(policy, pf_gone)
+{
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	ASSERT_EQ(0, host_layout("pf 0 ffffffff\npf 1e4 ffffffff"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(0, shown(&self->v));
+	ASSERT_EQ(0, host_layout("pf 0 0 0"));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF does not answer"));
+}
+
+TEST_F(policy, pf_without_capability)
+{
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	/* The PF's list ends before it. */
+	ASSERT_EQ(0, host_layout("pf 1c0 00010013"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(0, shown(&self->v));
+	ASSERT_EQ(0, host_layout("pf 1c0 1e010013"));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF has no PASID capability"));
+}
+
+/* Exec and Priv are shown if the PF has them and has them enabled, live. */
+TEST_F(policy, exec_and_priv)
+{
+	static const struct {
+		unsigned int cap, ctrl, shown;
+	} cases[] = {
+		{ 6, 7, 6 }, { 6, 1, 0 }, { 6, 3, 2 }, { 6, 5, 4 },
+		{ 0, 7, 0 }, { 2, 7, 2 }, { 4, 7, 4 }, { 2, 5, 0 },
+	};
+	unsigned int i, pos;
+
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char line[80];
+
+		snprintf(line, sizeof(line), "pf 1e4 %08x ffffffff 00070000",
+			 cases[i].ctrl << 16 | 0x1400 | cases[i].cap);
+		ASSERT_EQ(0, host_layout(line));
+		ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+		pos = shown(&self->v);
+		ASSERT_NE(0, pos);
+		EXPECT_EQ(0x1400 | cases[i].shown,
+			  vfio_get(&self->v, pos + PCI_PASID_CAP, 2));
+		/* Enables of what is not supported are hardwired to 0. */
+		EXPECT_EQ(0, vfio_set(&self->v, pos + PCI_PASID_CTRL, 2, 0xffff));
+		EXPECT_EQ(1 | cases[i].shown,
+			  vfio_get(&self->v, pos + PCI_PASID_CTRL, 2));
+		vfio_close(&self->v);
+	}
+}
+
+/* The lesser of the PF's width and the IOMMU's, which is 20 bits in the lab. */
+TEST_F(policy, width)
+{
+	static const unsigned int widths[] = { 20, 19, 16, 8, 1, 0 };
+	unsigned int i, pos;
+
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	for (i = 0; i < sizeof(widths) / sizeof(*widths); i++) {
+		char line[80];
+
+		snprintf(line, sizeof(line), "pf 1e4 %08x ffffffff 00070000",
+			 7 << 16 | widths[i] << 8 | 6);
+		ASSERT_EQ(0, host_layout(line));
+		ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+		pos = shown(&self->v);
+		ASSERT_NE(0, pos);
+		EXPECT_EQ(widths[i] << 8 | 6,
+			  vfio_get(&self->v, pos + PCI_PASID_CAP, 2));
+		vfio_close(&self->v);
+	}
+}
+
+/* The IOMMU gave the VFs their PASIDs when they were found: find them anew. */
+TEST_F(policy, width_of_the_iommu)
+{
+	unsigned int pos;
+
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_layout("pf 1e4 00070806 ffffffff 00070000"));
+	ASSERT_EQ(0, host_recreate_vfs());
+	ASSERT_EQ(0, host_layout("pf 1e4 00071406 ffffffff 00070000"));
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	pos = shown(&self->v);
+	ASSERT_NE(0, pos);
+	EXPECT_EQ(8, vfio_get(&self->v, pos + PCI_PASID_CAP, 2) >> 8);
+	vfio_close(&self->v);
+
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_recreate_vfs());
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
+}
+
+/*
+ * The PF's user could write its PASID registers. VF tokens of such a PF count
+ * as with vfio-pci.
+ */
+TEST_F(policy, pf_given_to_user_space)
+{
+	static const uint8_t token[16] = "vfcap-test-token";
+	struct vfio pf;
+
+	if (!vfio_has_cdev(host_vf()))
+		SKIP(return, "this kernel has no VFIO cdev");
+	ASSERT_EQ(0, host_run(NULL, 0, "modprobe vfio-pci enable_sriov=1"));
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
+	ASSERT_EQ(0, host_rebind(host_pf(), THEIRS));
+	ASSERT_EQ(0, vfio_open_cdev(&pf, host_pf()));
+	ASSERT_EQ(0, vfio_set_token(&pf, token));
+	ASSERT_EQ(0, host_writef("2", "devices/%s/sriov_numvfs", host_pf()));
+	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
+
+	EXPECT_EQ(-EACCES, vfio_open_cdev(&self->v, host_vf()));
+	EXPECT_EQ(0, vfio_open_cdev_token(&self->v, host_vf(), token));
+	EXPECT_EQ(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF is itself given to user space"));
+	vfio_close(&self->v);
+
+	EXPECT_EQ(0, host_param("pasid", "on"));
+	EXPECT_EQ(0, vfio_open_cdev_token(&self->v, host_vf(), token));
+	EXPECT_NE(0, shown(&self->v));
+	vfio_close(&self->v);
+
+	EXPECT_EQ(0, host_unbind(host_vf()));
+	EXPECT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
+	vfio_close(&pf);
+	EXPECT_EQ(0, host_rebind(host_pf(), "igb"));
+	EXPECT_EQ(0, host_writef("\n", "devices/%s/driver_override", host_pf()));
+	EXPECT_EQ(0, host_recreate_vfs());
+	EXPECT_EQ(0, host_bind(host_vf(), OURS));
+}
+
+TEST_F(policy, lacks_tlp_prefix)
+{
+	unsigned int exp;
+
+	ASSERT_EQ(0, host_param("pasid", "on"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	exp = vfio_find_cap(&self->v, PCI_CAP_ID_EXP);
+	EXPECT_EQ(0, host_log_count(host_vf(), "End-End TLP Prefix"));
+	vfio_close(&self->v);
+
+	ASSERT_EQ(0xa0, exp);
+	ASSERT_EQ(0, host_layout("vf c4 0 00200000"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_NE(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), "lacks End-End TLP Prefix Support"));
+}
+
+TEST_F(policy, bad_parameter)
+{
+	char value[16] = {};
+	int fd;
+
+	EXPECT_EQ(-EINVAL, host_param("pasid", "maybe"));
+	EXPECT_EQ(-EINVAL, host_param("pasid", "\n"));
+	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "\"maybe\" is none of auto, on, off"));
+	fd = open("/sys/module/vfcap_vfio_pci/parameters/pasid", O_RDONLY);
+	EXPECT_LT(0, read(fd, value, sizeof(value) - 1));
+	close(fd);
+	EXPECT_STREQ("auto\n", value);
+}
+
+TEST_HARNESS_MAIN
