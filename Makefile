@@ -30,13 +30,13 @@ links:
 	@cp -rsf $(CURDIR)/tools/testing/fixture $(OUT)/tools/testing/
 
 demo:
-	$(LAB)/demo
+	@$(LAB)/demo
 
 check:
-	$(LAB)/check $(TESTS)
+	@$(LAB)/check $(TESTS)
 
 lint:
-	$(LAB)/lint
+	@$(LAB)/lint
 
 clean:
 	rm -rf build

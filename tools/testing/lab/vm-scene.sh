@@ -23,10 +23,12 @@ find_pf()		# VENDOR:DEVICE
 load_fixture()		# LAYOUT
 {
 	local debugfs=/sys/kernel/debug/vfcap-fixture
+	local layouts=/vfcap/tools/testing/fixture/layouts
 
+	VFCAP_LAYOUT=$layouts/igb
 	load_module "$VFCAP_MODULES/tools/testing/fixture/vfcap-fixture.ko" \
 		"pf=$VFCAP_PF"
-	cat "/vfcap/tools/testing/fixture/layouts/$1" > $debugfs/layout ||
+	cat "$VFCAP_LAYOUT" "$layouts/$1" > $debugfs/layout ||
 		fail "the fixture refuses layout $1"
 	echo 1 > $debugfs/rescan
 	[ -e "/sys/bus/pci/devices/$VFCAP_PF" ] ||
@@ -41,10 +43,10 @@ bind_vf()		# BDF DRIVER
 		fail "$1 was not bound to $2"
 }
 
-load_vfcap()		# [PARAMETER...]
+load_vfcap()
 {
 	load_module "$VFCAP_MODULES/drivers/pci/vfcap/pci-vfcap.ko"
-	load_module "$VFCAP_MODULES/drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko" "$@"
+	load_module "$VFCAP_MODULES/drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko"
 }
 
 create_vfs()		# NUMBER
@@ -68,5 +70,5 @@ set_scene()
 	create_vfs 2
 	load_vfcap
 	bind_vf "$VFCAP_VF" vfcap-vfio-pci
-	export VFCAP_PF VFCAP_VF VFCAP_VF2
+	export VFCAP_PF VFCAP_VF VFCAP_VF2 VFCAP_LAYOUT
 }

@@ -9,7 +9,7 @@ OUT := $(TOP)/build/$(RELEASE)
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
 .PHONY: all modules selftests
-all: modules selftests $(OUT)/initramfs.cpio
+all: modules selftests $(OUT)/initramfs.cpio $(TOP)/build/guest.cpio
 
 modules:
 	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m modules
@@ -41,4 +41,16 @@ $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symv
 		echo $$name >> $(OUT)/initramfs/modules/order; \
 	done
 	cd $(OUT)/initramfs && find . | cpio -o -H newc --quiet > $@.part
+	mv $@.part $@
+
+# The nested guest's root: what a look at its PCI devices takes
+$(TOP)/build/guest.cpio: $(TOP)/tools/testing/lab/guest-init
+	rm -rf $(TOP)/build/guest
+	mkdir -p $(TOP)/build/guest/bin $(TOP)/build/guest/usr/share/misc
+	cp /bin/busybox /usr/bin/lspci /usr/bin/setpci $(TOP)/build/guest/bin/
+	cp /usr/share/misc/pci.ids $(TOP)/build/guest/usr/share/misc/
+	ldd /usr/bin/lspci | grep -o '/[^ ]*' | \
+		xargs cp --parents -Lt $(TOP)/build/guest
+	cp $< $(TOP)/build/guest/init
+	cd $(TOP)/build/guest && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@

@@ -71,9 +71,9 @@ static inline void vfcap_set_core_params(struct vfio_pci_core_device *core,
 
 /* What the last argument of iommu_ops.hw_info() points to */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
-typedef enum iommu_hw_info_type vfcap_hw_info_type_t;
+#define VFCAP_HW_INFO_TYPE	enum iommu_hw_info_type
 #else
-typedef u32 vfcap_hw_info_type_t;
+#define VFCAP_HW_INFO_TYPE	u32
 #endif
 
 #endif /* VFCAP_COMPAT_H */

@@ -65,6 +65,7 @@ static int vfcap_decide(struct vfcap_device *vf)
 	unsigned int i;
 	int ret;
 
+	/* Pairs with the release below. */
 	if (smp_load_acquire(&vf->decided))
 		return 0;
 
@@ -77,6 +78,7 @@ static int vfcap_decide(struct vfcap_device *vf)
 	if (!vf->decided) {
 		for (i = 0; i < VFCAP_NR_CAPS; i++)
 			vfcap_show(vf, i);
+		/* Whoever sees it set sees what was shown. */
 		smp_store_release(&vf->decided, true);
 	}
 	mutex_unlock(&vf->lock);

@@ -73,7 +73,7 @@ static bool vfcap_pasid_by_iommu(struct vfcap_device *vf)
 {
 	struct device *dev = &vf->core.pdev->dev;
 	/* Zero asks for the type that is native to the IOMMU. */
-	vfcap_hw_info_type_t type = 0;
+	VFCAP_HW_INFO_TYPE type = 0;
 	const struct iommu_ops *ops;
 	u32 length;
 	void *info;
@@ -137,7 +137,7 @@ static const struct {
 	{ vfcap_pasid_by_cdev,
 	  "it was opened through its VFIO group; have the VMM open its cdev (iommufd)" },
 	{ vfcap_pasid_by_iommu,
-	  "this kernel's IOMMU driver cannot attach PASIDs of it one by one; that takes Intel VT-d in scalable mode and Linux 6.15 with CONFIG_IOMMUFD" },
+	  "its PASIDs cannot be attached one by one; that takes VT-d in scalable mode and Linux 6.15 or later with CONFIG_IOMMUFD" },
 	{ vfcap_pasid_alone_in_group,
 	  "it shares its IOMMU group with other devices" },
 	{ vfcap_pasid_pf_is_kernels,
@@ -166,7 +166,8 @@ static int vfcap_pasid_read_pf(struct vfcap_device *vf, u16 *cap, u16 *ctrl)
 	*cap = lower_16_bits(regs[PCI_PASID_CAP / 4]);
 	*ctrl = upper_16_bits(regs[PCI_PASID_CAP / 4]);
 	if (!(*ctrl & PCI_PASID_CTRL_ENABLE))
-		return vfcap_pasid_hide(vf, "PASID is not enabled in its PF; boot the host with its IOMMU in scalable mode (intel_iommu=on,sm_on)");
+		return vfcap_pasid_hide(vf,
+			"PASID is not enabled in its PF; boot the host with its IOMMU in scalable mode (intel_iommu=on,sm_on)");
 	return pos;
 }
 

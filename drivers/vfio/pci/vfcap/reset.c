@@ -11,6 +11,7 @@
 
 #include "vfcap.h"
 
+/* Whether a return to D0 resets the function; out of D3cold it always does. */
 static bool vfcap_soft_reset(struct pci_dev *pdev)
 {
 	u16 pmcsr;
@@ -18,7 +19,8 @@ static bool vfcap_soft_reset(struct pci_dev *pdev)
 	if (!pdev->pm_cap)
 		return false;
 	pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &pmcsr);
-	return !(pmcsr & PCI_PM_CTRL_NO_SOFT_RESET);
+	return PCI_POSSIBLE_ERROR(pmcsr) ||
+	       !(pmcsr & PCI_PM_CTRL_NO_SOFT_RESET);
 }
 
 static pci_power_t vfcap_power_begin(struct vfcap_device *vf)
@@ -104,9 +106,10 @@ long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
  * @arg: the feature's argument
  * @argsz: its size in bytes
  *
- * All features are core's. After an entry to low power the device may leave D0
- * by runtime PM at any time, and come back for any access; core keeps that to
- * itself. A function that loses its registers then loses them on entry here.
+ * All features are core's. Between entry to and exit from low power the device
+ * may leave D0 by runtime PM at any time, and come back for any access; core
+ * keeps that to itself. A function that loses its registers then loses them at
+ * both ends here.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().
@@ -119,10 +122,14 @@ int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	bool soft_reset = false;
 	int ret;
 
+	/* Before the call, since the register may be out of reach afterwards. */
 	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
+	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		if (!READ_ONCE(core->pm_runtime_engaged))
+			break;
+		fallthrough;
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
-		/* Now, since the register may be out of reach afterwards. */
 		soft_reset = !(flags & VFIO_DEVICE_FEATURE_PROBE) &&
 			     vfcap_soft_reset(core->pdev);
 	}

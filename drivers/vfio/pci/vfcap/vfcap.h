@@ -72,8 +72,8 @@ extern const struct vfcap_cap vfcap_pasid;
 struct vfcap_device {
 	struct vfio_pci_core_device core;
 	struct pci_vfcap *pf;
-	struct mutex power_lock;
-	struct mutex lock;
+	struct mutex power_lock;	/* what changes the power state */
+	struct mutex lock;		/* all below, and emulated bytes */
 	bool decided;
 	u16 pos[VFCAP_NR_CAPS];
 };

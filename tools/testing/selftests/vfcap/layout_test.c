@@ -15,19 +15,6 @@
 #define HIDDEN	0x0019		/* Secondary PCIe: core hides it */
 #define UNKNOWN	0x01ff		/* beyond what core knows, and no byte */
 
-/* Blank the hardware's extended space, dword by dword. */
-static int blank(unsigned int from, unsigned int to, unsigned int value)
-{
-	static char lines[64 * 1024];
-	size_t len = 0;
-	unsigned int pos;
-
-	for (pos = from; pos < to; pos += 4)
-		len += snprintf(lines + len, sizeof(lines) - len,
-				"vf %x %x\n", pos, value);
-	return host_layout(lines);
-}
-
 FIXTURE(layout) {
 	struct vfio v;
 };
@@ -43,107 +30,132 @@ FIXTURE_VARIANT(layout) {
 FIXTURE_VARIANT_ADD(layout, none) {
 	.lines = "", .expected = PF_PASID, .chain = { 0x100, PF_PASID },
 };
+
 FIXTURE_VARIANT_ADD(layout, first_hidden) {
 	.lines = "vf 100 15010019\nvf 104 11111111\nvf 150 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, 0x150, PF_PASID },
 };
+
 FIXTURE_VARIANT_ADD(layout, first_hidden_is_pasid) {
 	.lines = "vf 100 1501001b\nvf 104 00001406\nvf 150 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, 0x150, PF_PASID },
 };
+
 FIXTURE_VARIANT_ADD(layout, first_unknown) {
 	.lines = "vf 100 150101ff\nvf 104 11111111\nvf 150 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, 0x150, PF_PASID },
 };
+
 FIXTURE_VARIANT_ADD(layout, first_unknown_id_fe) {
 	.lines = "vf 100 150101fe\nvf 104 11111111\nvf 150 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, 0x150, PF_PASID },
 };
+
 /* Its length is not known and no header follows: it reaches to the end. */
 FIXTURE_VARIANT_ADD(layout, only_hidden) {
 	.lines = "vf 100 00010019", .expected = 0, .chain = { 0x100 },
 };
+
 FIXTURE_VARIANT_ADD(layout, only_hidden_of_known_length) {
 	.lines = "vf 100 0001001b\nvf 104 00001406",
 	.expected = PF_PASID, .chain = { 0x100, PF_PASID },
 };
+
 FIXTURE_VARIANT_ADD(layout, last_at_end) {
 	.lines = "vf 100 ff81000e\nvf ff8 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, before_existing) {
 	.lines = "vf 100 3001000e\nvf 300 40010003\nvf 400 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0x300, 0x400 },
 };
+
 FIXTURE_VARIANT_ADD(layout, after_existing) {
 	.lines = "vf 100 1101000e\nvf 110 00010003",
 	.expected = PF_PASID, .chain = { 0x100, 0x110, PF_PASID },
 };
+
 FIXTURE_VARIANT_ADD(layout, descending) {
 	.lines = "vf 100 f001000e\nvf f00 12010003\nvf 120 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0xf00, 0x120 },
 };
+
 /* The PF's offset is taken: by a capability, in its middle, at its last dword */
 FIXTURE_VARIANT_ADD(layout, taken) {
 	.lines = "vf 100 1e01000e\nvf 1e0 00010003",
 	.expected = 0xff8, .chain = { 0x100, 0x1e0, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, taken_by_middle) {
 	.lines = "vf 100 1d01000b\nvf 104 01800001\nvf 1d0 0001000b\nvf 1d4 03000001",
 	.expected = 0xff8, .chain = { 0x100, 0x1d0, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, taken_by_last_dword) {
 	.lines = "vf 100 1d01000e\nvf 1d0 0001000b\nvf 1d4 01400001",
 	.expected = 0xff8, .chain = { 0x100, 0x1d0, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, taken_at_second_dword) {
 	.lines = "vf 100 1e41000e\nvf 1e4 00010003",
 	.expected = 0xff8, .chain = { 0x100, 0x1e4, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, just_fits) {
 	.lines = "vf 100 1d81000e\nvf 1d8 1e81000e\nvf 1e8 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, 0x1d8, PF_PASID, 0x1e8 },
 };
+
 /* A hidden capability in the middle, of unknown length, up to the next */
 FIXTURE_VARIANT_ADD(layout, taken_by_hidden) {
 	.lines = "vf 100 1801000e\nvf 180 20010019\nvf 200 0001000e",
 	.expected = 0xff8, .chain = { 0x100, 0x200, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, taken_by_unknown) {
 	.lines = "vf 100 1801000e\nvf 180 20010042\nvf 200 0001000e",
 	.expected = 0xff8, .chain = { 0x100, 0x200, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, unknown_to_the_end) {
 	.lines = "vf 100 1801000e\nvf 180 00010042",
 	.expected = 0x178, .chain = { 0x100, 0x178 },
 };
+
 /* Live registers outside of all capabilities */
 FIXTURE_VARIANT_ADD(layout, registers_at_pf_offset) {
 	.lines = "vf 100 0001000e\nvf 1e4 1",
 	.expected = 0xff8, .chain = { 0x100, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, registers_all_over_but_one_gap) {
 	.lines = "vf 100 0001000e\nvf 500 0\nvf 504 0",
 	.fill_from = 0x108, .fill_to = 0x1000,
 	.expected = 0x500, .chain = { 0x100, 0x500 },
 };
+
 FIXTURE_VARIANT_ADD(layout, registers_all_over_but_single_dwords) {
 	.lines = "vf 100 0001000e\nvf 500 0\nvf 508 0\nvf ffc 0",
 	.fill_from = 0x108, .fill_to = 0x1000,
 	.expected = 0, .chain = { 0x100 },
 };
+
 FIXTURE_VARIANT_ADD(layout, full) {
 	.lines = "vf 100 0001000b\nvf 104 f0000001",
 	.expected = 0, .chain = { 0x100 },
 };
+
 FIXTURE_VARIANT_ADD(layout, full_but_last_8_bytes) {
 	.lines = "vf 100 0001000b\nvf 104 ef800001",
 	.expected = 0xff8, .chain = { 0x100, 0xff8 },
 };
+
 FIXTURE_VARIANT_ADD(layout, full_but_last_4_bytes) {
 	.lines = "vf 100 0001000b\nvf 104 efc00001",
 	.expected = 0, .chain = { 0x100 },
 };
+
 FIXTURE_VARIANT_ADD(layout, dvsec) {
 	.lines = "vf 100 1c010023\nvf 104 01018086\nvf 1c0 00010023\nvf 1c4 03018086",
 	.expected = 0xff8, .chain = { 0x100, 0x1c0, 0xff8 },
@@ -151,13 +163,17 @@ FIXTURE_VARIANT_ADD(layout, dvsec) {
 
 FIXTURE_SETUP(layout)
 {
+	char fill[64];
+
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	self->v.fd = self->v.parent = self->v.container = -1;
+	vfio_init(&self->v);
 	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
-	ASSERT_EQ(0, blank(0x100, 0x1000, 0));
-	ASSERT_EQ(0, blank(variant->fill_from, variant->fill_to, 0x12345678));
+	ASSERT_EQ(0, host_layout("vf blank 100 1000"));
+	snprintf(fill, sizeof(fill), "vf blank %x %x 12345678",
+		 variant->fill_from, variant->fill_to);
+	ASSERT_EQ(0, host_layout(fill));
 	ASSERT_EQ(0, host_layout(variant->lines));
 	ASSERT_EQ(0, host_param("pasid", "on"));
 	host_log_clear();

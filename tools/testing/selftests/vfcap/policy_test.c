@@ -28,7 +28,7 @@ FIXTURE_SETUP(policy)
 {
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	self->v.fd = self->v.parent = self->v.container = -1;
+	vfio_init(&self->v);
 	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
 	host_log_clear();
@@ -38,8 +38,6 @@ FIXTURE_TEARDOWN(policy)
 {
 	vfio_close(&self->v);
 	EXPECT_EQ(0, host_param("pasid", "auto"));
-	EXPECT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL));
-	EXPECT_EQ(0, host_layout("pf 1e4 00071406 ffffffff 00070000"));
 	EXPECT_EQ(0, host_layout_default());
 }
 
@@ -217,7 +215,8 @@ TEST_F(policy, pf_given_to_user_space)
 
 	if (!vfio_has_cdev(host_vf()))
 		SKIP(return, "this kernel has no VFIO cdev");
-	ASSERT_EQ(0, host_run(NULL, 0, "modprobe vfio-pci enable_sriov=1"));
+	ASSERT_EQ(0, host_run(NULL, 0, "modprobe vfio-pci"));
+	ASSERT_EQ(0, host_write("/sys/module/vfio_pci/parameters/enable_sriov", "1"));
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
 	ASSERT_EQ(0, host_rebind(host_pf(), THEIRS));

@@ -31,7 +31,7 @@ const char *host_vf2(void)
 
 bool host_is_ready(void)
 {
-	return host_pf() && host_vf() && host_vf2() && getenv("VFCAP_MODULES");
+	return host_pf() && host_vf() && host_vf2() && getenv("VFCAP_MODULES") && getenv("VFCAP_LAYOUT");
 }
 
 static void host_path(char *out, size_t size, const char *path)
@@ -102,7 +102,10 @@ int host_bind(const char *bdf, const char *driver)
 {
 	int ret = host_writef(driver, "devices/%s/driver_override", bdf);
 
-	return ret ?: host_writef(bdf, "drivers/%s/bind", driver);
+	/* Loading the driver may have bound it. */
+	if (ret || !strcmp(host_driver(bdf), driver))
+		return ret;
+	return host_writef(bdf, "drivers/%s/bind", driver);
 }
 
 int host_rebind(const char *bdf, const char *driver)
@@ -157,6 +160,13 @@ int host_recreate_vfs(void)
 	return ret ?: host_writef("2", "devices/%s/sriov_numvfs", host_pf());
 }
 
+int host_rescan(void)
+{
+	int ret = host_write(FIXTURE "rescan", "1");
+
+	return ret ?: host_recreate_vfs();
+}
+
 int host_layout(const char *lines)
 {
 	return host_write(FIXTURE "layout", lines);
@@ -164,7 +174,22 @@ int host_layout(const char *lines)
 
 int host_layout_default(void)
 {
-	return host_layout("vf clear");
+	char lines[8192] = "vf clear\npf clear\n";
+	size_t len = strlen(lines);
+	int fd = open(getenv("VFCAP_LAYOUT"), O_RDONLY);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, lines + len, sizeof(lines) - len - 1);
+	close(fd);
+	if (ret < 0)
+		return -errno;
+	lines[len + ret] = 0;
+
+	/* The kernel enabled PASID when it found the PF. */
+	ret = host_layout(lines);
+	return ret ?: host_config_write(host_pf(), PF_PASID + 6, 2, 7);
 }
 
 int host_writes_clear(void)

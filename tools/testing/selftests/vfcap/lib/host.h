@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define __printf(string, first) __attribute__((format(printf, string, first)))
+
 #define OURS	"vfcap-vfio-pci"
 #define THEIRS	"vfio-pci"
 
@@ -28,8 +30,8 @@ bool host_is_ready(void);
 /* A file below /sys/bus/pci/, or an absolute path */
 int host_write(const char *path, const char *value);
 int host_writef(const char *value, const char *path, ...)
-	__attribute__((format(printf, 2, 3)));
-bool host_exists(const char *path, ...) __attribute__((format(printf, 1, 2)));
+	__printf(2, 3);
+bool host_exists(const char *path, ...) __printf(1, 2);
 
 /* The name of the driver, "" when there is none */
 const char *host_driver(const char *bdf);
@@ -47,9 +49,12 @@ int host_param(const char *name, const char *value);
 /* Remove all VFs and make two anew, bound to nothing */
 int host_recreate_vfs(void);
 
+/* Remove the bridge above the PF and find it again; then as above */
+int host_rescan(void);
+
 /* Lines for the fixture, see vfcap-fixture.c */
 int host_layout(const char *lines);
-/* Back to how the tests found it */
+/* Back to the lab's layout, with the PF's PASID enabled */
 int host_layout_default(void);
 
 /* The fixture's record of config writes: clear it; count in [from, to) */
@@ -69,6 +74,6 @@ void host_log_expect(const char *regex);
 
 /* Run a shell command; its exit status, and what it printed */
 int host_run(char *out, size_t size, const char *command, ...)
-	__attribute__((format(printf, 3, 4)));
+	__printf(3, 4);
 
 #endif

@@ -14,6 +14,11 @@
 
 #include "vfio.h"
 
+void vfio_init(struct vfio *v)
+{
+	*v = (struct vfio){ .fd = -1, .parent = -1, .container = -1 };
+}
+
 /* Path of the cdev, "" where there is none */
 static void vfio_cdev_path(char *out, size_t size, const char *bdf)
 {
@@ -70,7 +75,7 @@ int vfio_open_cdev_token(struct vfio *v, const char *bdf, const uint8_t *uuid)
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	char path[512];
 
-	*v = (struct vfio){ .fd = -1, .parent = -1, .container = -1 };
+	vfio_init(v);
 	vfio_cdev_path(path, sizeof(path), bdf);
 	v->parent = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	v->fd = open(path, O_RDWR | O_CLOEXEC);
@@ -117,7 +122,7 @@ int vfio_open_group(struct vfio *v, const char *bdf)
 	char link[512], path[256];
 	ssize_t len;
 
-	*v = (struct vfio){ .fd = -1, .parent = -1, .container = -1 };
+	vfio_init(v);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
 	len = readlink(path, link, sizeof(link) - 1);
 	if (len < 0)
@@ -155,7 +160,7 @@ void vfio_close(struct vfio *v)
 		close(v->parent);
 	if (v->container >= 0)
 		close(v->container);
-	v->fd = v->parent = v->container = -1;
+	vfio_init(v);
 }
 
 ssize_t vfio_read(struct vfio *v, unsigned int pos, void *buf, size_t size)
@@ -222,4 +227,17 @@ unsigned int vfio_find_cap(struct vfio *v, uint8_t id)
 int vfio_reset(struct vfio *v)
 {
 	return ioctl(v->fd, VFIO_DEVICE_RESET) ? -errno : 0;
+}
+
+int vfio_set_irq(struct vfio *v, uint32_t index, int efd)
+{
+	char buf[sizeof(struct vfio_irq_set) + sizeof(int)] = {};
+	struct vfio_irq_set *set = (void *)buf;
+
+	set->argsz = sizeof(buf);
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = index;
+	set->count = 1;
+	memcpy(set->data, &efd, sizeof(efd));
+	return ioctl(v->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
 }

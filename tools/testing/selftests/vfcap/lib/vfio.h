@@ -19,6 +19,8 @@ struct vfio {
 	uint64_t config_size;
 };
 
+/* As closed: may be closed, or opened */
+void vfio_init(struct vfio *v);
 bool vfio_has_cdev(const char *bdf);
 int vfio_open_cdev(struct vfio *v, const char *bdf);
 /* With a VF token, a UUID of 16 bytes; set it as the PF's user */
@@ -44,5 +46,7 @@ unsigned int vfio_find_ecap(struct vfio *v, uint16_t id);
 unsigned int vfio_find_cap(struct vfio *v, uint8_t id);
 
 int vfio_reset(struct vfio *v);
+/* Have the first interrupt of an index signal an eventfd */
+int vfio_set_irq(struct vfio *v, uint32_t index, int efd);
 
 #endif

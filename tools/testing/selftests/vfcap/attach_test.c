@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Real PASIDs of a VF, attached through iommufd to the page tables of its user,
+ * with the IOMMU's own state as the witness
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <linux/iommufd.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "../kselftest_harness.h"
+#include "lib/host.h"
+#include "lib/vfio.h"
+
+#define PASID	5
+
+static int ioas_alloc(struct vfio *v, uint32_t *id)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+
+	if (ioctl(v->parent, IOMMU_IOAS_ALLOC, &alloc))
+		return -errno;
+	*id = alloc.out_ioas_id;
+	return 0;
+}
+
+static int hwpt_alloc(struct vfio *v, uint32_t ioas, uint32_t flags,
+		      uint32_t *id)
+{
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc),
+		.flags = flags,
+		.dev_id = v->devid,
+		.pt_id = ioas,
+	};
+
+	if (ioctl(v->parent, IOMMU_HWPT_ALLOC, &alloc))
+		return -errno;
+	*id = alloc.out_hwpt_id;
+	return 0;
+}
+
+static int attach(struct vfio *v, uint32_t hwpt, uint32_t pasid)
+{
+	struct vfio_device_attach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.flags = pasid ? VFIO_DEVICE_ATTACH_PASID : 0,
+		.pt_id = hwpt,
+		.pasid = pasid,
+	};
+
+	return ioctl(v->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg) ? -errno : 0;
+}
+
+static int detach(struct vfio *v, uint32_t pasid)
+{
+	struct vfio_device_detach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.flags = pasid ? VFIO_DEVICE_DETACH_PASID : 0,
+		.pasid = pasid,
+	};
+
+	return ioctl(v->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg) ? -errno : 0;
+}
+
+/* The Intel IOMMU driver has a folder for each PASID that is attached. */
+static bool in_iommu(uint32_t pasid)
+{
+	return host_exists("/sys/kernel/debug/iommu/intel/%s/%x", host_vf(),
+			   pasid);
+}
+
+FIXTURE(attach) {
+	struct vfio v;
+	uint32_t ioas, hwpt;
+	void *memory;
+};
+
+FIXTURE_SETUP(attach)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.length = 4096,
+		.iova = 0x100000,
+	};
+
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	ASSERT_EQ(0, host_layout_default());
+	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
+	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
+	ASSERT_EQ(0, ioas_alloc(&self->v, &self->ioas));
+	self->memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+	map.ioas_id = self->ioas;
+	map.user_va = (uintptr_t)self->memory;
+	ASSERT_EQ(0, ioctl(self->v.parent, IOMMU_IOAS_MAP, &map));
+	ASSERT_EQ(0, hwpt_alloc(&self->v, self->ioas, IOMMU_HWPT_ALLOC_PASID,
+				&self->hwpt));
+	ASSERT_EQ(0, attach(&self->v, self->hwpt, 0));
+}
+
+FIXTURE_TEARDOWN(attach)
+{
+	vfio_close(&self->v);
+	munmap(self->memory, 4096);
+}
+
+TEST_F(attach, hw_info)
+{
+	struct iommu_hw_info info = {
+		.size = sizeof(info),
+		.dev_id = self->v.devid,
+	};
+
+	ASSERT_EQ(0, ioctl(self->v.parent, IOMMU_GET_HW_INFO, &info));
+	/* What the capability shows the guest is what the VMM is told. */
+	EXPECT_EQ(20, info.out_max_pasid_log2);
+	EXPECT_EQ(20, vfio_get(&self->v, PF_PASID + PCI_PASID_CAP, 2) >> 8);
+}
+
+TEST_F(attach, attach_and_detach)
+{
+	struct vfio *v = &self->v;
+
+	ASSERT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	EXPECT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
+
+	EXPECT_FALSE(in_iommu(PASID));
+	EXPECT_EQ(0, attach(v, self->hwpt, PASID));
+	EXPECT_TRUE(in_iommu(PASID));
+	EXPECT_EQ(1, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+	EXPECT_EQ(0, detach(v, PASID));
+	EXPECT_FALSE(in_iommu(PASID));
+}
+
+TEST_F(attach, replace)
+{
+	struct vfio *v = &self->v;
+	uint32_t ioas = 0, hwpt = 0;
+
+	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
+	ASSERT_EQ(0, ioas_alloc(v, &ioas));
+	ASSERT_EQ(0, hwpt_alloc(v, ioas, IOMMU_HWPT_ALLOC_PASID, &hwpt));
+	EXPECT_EQ(0, attach(v, self->hwpt, PASID));
+	EXPECT_EQ(0, attach(v, hwpt, PASID));
+	EXPECT_TRUE(in_iommu(PASID));
+	EXPECT_EQ(0, detach(v, PASID));
+	EXPECT_FALSE(in_iommu(PASID));
+}
+
+/* Bad arguments fail as with vfio-pci. */
+TEST_F(attach, bad_arguments)
+{
+	struct vfio *v = &self->v;
+
+	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
+	EXPECT_EQ(-ENOENT, attach(v, 0x7fffffff, PASID));
+	EXPECT_EQ(-EINVAL, attach(v, self->hwpt, 1 << 20));
+	EXPECT_FALSE(in_iommu(PASID));
+}
+
+TEST_F(attach, close_detaches)
+{
+	struct vfio *v = &self->v;
+
+	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
+	EXPECT_EQ(0, attach(v, self->hwpt, PASID));
+	vfio_close(v);
+	EXPECT_FALSE(in_iommu(PASID));
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	EXPECT_EQ(0, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+}
+
+TEST_HARNESS_MAIN
