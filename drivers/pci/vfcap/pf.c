@@ -71,8 +71,8 @@ struct pci_vfcap *pci_vfcap_get(struct pci_dev *vf)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_get);
 
+/* Called with the lock held, by kref_put_mutex(). */
 static void vfcap_release(struct kref *ref)
-	__releases(&vfcap_list_lock)
 {
 	struct pci_vfcap *vfcap = container_of(ref, struct pci_vfcap, ref);
 

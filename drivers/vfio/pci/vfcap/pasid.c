@@ -134,14 +134,19 @@ static const struct {
 	bool (*holds)(struct vfcap_device *vf);
 	const char *otherwise;
 } vfcap_pasid_backing[] = {
-	{ vfcap_pasid_by_cdev,
-	  "it was opened through its VFIO group; have the VMM open its cdev (iommufd)" },
-	{ vfcap_pasid_by_iommu,
-	  "its PASIDs cannot be attached one by one; that takes VT-d in scalable mode and Linux 6.15 or later with CONFIG_IOMMUFD" },
-	{ vfcap_pasid_alone_in_group,
-	  "it shares its IOMMU group with other devices" },
-	{ vfcap_pasid_pf_is_kernels,
-	  "its PF is itself given to user space; bind the PF to its own driver" },
+	{
+		vfcap_pasid_by_cdev,
+		"it was opened through its VFIO group; have the VMM open its cdev (iommufd)",
+	}, {
+		vfcap_pasid_by_iommu,
+		"its PASIDs cannot be attached one by one; that takes VT-d in scalable mode and Linux 6.15 or later with CONFIG_IOMMUFD",
+	}, {
+		vfcap_pasid_alone_in_group,
+		"it shares its IOMMU group with other devices",
+	}, {
+		vfcap_pasid_pf_is_kernels,
+		"its PF is itself given to user space; bind the PF to its own driver",
+	},
 };
 
 static int vfcap_pasid_hide(struct vfcap_device *vf, const char *reason)
@@ -167,7 +172,7 @@ static int vfcap_pasid_read_pf(struct vfcap_device *vf, u16 *cap, u16 *ctrl)
 	*ctrl = upper_16_bits(regs[PCI_PASID_CAP / 4]);
 	if (!(*ctrl & PCI_PASID_CTRL_ENABLE))
 		return vfcap_pasid_hide(vf,
-			"PASID is not enabled in its PF; boot the host with its IOMMU in scalable mode (intel_iommu=on,sm_on)");
+			"PASID is not enabled in its PF; boot with the IOMMU in scalable mode (sm_on)");
 	return pos;
 }
 

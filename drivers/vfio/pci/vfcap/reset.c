@@ -23,20 +23,24 @@ static bool vfcap_soft_reset(struct pci_dev *pdev)
 	       !(pmcsr & PCI_PM_CTRL_NO_SOFT_RESET);
 }
 
-static pci_power_t vfcap_power_begin(struct vfcap_device *vf)
-	__acquires(&vf->power_lock)
+static bool vfcap_in_d3(struct pci_dev *pdev)
 {
-	mutex_lock(&vf->power_lock);
-	return vf->core.pdev->current_state;
+	return pdev->current_state == PCI_D3hot ||
+	       pdev->current_state == PCI_D3cold;
 }
 
-static void vfcap_power_end(struct vfcap_device *vf, pci_power_t before)
-	__releases(&vf->power_lock)
+/* Returns what vfcap_power_end() takes. */
+static bool vfcap_power_begin(struct vfcap_device *vf)
+{
+	mutex_lock(&vf->power_lock);
+	return vfcap_in_d3(vf->core.pdev);
+}
+
+static void vfcap_power_end(struct vfcap_device *vf, bool was_in_d3)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 
-	if (before >= PCI_D3hot && pdev->current_state < PCI_D3hot &&
-	    vfcap_soft_reset(pdev))
+	if (was_in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
 		vfcap_emul_reset(vf);
 	mutex_unlock(&vf->power_lock);
 }
@@ -56,7 +60,7 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 {
 	u16 pmcsr = vf->core.pdev->pm_cap + PCI_PM_CTRL;
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
-	pci_power_t before;
+	bool was_in_d3;
 	ssize_t ret;
 
 	/* Behind the PM capability there is no other register to compare for. */
@@ -64,9 +68,9 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 	    start + count <= pmcsr)
 		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 
-	before = vfcap_power_begin(vf);
+	was_in_d3 = vfcap_power_begin(vf);
 	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
-	vfcap_power_end(vf, before);
+	vfcap_power_end(vf, was_in_d3);
 	return ret;
 }
 
@@ -87,15 +91,15 @@ long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 	struct vfio_pci_core_device *core =
 		container_of(vdev, struct vfio_pci_core_device, vdev);
 	struct vfcap_device *vf = to_vfcap(core);
-	pci_power_t before;
+	bool was_in_d3;
 	long ret;
 
 	if (cmd != VFIO_DEVICE_RESET)
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 
-	before = vfcap_power_begin(vf);
+	was_in_d3 = vfcap_power_begin(vf);
 	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
-	vfcap_power_end(vf, before);
+	vfcap_power_end(vf, was_in_d3);
 	return ret;
 }
 

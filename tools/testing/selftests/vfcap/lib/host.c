@@ -31,7 +31,8 @@ const char *host_vf2(void)
 
 bool host_is_ready(void)
 {
-	return host_pf() && host_vf() && host_vf2() && getenv("VFCAP_MODULES") && getenv("VFCAP_LAYOUT");
+	return host_pf() && host_vf() && host_vf2() &&
+	       getenv("VFCAP_MODULES") && getenv("VFCAP_LAYOUT");
 }
 
 static void host_path(char *out, size_t size, const char *path)

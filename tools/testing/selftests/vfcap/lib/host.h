@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define __printf(string, first) __attribute__((format(printf, string, first)))
+#include "../../kselftest.h"
 
 #define OURS	"vfcap-vfio-pci"
 #define THEIRS	"vfio-pci"
