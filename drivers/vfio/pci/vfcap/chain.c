@@ -170,8 +170,9 @@ u16 vfcap_chain_place(struct vfcap_device *vf, u16 wanted, size_t size)
  * either a placeholder, whose bytes core may still serve from the hardware, or
  * unassigned. Make it ours, an empty entry that leads to the next.
  */
-static void vfcap_anchor(struct vfio_pci_core_device *core)
+static void vfcap_anchor(struct vfcap_device *vf)
 {
+	struct vfio_pci_core_device *core = &vf->core;
 	__le32 *header = (__le32 *)(core->vconfig + PCI_CFG_SPACE_SIZE);
 	u8 *map = core->pci_config_map + PCI_CFG_SPACE_SIZE;
 
@@ -181,6 +182,7 @@ static void vfcap_anchor(struct vfio_pci_core_device *core)
 		return;
 
 	memset(map, VFCAP_MAP_VIRTUAL, sizeof(*header));
+	vf->anchored = true;
 }
 
 /**
@@ -203,7 +205,7 @@ void vfcap_chain_link(struct vfcap_device *vf, u16 pos,
 	unsigned int next;
 	__le32 *prev;
 
-	vfcap_anchor(core);
+	vfcap_anchor(vf);
 
 	do {
 		prev = (__le32 *)(core->vconfig + at);

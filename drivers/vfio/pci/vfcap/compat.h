@@ -50,24 +50,16 @@ static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 #endif
 
 /*
- * vfio-pci's parameters: per device, or before 7.2 global to vfio-pci-core. The
- * global form also sets those of vfio-pci, so it is left alone by default.
+ * A parameter of vfio-pci that core keeps per device from 7.2 on. Before, it is
+ * one value for all drivers, and not ours to change; VFs have no INTx anyway.
  */
+static inline void vfcap_set_nointxmask(struct vfio_pci_core_device *core,
+					bool nointxmask)
+{
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
-static inline void vfcap_set_core_params(struct vfio_pci_core_device *core,
-					 bool nointxmask, bool disable_idle_d3)
-{
 	core->nointxmask = nointxmask;
-	core->disable_idle_d3 = disable_idle_d3;
-}
-#else
-static inline void vfcap_set_core_params(struct vfio_pci_core_device *core,
-					 bool nointxmask, bool disable_idle_d3)
-{
-	if (nointxmask || disable_idle_d3)
-		vfio_pci_core_set_params(nointxmask, false, disable_idle_d3);
-}
 #endif
+}
 
 /* What the last argument of iommu_ops.hw_info() points to */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)

@@ -13,6 +13,11 @@
 
 #include "vfcap.h"
 
+/* Stands for the bytes of an empty header at the start of the list: read-only. */
+#define VFCAP_ANCHOR	VFCAP_NR_CAPS
+/* Stands for bytes that are not emulated. */
+#define VFCAP_NONE	(VFCAP_NR_CAPS + 1)
+
 static const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
 	[VFCAP_PASID]	= &vfcap_pasid,
 };
@@ -111,11 +116,16 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int index,
 	unsigned int first = offset / sizeof(u32);
 	unsigned int last = (offset + count - 1) / sizeof(u32);
 	__le32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
+	struct device *dev = &vf->core.pdev->dev;
 	unsigned int i;
 
 	if (copy_from_user((u8 *)val + offset, buf, count))
 		return -EFAULT;
 	memset((u8 *)mask + offset, 0xff, count);
+
+	/* Like any access, it wakes a VF in low power. Core does so for its own. */
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
 
 	mutex_lock(&vf->lock);
 	for (i = first; i <= last; i++)
@@ -123,31 +133,44 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int index,
 				le32_to_cpu(mask[i]));
 	mutex_unlock(&vf->lock);
 
+	pm_runtime_put(dev);
 	return count;
 }
 
 /*
- * Cut an access down to its first piece, which lies within one capability or
- * outside them all. Returns the capability's index, or VFCAP_NR_CAPS.
+ * Whether an access begins within the range. It is cut down to what lies on the
+ * same side of the range's edges as its first byte.
  */
-static unsigned int vfcap_first_piece(struct vfcap_device *vf, u64 pos,
+static bool vfcap_cut(unsigned int pos, size_t *count, unsigned int start,
+		      unsigned int size)
+{
+	if (pos >= start + size)
+		return false;
+	if (pos >= start) {
+		*count = min_t(size_t, *count, start + size - pos);
+		return true;
+	}
+	*count = min_t(size_t, *count, start - pos);
+	return false;
+}
+
+/*
+ * Cut an access down to its first piece, which lies within one capability, on
+ * the list's anchor, or outside of all. Returns which.
+ */
+static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 				      size_t *count)
 {
 	unsigned int i;
 
-	for (i = 0; i < VFCAP_NR_CAPS; i++) {
-		u64 start = vf->pos[i];
-		u64 end = start + vfcap_cap_size(vfcap_caps[i]);
-
-		if (!start || pos >= end)
-			continue;
-		if (pos >= start) {
-			*count = min_t(u64, *count, end - pos);
+	for (i = 0; i < VFCAP_NR_CAPS; i++)
+		if (vf->pos[i] && vfcap_cut(pos, count, vf->pos[i],
+					    vfcap_cap_size(vfcap_caps[i])))
 			return i;
-		}
-		*count = min_t(u64, *count, start - pos);
-	}
-	return VFCAP_NR_CAPS;
+	if (vf->anchored &&
+	    vfcap_cut(pos, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
+		return VFCAP_ANCHOR;
+	return VFCAP_NONE;
 }
 
 /**
@@ -187,31 +210,41 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	loff_t pos = *ppos;
 	ssize_t done = 0;
 	int err;
+
+	/* Core looks at the whole access before it does any of it. */
+	if (count && (offset >= vf->core.pdev->cfg_size ||
+		      count > vf->core.pdev->cfg_size - offset))
+		return -EFAULT;
 
 	err = vfcap_decide(vf);
 	if (err)
 		return err;
 
 	while (done < count) {
-		u64 offset = pos & VFIO_PCI_OFFSET_MASK;
 		size_t piece = count - done;
 		unsigned int index;
 		ssize_t ret;
 
-		index = vfcap_first_piece(vf, offset, &piece);
-		if (index < VFCAP_NR_CAPS) {
-			ret = vfcap_cap_write(vf, index, buf + done, piece,
-					      offset - vf->pos[index]);
-			pos += piece;
-		} else {
+		index = vfcap_first_piece(vf, offset + done, &piece);
+		switch (index) {
+		case VFCAP_NONE:
 			ret = vfcap_core_config_write(vf, buf + done, piece,
 						      &pos);
+			break;
+		case VFCAP_ANCHOR:
+			ret = piece;
+			break;
+		default:
+			ret = vfcap_cap_write(vf, index, buf + done, piece,
+					      offset + done - vf->pos[index]);
 		}
 		if (ret < 0)
 			return ret;
+		pos = *ppos + done + ret;
 		done += ret;
 		if (ret < piece)
 			break;
@@ -253,6 +286,7 @@ void vfcap_emul_close(struct vfcap_device *vf)
 {
 	mutex_lock(&vf->lock);
 	memset(vf->pos, 0, sizeof(vf->pos));
+	vf->anchored = false;
 	vf->decided = false;
 	mutex_unlock(&vf->lock);
 }

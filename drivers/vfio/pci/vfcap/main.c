@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-vfcap.h>
+#include <linux/pm_runtime.h>
 #include <linux/vfio.h>
 
 #include "vfcap.h"
@@ -46,7 +47,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 
 	mutex_init(&vf->power_lock);
 	mutex_init(&vf->lock);
-	vfcap_set_core_params(&vf->core, nointxmask, disable_idle_d3);
+	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);
 
 	ret = vfio_pci_core_init_dev(vdev);
@@ -78,6 +79,22 @@ static void vfcap_release_device(struct vfio_device *vdev)
 	mutex_destroy(&vf->power_lock);
 }
 
+/*
+ * With disable_idle_d3 an unused VF is kept awake by a reference of our own.
+ * Core has the same for vfio-pci, but before 7.2 as one value for all drivers.
+ */
+static void vfcap_keep_awake(struct pci_dev *pdev)
+{
+	if (disable_idle_d3)
+		pm_runtime_get_noresume(&pdev->dev);
+}
+
+static void vfcap_let_sleep(struct pci_dev *pdev)
+{
+	if (disable_idle_d3)
+		pm_runtime_put_noidle(&pdev->dev);
+}
+
 static int vfcap_open_device(struct vfio_device *vdev)
 {
 	struct vfio_pci_core_device *core = vfcap_core(vdev);
@@ -86,13 +103,18 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	if (ret)
 		return ret;
 
+	/* Core holds a reference now, which its user may give back. */
+	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
 	return 0;
 }
 
 static void vfcap_close_device(struct vfio_device *vdev)
 {
-	vfcap_emul_close(to_vfcap(vfcap_core(vdev)));
+	struct vfio_pci_core_device *core = vfcap_core(vdev);
+
+	vfcap_keep_awake(core->pdev);
+	vfcap_emul_close(to_vfcap(core));
 	vfio_pci_core_close_device(vdev);
 }
 
@@ -163,9 +185,12 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(vf);
 
 	dev_set_drvdata(&pdev->dev, &vf->core);
+	vfcap_keep_awake(pdev);
 	ret = vfio_pci_core_register_device(&vf->core);
-	if (ret)
+	if (ret) {
+		vfcap_let_sleep(pdev);
 		vfio_put_device(&vf->core.vdev);
+	}
 	return ret;
 }
 
@@ -174,6 +199,7 @@ static void vfcap_remove(struct pci_dev *pdev)
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 
 	vfio_pci_core_unregister_device(core);
+	vfcap_let_sleep(pdev);
 	vfio_put_device(&core->vdev);
 }
 

@@ -148,9 +148,20 @@ int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t state)
 {
+	struct vfcap_device *vf = to_vfcap(dev_get_drvdata(&pdev->dev));
+
 	if (state == pci_channel_io_frozen)
-		vfcap_emul_reset(to_vfcap(dev_get_drvdata(&pdev->dev)));
+		vf->frozen = true;
 	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+static void vfcap_error_resume(struct pci_dev *pdev)
+{
+	struct vfcap_device *vf = to_vfcap(dev_get_drvdata(&pdev->dev));
+
+	if (vf->frozen)
+		vfcap_emul_reset(vf);
+	vf->frozen = false;
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
@@ -160,5 +171,6 @@ static void vfcap_reset_done(struct pci_dev *pdev)
 
 const struct pci_error_handlers vfcap_err_handlers = {
 	.error_detected	= vfcap_error_detected,
+	.resume		= vfcap_error_resume,
 	.reset_done	= vfcap_reset_done,
 };

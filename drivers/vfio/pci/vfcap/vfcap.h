@@ -62,20 +62,26 @@ extern const struct vfcap_cap vfcap_pasid;
  * @power_lock: Serialises what may change the VF's power state from inside the
  *	VFIO file, so that a return from D3hot is seen. Taken before
  *	memory_lock of @core.
- * @lock: Protects @decided, @pos and the emulated bytes of @core.vconfig:
+ * @frozen: An error froze the channel, and its recovery resets the link. Only
+ *	used in the error handlers, which the PCI core calls one by one.
+ * @lock: Protects @decided, @pos, @anchored and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.
  * @decided: whether @pos is settled for this session. Set with release order,
  *	so that a lockless reader which sees it set sees @pos and @core.vconfig.
  * @pos: where each capability lies, 0 when it is not shown
+ * @anchored: whether the header at the start of the list is an empty one that
+ *	is emulated as well
  */
 struct vfcap_device {
 	struct vfio_pci_core_device core;
 	struct pci_vfcap *pf;
+	bool frozen;
 	struct mutex power_lock;	/* what changes the power state */
 	struct mutex lock;		/* all below, and emulated bytes */
 	bool decided;
 	u16 pos[VFCAP_NR_CAPS];
+	bool anchored;
 };
 
 static inline struct vfcap_device *to_vfcap(struct vfio_pci_core_device *core)

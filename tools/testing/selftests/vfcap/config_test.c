@@ -163,7 +163,14 @@ TEST_F(config, beyond_config_space)
 	EXPECT_EQ(-EFAULT, vfio_read(v, 4096, buf, 1));
 	EXPECT_EQ(-EFAULT, vfio_write(v, 4096, buf, 1));
 	EXPECT_EQ(-EFAULT, vfio_read(v, 4094, buf, 4));
+	/* An access that leaves config space does nothing at all. */
+	EXPECT_EQ(0, vfio_set(v, self->pos + PCI_PASID_CTRL, 2, CTRL));
+	ASSERT_EQ(0, host_writes_clear());
 	EXPECT_EQ(-EFAULT, vfio_write(v, self->pos + 4, buf, 8188));
+	EXPECT_EQ(-EFAULT, vfio_write(v, self->pos - 4, buf, 8000));
+	EXPECT_EQ(-EFAULT, vfio_write(v, 0, buf, sizeof(buf)));
+	EXPECT_EQ(CTRL, vfio_get(v, self->pos + PCI_PASID_CTRL, 2));
+	EXPECT_EQ(0, host_writes_count(host_vf(), 0, 4096));
 	EXPECT_EQ(-EFAULT, vfio_read(v, 0, buf, sizeof(buf)));
 	EXPECT_EQ(0, vfio_read(v, self->pos, buf, 0));
 	EXPECT_EQ(0, vfio_write(v, self->pos, buf, 0));

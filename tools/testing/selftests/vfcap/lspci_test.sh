@@ -36,7 +36,6 @@ if [ -z "$VFCAP_VF" ]; then
 fi
 echo "1..6"
 parameter=/sys/module/vfcap_vfio_pci/parameters/pasid
-cat "$VFCAP_LAYOUT" > /sys/kernel/debug/vfcap-fixture/layout
 echo on > $parameter
 
 seen=$(guest)

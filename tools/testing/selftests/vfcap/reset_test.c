@@ -4,7 +4,9 @@
  * value, and what resets nothing leaves them.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -164,6 +166,32 @@ TEST_F(reset, low_power)
 	EXPECT_RESET(false);
 }
 
+/* A write to the capability wakes the VF like any other, and is kept then. */
+TEST_F(reset, low_power_with_wakeup)
+{
+	struct pollfd woken = { .events = POLLIN };
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_low_power_entry_with_wakeup entry;
+	} arg = {
+		.feature = {
+			.argsz = sizeof(arg),
+			.flags = VFIO_DEVICE_FEATURE_SET |
+				 VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+		},
+	};
+
+	woken.fd = eventfd(0, EFD_CLOEXEC);
+	arg.entry.wakeup_eventfd = woken.fd;
+	ASSERT_EQ(0, ioctl(self->v.fd, VFIO_DEVICE_FEATURE, &arg));
+	usleep(300000);
+	EXPECT_EQ(0, poll(&woken, 1, 0));
+	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 1));
+	EXPECT_EQ(1, poll(&woken, 1, 5000));
+	EXPECT_EQ(1, vfio_get(&self->v, self->ctrl, 2));
+	close(woken.fd);
+}
+
 /* What is shown is also decided right when the VF sleeps at that time. */
 TEST_F(reset, first_access_in_low_power)
 {
@@ -191,6 +219,17 @@ TEST_F(reset, bus_reset)
 		SKIP(return, "this kernel has no reset_subordinate");
 	EXPECT_EQ(0, host_writef("1", "devices/%s/../reset_subordinate",
 				 host_pf()));
+	EXPECT_RESET(true);
+}
+
+/* Recovery from a fatal error resets the link, without reset_done(). */
+TEST_F(reset, aer_recovery)
+{
+	EXPECT_EQ(0, host_write("/sys/kernel/debug/vfcap-fixture/frozen",
+				host_vf2()));
+	EXPECT_RESET(false);
+	EXPECT_EQ(0, host_write("/sys/kernel/debug/vfcap-fixture/frozen",
+				host_vf()));
 	EXPECT_RESET(true);
 }
 
