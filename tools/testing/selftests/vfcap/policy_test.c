@@ -204,45 +204,111 @@ TEST_F(policy, width_of_the_iommu)
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 }
 
+static const uint8_t token[16] = "vfcap-test-token";
+
+/* Give the PF to user space, in whose hands its VFs' token then is. */
+static int give_pf_away(struct vfio *pf)
+{
+	int ret = host_run(NULL, 0, "modprobe vfio-pci");
+
+	ret = ret ?: host_write("/sys/module/vfio_pci/parameters/enable_sriov", "1");
+	ret = ret ?: host_unbind(host_vf());
+	ret = ret ?: host_writef("0", "devices/%s/sriov_numvfs", host_pf());
+	ret = ret ?: host_rebind(host_pf(), THEIRS);
+	ret = ret ?: vfio_open(pf, host_pf());
+	ret = ret ?: vfio_set_token(pf, token);
+	ret = ret ?: host_writef("2", "devices/%s/sriov_numvfs", host_pf());
+	return ret ?: host_rebind(host_vf(), OURS);
+}
+
+static int take_pf_back(struct vfio *pf)
+{
+	int ret = host_unbind(host_vf());
+
+	ret = ret ?: host_writef("0", "devices/%s/sriov_numvfs", host_pf());
+	vfio_close(pf);
+	ret = ret ?: host_unbind(host_pf());
+	ret = ret ?: host_writef("\n", "devices/%s/driver_override", host_pf());
+	ret = ret ?: host_writef(host_pf(), "drivers/igb/bind");
+	ret = ret ?: host_recreate_vfs();
+	return ret ?: host_bind(host_vf(), OURS);
+}
+
 /*
  * The PF's user could write its PASID registers. VF tokens of such a PF count
  * as with vfio-pci.
  */
 TEST_F(policy, pf_given_to_user_space)
 {
-	static const uint8_t token[16] = "vfcap-test-token";
+	struct vfio pf;
+
+	ASSERT_EQ(0, give_pf_away(&pf));
+	EXPECT_EQ(-EACCES, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(0, vfio_open_token(&self->v, host_vf(), token));
+	EXPECT_EQ(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), vfio_has_cdev(host_vf()) ?
+				    NOT_SHOWN ": its PF is itself given to user space" :
+				    NOT_SHOWN ": it was opened through its VFIO group"));
+	vfio_close(&self->v);
+
+	EXPECT_EQ(0, host_param("pasid", "on"));
+	EXPECT_EQ(0, vfio_open_token(&self->v, host_vf(), token));
+	EXPECT_NE(0, shown(&self->v));
+	vfio_close(&self->v);
+	EXPECT_EQ(0, take_pf_back(&pf));
+}
+
+/* Below a port without ACS, PF and VFs are one IOMMU group. */
+TEST_F(policy, shared_group)
+{
 	struct vfio pf;
 
 	if (!vfio_has_cdev(host_vf()))
 		SKIP(return, "this kernel has no VFIO cdev");
-	ASSERT_EQ(0, host_run(NULL, 0, "modprobe vfio-pci"));
-	ASSERT_EQ(0, host_write("/sys/module/vfio_pci/parameters/enable_sriov", "1"));
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_layout("port 148 00010000 0000ffff"));
+	ASSERT_EQ(0, host_rescan());
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
+	ASSERT_EQ(0, give_pf_away(&pf));
+	/* A group has one user, who may own all of its devices. */
+	vfio_close(&pf);
+	/* Linux itself enables no PASID in such a group; another driver may. */
+	ASSERT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL));
+
+	EXPECT_EQ(0, vfio_open_token(&self->v, host_vf(), token));
+	EXPECT_EQ(0, shown(&self->v));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": it shares its IOMMU group"));
+	vfio_close(&self->v);
+
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
-	ASSERT_EQ(0, host_rebind(host_pf(), THEIRS));
-	ASSERT_EQ(0, vfio_open_cdev(&pf, host_pf()));
-	ASSERT_EQ(0, vfio_set_token(&pf, token));
-	ASSERT_EQ(0, host_writef("2", "devices/%s/sriov_numvfs", host_pf()));
-	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, host_layout("port 148 0 0"));
+	ASSERT_EQ(0, host_writef("\n", "devices/%s/driver_override", host_pf()));
+	ASSERT_EQ(0, host_rescan());
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
+}
 
-	EXPECT_EQ(-EACCES, vfio_open_cdev(&self->v, host_vf()));
-	EXPECT_EQ(0, vfio_open_cdev_token(&self->v, host_vf(), token));
+/* The PF had no PASID when its VFs were found: the IOMMU gave them none. */
+TEST_F(policy, no_pasids_from_the_iommu)
+{
+	if (!vfio_has_cdev(host_vf()))
+		SKIP(return, "this kernel has no VFIO cdev");
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_layout("pf 1c0 00010013"));
+	ASSERT_EQ(0, host_rescan());
+	ASSERT_EQ(0, host_layout_default());
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
+
+	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
 	EXPECT_EQ(0, shown(&self->v));
-	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF is itself given to user space"));
+	EXPECT_EQ(1, host_log_count(host_vf(),
+				    NOT_SHOWN ": its PASIDs cannot be attached one by one"));
 	vfio_close(&self->v);
 
-	EXPECT_EQ(0, host_param("pasid", "on"));
-	EXPECT_EQ(0, vfio_open_cdev_token(&self->v, host_vf(), token));
-	EXPECT_NE(0, shown(&self->v));
-	vfio_close(&self->v);
-
-	EXPECT_EQ(0, host_unbind(host_vf()));
-	EXPECT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
-	vfio_close(&pf);
-	EXPECT_EQ(0, host_rebind(host_pf(), "igb"));
-	EXPECT_EQ(0, host_writef("\n", "devices/%s/driver_override", host_pf()));
-	EXPECT_EQ(0, host_recreate_vfs());
-	EXPECT_EQ(0, host_bind(host_vf(), OURS));
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_rescan());
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 }
 
 TEST_F(policy, lacks_tlp_prefix)

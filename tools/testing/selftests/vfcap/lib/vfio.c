@@ -70,7 +70,7 @@ static int vfio_fail(struct vfio *v)
 	return err;
 }
 
-int vfio_open_cdev_token(struct vfio *v, const char *bdf, const uint8_t *uuid)
+static int open_cdev(struct vfio *v, const char *bdf, const uint8_t *uuid)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	char path[512];
@@ -97,7 +97,7 @@ int vfio_open_cdev_token(struct vfio *v, const char *bdf, const uint8_t *uuid)
 
 int vfio_open_cdev(struct vfio *v, const char *bdf)
 {
-	return vfio_open_cdev_token(v, bdf, NULL);
+	return open_cdev(v, bdf, NULL);
 }
 
 int vfio_set_token(struct vfio *v, const uint8_t *uuid)
@@ -117,7 +117,22 @@ int vfio_set_token(struct vfio *v, const uint8_t *uuid)
 	return ioctl(v->fd, VFIO_DEVICE_FEATURE, &arg) ? -errno : 0;
 }
 
-int vfio_open_group(struct vfio *v, const char *bdf)
+/* A device's name, for its group, with the token that it takes */
+static void name_with_token(char *out, size_t size, const char *bdf,
+			    const uint8_t *uuid)
+{
+	size_t len = snprintf(out, size, "%s", bdf);
+	int i;
+
+	if (uuid)
+		len += snprintf(out + len, size - len, " vf_token=");
+	for (i = 0; uuid && i < 16; i++)
+		len += snprintf(out + len, size - len, "%s%02x",
+				i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+				uuid[i]);
+}
+
+static int open_group(struct vfio *v, const char *bdf, const uint8_t *uuid)
 {
 	char link[512], path[256];
 	ssize_t len;
@@ -138,7 +153,8 @@ int vfio_open_group(struct vfio *v, const char *bdf)
 	    ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return vfio_fail(v);
 
-	v->fd = ioctl(v->parent, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	name_with_token(path, sizeof(path), bdf, uuid);
+	v->fd = ioctl(v->parent, VFIO_GROUP_GET_DEVICE_FD, path);
 	if (v->fd < 0)
 		return vfio_fail(v);
 
@@ -146,10 +162,20 @@ int vfio_open_group(struct vfio *v, const char *bdf)
 	return errno ? vfio_fail(v) : 0;
 }
 
+int vfio_open_group(struct vfio *v, const char *bdf)
+{
+	return open_group(v, bdf, NULL);
+}
+
+int vfio_open_token(struct vfio *v, const char *bdf, const uint8_t *uuid)
+{
+	return vfio_has_cdev(bdf) ? open_cdev(v, bdf, uuid) :
+				    open_group(v, bdf, uuid);
+}
+
 int vfio_open(struct vfio *v, const char *bdf)
 {
-	return vfio_has_cdev(bdf) ? vfio_open_cdev(v, bdf) :
-				    vfio_open_group(v, bdf);
+	return vfio_open_token(v, bdf, NULL);
 }
 
 void vfio_close(struct vfio *v)

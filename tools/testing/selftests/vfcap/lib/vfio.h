@@ -23,12 +23,12 @@ struct vfio {
 void vfio_init(struct vfio *v);
 bool vfio_has_cdev(const char *bdf);
 int vfio_open_cdev(struct vfio *v, const char *bdf);
-/* With a VF token, a UUID of 16 bytes; set it as the PF's user */
-int vfio_open_cdev_token(struct vfio *v, const char *bdf, const uint8_t *uuid);
-int vfio_set_token(struct vfio *v, const uint8_t *uuid);
 int vfio_open_group(struct vfio *v, const char *bdf);
-/* Through the cdev where the kernel has one */
+/* Through the cdev where the kernel has one, else through the group */
 int vfio_open(struct vfio *v, const char *bdf);
+/* With a VF token, a UUID of 16 bytes; set it as the PF's user */
+int vfio_open_token(struct vfio *v, const char *bdf, const uint8_t *uuid);
+int vfio_set_token(struct vfio *v, const uint8_t *uuid);
 void vfio_close(struct vfio *v);
 
 /* Raw access to the config region: bytes done or -errno */
