@@ -184,7 +184,10 @@ FIXTURE_TEARDOWN(layout)
 {
 	vfio_close(&self->v);
 	EXPECT_EQ(0, host_param("pasid", "auto"));
+	/* Before, so that what the kernel saved of it never reaches hardware. */
+	EXPECT_EQ(0, host_unbind(host_vf()));
 	EXPECT_EQ(0, host_layout_default());
+	EXPECT_EQ(0, host_bind(host_vf(), OURS));
 }
 
 TEST_F(layout, shown_and_linked)

@@ -207,17 +207,6 @@ TEST_F(parity, config_space)
 	uint8_t a[4096], b[4096];
 	unsigned int i;
 
-	/* Functions as they are found: other tests have left their marks. */
-	vfio_close(&self->ours);
-	vfio_close(&self->theirs);
-	ASSERT_EQ(0, host_unbind(host_vf()));
-	ASSERT_EQ(0, host_unbind(host_vf2()));
-	ASSERT_EQ(0, host_recreate_vfs());
-	ASSERT_EQ(0, host_bind(host_vf(), OURS));
-	ASSERT_EQ(0, host_bind(host_vf2(), THEIRS));
-	ASSERT_EQ(0, vfio_open(&self->ours, host_vf()));
-	ASSERT_EQ(0, vfio_open(&self->theirs, host_vf2()));
-
 	ASSERT_EQ(4096, vfio_read(&self->ours, 0, a, sizeof(a)));
 	ASSERT_EQ(4096, vfio_read(&self->theirs, 0, b, sizeof(b)));
 	for (i = 0; i < 4096; i++) {
