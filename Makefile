@@ -8,7 +8,7 @@ LAB := tools/testing/lab
 # One folder per kernel, of links to the sources: kernels differ in what they
 # leave there, and the sources stay clean.
 RELEASE_FILE = $(KDIR)/include/config/kernel.release
-OUT = build/$(shell cat $(RELEASE_FILE))
+OUT = build/$(shell cat $(RELEASE_FILE) 2>/dev/null)
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m
 
