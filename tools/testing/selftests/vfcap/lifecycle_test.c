@@ -160,6 +160,7 @@ TEST_F(lifecycle, vf_unbound_while_open)
 
 TEST_F(lifecycle, pf_unbound_while_open)
 {
+	host_expect_pf_unbind();
 	removal_waits(_metadata, &self->v, host_pf(), "driver/unbind", host_pf());
 	EXPECT_FALSE(host_exists("devices/%s", host_vf()));
 	EXPECT_EQ(0, restore());

@@ -71,6 +71,8 @@ void host_log_clear(void);
 int host_log_count(const char *a, const char *b);
 /* Announce a report of the kernel's own that a test provokes */
 void host_log_expect(const char *regex);
+/* The one that host_unbind() of the PF provokes */
+void host_expect_pf_unbind(void);
 
 /* Run a shell command; its exit status, and what it printed */
 int host_run(char *out, size_t size, const char *command, ...)
