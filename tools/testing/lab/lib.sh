@@ -73,11 +73,6 @@ lock_cache()
 	flock -n 9 || { say "waiting for another user of $CACHE_DIR"; flock 9; }
 }
 
-unlock_cache()
-{
-	exec 9>&-
-}
-
 # Run a command in a root, as it is: with proc, sys, dev and a /tmp of its own,
 # the cache at /cache and the checkout at /vfcap. Further "HOST:INSIDE" binds
 # come from the array ROOT_BINDS; INSIDE must exist or lie in a tmpfs named in
@@ -166,7 +161,6 @@ select_kernel()		# NAME
 		;;
 	esac
 	KERNEL_OUT=build/$KERNEL_RELEASE
-	KERNEL_ARGS=""
 }
 
 # Build the modules, the fixture and the tests for the selected kernel, and the
@@ -185,9 +179,10 @@ build_kernel_modules()
 	exec 8>&-
 }
 
+# In the root, where the selected kernel's modules are in their place
 in_root_with_modules()	# COMMAND...
 {
-	local ROOT_TMPFS=() ROOT_BINDS=()
+	local ROOT_TMPFS=() ROOT_BINDS=(${ROOT_BINDS[@]+"${ROOT_BINDS[@]}"})
 
 	if [ "$KERNEL_MODULES" ]; then
 		ROOT_TMPFS+=(/usr/lib/modules)

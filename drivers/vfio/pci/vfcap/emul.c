@@ -211,7 +211,6 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	loff_t pos = *ppos;
 	ssize_t done = 0;
 	int err;
 
@@ -226,6 +225,7 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 
 	while (done < count) {
 		size_t piece = count - done;
+		loff_t pos = *ppos + done;
 		unsigned int index;
 		ssize_t ret;
 
@@ -244,7 +244,6 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 		}
 		if (ret < 0)
 			return ret;
-		pos = *ppos + done + ret;
 		done += ret;
 		if (ret < piece)
 			break;

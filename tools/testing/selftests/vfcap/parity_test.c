@@ -167,11 +167,11 @@ TEST_F(parity, unknown_ioctls)
 	uint64_t arg[8] = {};
 	unsigned int nr;
 
-	for (nr = 0; nr < 256; nr++) {
+	for (nr = 0; nr < 18; nr++) {
 		unsigned long cmd = _IO(VFIO_TYPE, VFIO_BASE + nr);
 
 		/* Those with an effect have tests of their own. */
-		if (cmd == VFIO_DEVICE_RESET || nr >= 18)
+		if (cmd == VFIO_DEVICE_RESET)
 			continue;
 		EXPECT_SAME(cmd, arg);
 	}
