@@ -5,19 +5,154 @@
  * PCIe r6.0, sec 9.3.7, lets a VF use its PF's PASID (sec 7.8.9) and Page
  * Request (sec 7.8.10, PRI) Extended Capability and forbids it to implement its
  * own. What a VF may do with them therefore depends on registers of another
- * function. This is where those who hand out a VF ask about its PF.
+ * function. Here the two sides meet: a PF's driver, which may take part and need
+ * not, and the driver of a VF that hands it out to user space.
+ *
+ * Context: all functions sleep, and none may be called from an interrupt handler.
+ * A callback runs in process context with locks held, of this module, of the
+ * VF's driver, and where a VF is bound or removed by it also of the PF's driver
+ * core. It must not wait for a VF to be closed or unbound, nor take the PF's
+ * device lock, nor a lock that its driver holds around pci_vfcap_register(),
+ * pci_vfcap_unregister() or pci_disable_sriov(). It may call
+ * pci_vfcap_change_begin(), pci_vfcap_change_end(), pci_vfcap_lost() and
+ * pci_vfcap_pri_failed().
+ *
+ * Without any of this a PF's VFs work too: their capabilities follow the PF's
+ * registers. While a VF is open it is marked as assigned, so that a PF driver's
+ * pci_vfs_assigned() counts it, as pci_sriov_configure_simple() does to refuse
+ * the removal of VFs in use.
  */
 #ifndef LINUX_PCI_VFCAP_H
 #define LINUX_PCI_VFCAP_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 struct pci_dev;
-struct pci_vfcap;
+struct pci_vfcap_vf;
 
-struct pci_vfcap *pci_vfcap_get(struct pci_dev *vf);
-void pci_vfcap_put(struct pci_vfcap *vfcap);
-struct pci_dev *pci_vfcap_pf(const struct pci_vfcap *vfcap);
-int pci_vfcap_read(struct pci_vfcap *vfcap, u16 id, u32 *regs, size_t nr_regs);
+/**
+ * enum pci_vfcap_id - the capabilities that VFs share with their PF
+ * @PCI_VFCAP_PASID: PASID Extended Capability, PCIe r6.0, sec 9.3.7.14
+ * @PCI_VFCAP_PRI: Page Request Extended Capability, sec 9.3.7.11
+ * @PCI_VFCAP_COUNT: how many there are
+ */
+enum pci_vfcap_id {
+	PCI_VFCAP_PASID,
+	PCI_VFCAP_PRI,
+	PCI_VFCAP_COUNT
+};
+
+/**
+ * struct pci_vfcap_ops - what a PF's driver does for its VFs
+ * @place: Where a capability may lie in the config space of @vf. Return an offset
+ *	in bytes, 0 for no opinion, or a negative value to never show it. An
+ *	offset must be a multiple of 4 in extended config space, and may lie over
+ *	registers that are no capability, since the driver knows what they are. An
+ *	offset that does not fit is logged, and counts as no opinion.
+ * @first_user: The first VF is opened that may show the capability: what it needs
+ *	in the PF can be enabled. Any value but 0 hides it from that VF, and the
+ *	next VF's open calls again. VFs that are open at registration are told of
+ *	from pci_vfcap_register(), where a failure is logged and hides nothing.
+ *	The capability counts as shown already, so pci_vfcap_change_begin() fails
+ *	here.
+ * @last_user: The last of them was closed. Only called after a @first_user that
+ *	returned 0, and not by pci_vfcap_unregister(): a driver that goes then
+ *	undoes it by itself.
+ * @control: Take over the control bits. Called for each write of a guest to the
+ *	dword at offset 4 of the capability of @vf, with what the dword reads now
+ *	and what it would read afterwards, its other half (PASID Capability,
+ *	Page Request Status) included. Return what it shall read; bits that a
+ *	guest cannot write are taken from @new. The bits have their usual effect:
+ *	PASIDs are attached while PASID Enable is 1, and the pri_* callbacks are
+ *	called, where there are any. Also called when the VF was reset or closed,
+ *	or has lost the capability, or its Page Request Interface was reset, with
+ *	the control bits of both values 0; the answer is ignored then.
+ * @pri_enable: Let @vf send page requests, at most @allocation outstanding
+ *	(PCIe r6.0, sec 7.8.10.5). Not called again before @pri_disable. Requests
+ *	of a @pri_drain that timed out may still be outstanding. Return 0, or
+ *	-errno: the guest's Enable reads 1 then, and nothing is requested until
+ *	the guest clears and sets it.
+ * @pri_disable: Let @vf send no new page requests. Must not wait for those in
+ *	flight.
+ * @pri_drain: Wait until all page requests of @vf are answered, for at most
+ *	@timeout jiffies. Return 0, or -ETIMEDOUT: the VF loses its capabilities
+ *	until it is reset, as it does when this takes longer than @timeout. Called
+ *	after @pri_disable, from a worker, without locks of the VF's driver.
+ * @pri_reset: Forget all page requests of @vf and its credits. Called after
+ *	@pri_disable, and possibly while @pri_drain runs, which then has nothing
+ *	to wait for any more.
+ *
+ * All are optional, but the pri_* callbacks come together: a driver that has
+ * them declares that it answers its VFs' page requests itself.
+ *
+ * Of the pri_* callbacks only @pri_reset may run beside another one for the same
+ * VF, and only beside @pri_drain. A driver that registers while VFs are open may
+ * be called to disable, drain or reset one that it never enabled.
+ */
+struct pci_vfcap_ops {
+	int (*place)(struct pci_dev *pf, struct pci_dev *vf,
+		     enum pci_vfcap_id id);
+	int (*first_user)(struct pci_dev *pf, enum pci_vfcap_id id);
+	void (*last_user)(struct pci_dev *pf, enum pci_vfcap_id id);
+	u32 (*control)(struct pci_dev *pf, struct pci_dev *vf,
+		       enum pci_vfcap_id id, u32 old, u32 new);
+	int (*pri_enable)(struct pci_dev *pf, struct pci_dev *vf,
+			  u32 allocation);
+	void (*pri_disable)(struct pci_dev *pf, struct pci_dev *vf);
+	int (*pri_drain)(struct pci_dev *pf, struct pci_dev *vf,
+			 unsigned long timeout);
+	void (*pri_reset)(struct pci_dev *pf, struct pci_dev *vf);
+};
+
+/* For a PF's driver */
+int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops);
+int devm_pci_vfcap_register(struct pci_dev *pf,
+			    const struct pci_vfcap_ops *ops);
+void pci_vfcap_unregister(struct pci_dev *pf);
+int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id);
+void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id);
+void pci_vfcap_lost(struct pci_dev *pf, const char *cause);
+void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status);
+
+/**
+ * struct pci_vfcap_vf_ops - what the driver of a VF is told
+ * @lost: The PF's capability, BIT(id) of each in @mask, is gone, or was. Until
+ *	pci_vfcap_vf_reset() found it back nothing may be enabled that needs it.
+ *	The driver takes from the guest what it has, without waiting here.
+ * @pri_stopped: All page requests of the VF were answered after it was disabled.
+ * @pri_failed: The PF's driver reports PCI_PRI_STATUS_RF or _UPRGI.
+ *
+ * All are called with the PF's lock held: they must not call back.
+ */
+struct pci_vfcap_vf_ops {
+	void (*lost)(void *priv, unsigned long mask, const char *cause);
+	void (*pri_stopped)(void *priv);
+	void (*pri_failed)(void *priv, u16 status);
+};
+
+/* For a VF's driver */
+struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
+					   const struct pci_vfcap_vf_ops *ops,
+					   void *priv);
+void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user);
+int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask);
+void pci_vfcap_vf_close(struct pci_vfcap_vf *user);
+void pci_vfcap_vf_reset(struct pci_vfcap_vf *user);
+struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *user);
+int pci_vfcap_read(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 *regs,
+		   size_t nr_regs);
+int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
+		   const u32 *regs);
+void pci_vfcap_hide(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
+bool pci_vfcap_usable(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
+int pci_vfcap_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
+u32 pci_vfcap_control(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 old,
+		      u32 new);
+bool pci_vfcap_pri_answered(struct pci_vfcap_vf *user);
+u32 pci_vfcap_pri_share(struct pci_vfcap_vf *user);
+void pci_vfcap_pri_enable(struct pci_vfcap_vf *user, u32 allocation);
+void pci_vfcap_pri_disable(struct pci_vfcap_vf *user);
+void pci_vfcap_pri_reset(struct pci_vfcap_vf *user);
 
 #endif /* LINUX_PCI_VFCAP_H */

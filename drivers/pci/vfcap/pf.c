@@ -1,118 +1,156 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A record per PF whose VFs take part, found from the struct pci_dev
+ * A record per PF that takes part, found from the struct pci_dev
  *
  * Nothing here is keyed by bus number: buses are renumbered, and a PF that was
  * removed and found again is another struct pci_dev, hence another record.
  */
 #include <linux/cleanup.h>
-#include <linux/kref.h>
-#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/pci-vfcap.h>
 #include <linux/slab.h>
 
-/**
- * struct pci_vfcap - what is known of one PF
- * @node: entry in vfcap_list
- * @ref: one reference per user, usually a VF's driver
- * @pf: the PF. A reference on it is held, so it outlives its removal, and its
- *	address is not given to another device meanwhile.
- */
-struct pci_vfcap {
-	struct list_head node;
-	struct kref ref;
-	struct pci_dev *pf;
+#include "pci-vfcap.h"
+
+#define VFCAP_PASID_CTRL(bits)	((u32)(bits) << 16)
+
+const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
+	[PCI_VFCAP_PASID] = {
+		.name	 = "PASID",
+		.dir	 = "pasid",
+		.ext_id	 = PCI_EXT_CAP_ID_PASID,
+		.nr_regs = PCI_EXT_CAP_PASID_SIZEOF / sizeof(u32),
+		.locked	 = {
+			[PCI_PASID_CAP / 4] =
+				VFCAP_PASID_CTRL(PCI_PASID_CTRL_ENABLE |
+						 PCI_PASID_CTRL_EXEC |
+						 PCI_PASID_CTRL_PRIV),
+		},
+	},
+	[PCI_VFCAP_PRI] = {
+		.name	 = "PRI",
+		.dir	 = "pri",
+		.ext_id	 = PCI_EXT_CAP_ID_PRI,
+		.nr_regs = PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
+		/* VFs were given shares of the allocation. */
+		.locked	 = {
+			[PCI_PRI_CTRL / 4]	= PCI_PRI_CTRL_ENABLE,
+			[PCI_PRI_ALLOC_REQ / 4]	= ~0U,
+		},
+	},
 };
+
+struct workqueue_struct *vfcap_wq;
 
 static LIST_HEAD(vfcap_list);
 
-/* Protects vfcap_list and the last put of a record. Innermost. */
+/*
+ * Protects vfcap_list and the records' reference counts, and keeps the sysfs
+ * folder of a record that goes apart from that of its successor.
+ */
 static DEFINE_MUTEX(vfcap_list_lock);
 
-/**
- * pci_vfcap_get - get the record of a VF's PF
- * @vf: the virtual function
- *
- * The record is made by the first caller. It stays valid, and keeps naming the
- * same PF, until pci_vfcap_put(), even when the VF or the PF is removed first.
- *
- * Context: Process context. The caller holds a reference on @vf. Takes no
- * device lock, so it may be called from a driver's probe, also from inside the
- * PF driver's pci_enable_sriov().
- * Return: the record, ERR_PTR(-EINVAL) when @vf is no VF, ERR_PTR(-ENOMEM).
- */
-struct pci_vfcap *pci_vfcap_get(struct pci_dev *vf)
+static struct pci_vfcap *vfcap_lookup(struct pci_dev *pf)
 {
-	struct pci_dev *pf = pci_physfn(vf);
-	struct pci_vfcap *vfcap;
+	struct pci_vfcap *shared;
 
-	if (!vf->is_virtfn)
-		return ERR_PTR(-EINVAL);
+	list_for_each_entry(shared, &vfcap_list, node) {
+		if (shared->pf == pf) {
+			shared->refs++;
+			return shared;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * vfcap_find - find the record of a PF
+ * @pf: the PF
+ *
+ * Context: Process context.
+ * Return: the record, to be given to vfcap_put(), or NULL if there is none.
+ */
+struct pci_vfcap *vfcap_find(struct pci_dev *pf)
+{
+	guard(mutex)(&vfcap_list_lock);
+
+	return vfcap_lookup(pf);
+}
+
+/**
+ * vfcap_get - find the record of a PF, or make it
+ * @pf: the PF
+ *
+ * It stays valid, and keeps naming the same PF, until vfcap_put(), even when the
+ * PF is removed first.
+ *
+ * Context: Process context. The caller holds a reference on @pf. Takes no
+ * device lock, so it may be called from a VF driver's probe inside the PF
+ * driver's pci_enable_sriov().
+ * Return: the record, or ERR_PTR(-errno).
+ */
+struct pci_vfcap *vfcap_get(struct pci_dev *pf)
+{
+	struct pci_vfcap *shared;
+	int ret;
 
 	guard(mutex)(&vfcap_list_lock);
 
-	list_for_each_entry(vfcap, &vfcap_list, node) {
-		if (vfcap->pf == pf) {
-			kref_get(&vfcap->ref);
-			return vfcap;
-		}
-	}
+	shared = vfcap_lookup(pf);
+	if (shared)
+		return shared;
 
-	vfcap = kzalloc(sizeof(*vfcap), GFP_KERNEL);
-	if (!vfcap)
+	shared = kzalloc_obj(*shared, GFP_KERNEL);
+	if (!shared)
 		return ERR_PTR(-ENOMEM);
 
-	kref_init(&vfcap->ref);
-	vfcap->pf = pci_dev_get(pf);
-	list_add(&vfcap->node, &vfcap_list);
-	return vfcap;
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_get);
+	ret = init_srcu_struct(&shared->srcu);
+	if (ret) {
+		kfree(shared);
+		return ERR_PTR(ret);
+	}
 
-/* Called with the lock held, by kref_put_mutex(). */
-static void vfcap_release(struct kref *ref)
-{
-	struct pci_vfcap *vfcap = container_of(ref, struct pci_vfcap, ref);
+	shared->refs = 1;
+	shared->pf = pci_dev_get(pf);
+	mutex_init(&shared->use_lock);
+	mutex_init(&shared->lock);
+	INIT_LIST_HEAD(&shared->vfs);
+	INIT_DELAYED_WORK(&shared->guard, vfcap_guard);
 
-	list_del(&vfcap->node);
-	mutex_unlock(&vfcap_list_lock);
+	ret = kobject_init_and_add(&shared->kobj, &vfcap_pf_ktype,
+				   &pf->dev.kobj, "vfcap");
+	if (ret) {
+		kobject_put(&shared->kobj);
+		return ERR_PTR(ret);
+	}
 
-	pci_dev_put(vfcap->pf);
-	kfree(vfcap);
+	list_add(&shared->node, &vfcap_list);
+	return shared;
 }
 
 /**
- * pci_vfcap_put - give a record back
- * @vfcap: what pci_vfcap_get() returned
+ * vfcap_put - give a record back
+ * @shared: the record
  *
  * Context: Process context.
  */
-void pci_vfcap_put(struct pci_vfcap *vfcap)
+void vfcap_put(struct pci_vfcap *shared)
 {
-	kref_put_mutex(&vfcap->ref, vfcap_release, &vfcap_list_lock);
+	guard(mutex)(&vfcap_list_lock);
+
+	if (--shared->refs)
+		return;
+
+	list_del(&shared->node);
+	cancel_delayed_work_sync(&shared->guard);
+	kobject_del(&shared->kobj);
+	kobject_put(&shared->kobj);
 }
-EXPORT_SYMBOL_GPL(pci_vfcap_put);
 
 /**
- * pci_vfcap_pf - the PF that a record is about
- * @vfcap: the record
- *
- * Context: Any context.
- * Return: the PF, valid as long as the record is held. It may have been
- * removed from its bus meanwhile.
- */
-struct pci_dev *pci_vfcap_pf(const struct pci_vfcap *vfcap)
-{
-	return vfcap->pf;
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_pf);
-
-/**
- * pci_vfcap_read - read an extended capability of the PF
- * @vfcap: the record
- * @id: extended capability ID, e.g. PCI_EXT_CAP_ID_PASID
+ * vfcap_read - read a shared capability of the PF
+ * @shared: the record
+ * @id: which one
  * @regs: where the registers go, from the capability header on, CPU endian
  * @nr_regs: how many dwords to read
  *
@@ -124,10 +162,11 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pf);
  * Return: the capability's offset in bytes, -ENOENT when the PF has no such
  * capability, -ENODEV when it does not answer (removed, or powered down).
  */
-int pci_vfcap_read(struct pci_vfcap *vfcap, u16 id, u32 *regs, size_t nr_regs)
+int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
+	       size_t nr_regs)
 {
-	struct pci_dev *pf = vfcap->pf;
-	int pos = pci_find_ext_capability(pf, id);
+	struct pci_dev *pf = shared->pf;
+	int pos = pci_find_ext_capability(pf, vfcap_shared[id].ext_id);
 	size_t i;
 
 	for (i = 0; pos && i < nr_regs; i++)
@@ -139,10 +178,27 @@ int pci_vfcap_read(struct pci_vfcap *vfcap, u16 id, u32 *regs, size_t nr_regs)
 
 	return pos ?: -ENOENT;
 }
-EXPORT_SYMBOL_GPL(pci_vfcap_read);
+
+static int __init pci_vfcap_init(void)
+{
+	int ret;
+
+	vfcap_wq = alloc_workqueue("pci-vfcap", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	if (!vfcap_wq)
+		return -ENOMEM;
+
+	ret = bus_register_notifier(&pci_bus_type, &vfcap_guard_nb);
+	if (ret)
+		destroy_workqueue(vfcap_wq);
+	return ret;
+}
+module_init(pci_vfcap_init);
 
 static void __exit pci_vfcap_exit(void)
 {
+	bus_unregister_notifier(&pci_bus_type, &vfcap_guard_nb);
+	destroy_workqueue(vfcap_wq);
+
 	/* Users hold the module; a record that is left was never given back. */
 	WARN_ON(!list_empty(&vfcap_list));
 }

@@ -137,12 +137,35 @@ static bool vfcap_is_free(struct pci_dev *pdev, const unsigned long *used,
 }
 
 /**
+ * vfcap_chain_fits - whether a capability can lie where somebody knows it can
+ * @vf: the VF
+ * @pos: the place
+ * @size: the capability's length in bytes, a multiple of 4
+ *
+ * Context: Process context, under the dev_set lock, with the VF powered up.
+ * Return: true if it lies, aligned, in extended config space, and over no other
+ * capability. What else is there is not looked at.
+ */
+bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int pos, size_t size)
+{
+	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
+	unsigned int first = pos / sizeof(u32);
+	unsigned int end = (pos + size) / sizeof(u32);
+
+	if (vf->core.pdev->cfg_size < PCI_CFG_SPACE_EXP_SIZE ||
+	    pos % sizeof(u32) || end > VFCAP_DWORDS)
+		return false;
+	vfcap_find_used(vf, used);
+	return find_next_bit(used, end, first) >= end;
+}
+
+/**
  * vfcap_chain_place - find room for a capability
  * @vf: the VF
  * @wanted: where it would best lie
  * @size: its length in bytes, a multiple of 4
  *
- * Context: Process context, under &vfcap_device.lock, with the VF powered up.
+ * Context: Process context, under the dev_set lock, with the VF powered up.
  * Return: @wanted if it is free, else the highest offset that is, else 0.
  */
 u16 vfcap_chain_place(struct vfcap_device *vf, u16 wanted, size_t size)
@@ -194,7 +217,8 @@ static void vfcap_anchor(struct vfcap_device *vf)
  * It is linked behind the last one that leads up to a higher offset, so that an
  * ascending list stays ascending, and its bytes become virtual for core.
  *
- * Context: Process context, under &vfcap_device.lock, before the guest reads.
+ * Context: Process context, under the dev_set lock and &vfcap_device.lock, before
+ * the guest reads.
  */
 void vfcap_chain_link(struct vfcap_device *vf, u16 pos,
 		      const struct vfcap_cap *cap)

@@ -6,272 +6,324 @@
  * virtual: core serves every read of them from memory, at any width and
  * alignment, and hands none of them to the hardware. Writes are taken from core
  * and go through the capability's register-behaviour table here.
+ *
+ * What is behind the registers, PASIDs in the IOMMU and page requests that the
+ * PF's driver answers, follows them: taken away before Enable goes to 0, given
+ * after it went to 1.
  */
+#include <linux/cleanup.h>
 #include <linux/pci.h>
-#include <linux/pm_runtime.h>
-#include <linux/uaccess.h>
 
 #include "vfcap.h"
 
-/* Stands for the bytes of an empty header at the start of the list: read-only. */
-#define VFCAP_ANCHOR	VFCAP_NR_CAPS
-/* Stands for bytes that are not emulated. */
-#define VFCAP_NONE	(VFCAP_NR_CAPS + 1)
-
-static const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
-	[VFCAP_PASID]	= &vfcap_pasid,
+const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
+	[PCI_VFCAP_PASID]	= &vfcap_pasid,
+	[PCI_VFCAP_PRI]		= &vfcap_pri,
 };
 
-static size_t vfcap_cap_size(const struct vfcap_cap *cap)
-{
-	return cap->nr_regs * sizeof(u32);
-}
-
-static __le32 *vfcap_reg(struct vfcap_device *vf, unsigned int index,
+static __le32 *vfcap_reg(struct vfcap_device *vf, enum pci_vfcap_id id,
 			 unsigned int reg)
 {
-	return (__le32 *)(vf->core.vconfig + vf->pos[index]) + reg;
+	return (__le32 *)(vf->core.vconfig + vf->pos[id]) + reg;
 }
 
-static void vfcap_show(struct vfcap_device *vf, unsigned int index)
+static u32 vfcap_load(struct vfcap_device *vf, enum pci_vfcap_id id,
+		      unsigned int reg)
 {
-	const struct vfcap_cap *cap = vfcap_caps[index];
-	struct pci_dev *pdev = vf->core.pdev;
-	u32 regs[VFCAP_MAX_REGS] = {};
-	unsigned int i;
-	int wanted;
-	u16 pos;
+	return le32_to_cpu(*vfcap_reg(vf, id, reg));
+}
 
-	wanted = cap->init(vf, regs);
-	if (wanted < 0)
+/* Core reads the dword without the lock. */
+static void vfcap_store(struct vfcap_device *vf, enum pci_vfcap_id id,
+			unsigned int reg, u32 val)
+{
+	WRITE_ONCE(*vfcap_reg(vf, id, reg), cpu_to_le32(val));
+}
+
+/**
+ * vfcap_reg_get - read an emulated register
+ * @vf: the VF
+ * @id: the capability
+ * @reg: which of its dwords
+ *
+ * Context: Process context.
+ * Return: its value, CPU endian, 0 while the capability is not shown.
+ */
+u32 vfcap_reg_get(struct vfcap_device *vf, enum pci_vfcap_id id,
+		  unsigned int reg)
+{
+	guard(mutex)(&vf->lock);
+
+	return vf->pos[id] ? vfcap_load(vf, id, reg) : 0;
+}
+
+/**
+ * vfcap_set_status - set bits that only the device sets
+ * @vf: the VF
+ * @id: the capability
+ * @bits: of the dword at offset 4. Those that Enable going to 0 clears are set
+ *	only while it is 0.
+ *
+ * Context: Process context.
+ */
+void vfcap_set_status(struct vfcap_device *vf, enum pci_vfcap_id id, u32 bits)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 ctrl;
+
+	guard(mutex)(&vf->lock);
+
+	if (!vf->pos[id])
 		return;
-
-	pos = vfcap_chain_place(vf, wanted, vfcap_cap_size(cap));
-	if (!pos) {
-		pci_info(pdev, "%s capability not shown: no %zu free bytes in the VF's config space read as zero\n",
-			 cap->name, vfcap_cap_size(cap));
-		return;
-	}
-
-	vf->pos[index] = pos;
-	for (i = 1; i < cap->nr_regs; i++)
-		*vfcap_reg(vf, index, i) = cpu_to_le32(regs[i]);
-	vfcap_chain_link(vf, pos, cap);
-	pci_info(pdev, "%s capability shown at %#x\n", cap->name, pos);
-}
-
-/*
- * What is shown depends on how the device was opened, and VFIO tells that only
- * once the open is over: decide at the first access to config space.
- */
-static int vfcap_decide(struct vfcap_device *vf)
-{
-	struct device *dev = &vf->core.pdev->dev;
-	unsigned int i;
-	int ret;
-
-	/* Pairs with the release below. */
-	if (smp_load_acquire(&vf->decided))
-		return 0;
-
-	/* Outside the lock: core's resume callback takes memory_lock. */
-	ret = pm_runtime_resume_and_get(dev);
-	if (ret < 0)
-		return -EIO;
-
-	mutex_lock(&vf->lock);
-	if (!vf->decided) {
-		for (i = 0; i < VFCAP_NR_CAPS; i++)
-			vfcap_show(vf, i);
-		/* Whoever sees it set sees what was shown. */
-		smp_store_release(&vf->decided, true);
-	}
-	mutex_unlock(&vf->lock);
-
-	pm_runtime_put(dev);
-	return 0;
-}
-
-/* Caller holds the lock. @mask has the written bytes of @val set. */
-static void vfcap_write_reg(struct vfcap_device *vf, unsigned int index,
-			    unsigned int reg, u32 val, u32 mask)
-{
-	const struct vfcap_cap *cap = vfcap_caps[index];
-	__le32 *p = vfcap_reg(vf, index, reg);
-	u32 old = le32_to_cpu(*p);
-	u32 rw = cap->behavior[reg].rw & mask;
-
-	if (cap->implemented)
-		rw &= cap->implemented(old);
-
-	/* Core reads this dword without the lock. */
-	WRITE_ONCE(*p, cpu_to_le32((old & ~rw) | (val & rw)));
-}
-
-/* A write to @count bytes from @offset on, all within one capability */
-static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int index,
-			       const char __user *buf, size_t count,
-			       unsigned int offset)
-{
-	unsigned int first = offset / sizeof(u32);
-	unsigned int last = (offset + count - 1) / sizeof(u32);
-	__le32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
-	struct device *dev = &vf->core.pdev->dev;
-	unsigned int i;
-
-	if (copy_from_user((u8 *)val + offset, buf, count))
-		return -EFAULT;
-	memset((u8 *)mask + offset, 0xff, count);
-
-	/* Like any access, it wakes a VF in low power. Core does so for its own. */
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-
-	mutex_lock(&vf->lock);
-	for (i = first; i <= last; i++)
-		vfcap_write_reg(vf, index, i, le32_to_cpu(val[i]),
-				le32_to_cpu(mask[i]));
-	mutex_unlock(&vf->lock);
-
-	pm_runtime_put(dev);
-	return count;
-}
-
-/*
- * Whether an access begins within the range. It is cut down to what lies on the
- * same side of the range's edges as its first byte.
- */
-static bool vfcap_cut(unsigned int pos, size_t *count, unsigned int start,
-		      unsigned int size)
-{
-	if (pos >= start + size)
-		return false;
-	if (pos >= start) {
-		*count = min_t(size_t, *count, start + size - pos);
-		return true;
-	}
-	*count = min_t(size_t, *count, start - pos);
-	return false;
-}
-
-/*
- * Cut an access down to its first piece, which lies within one capability, on
- * the list's anchor, or outside of all. Returns which.
- */
-static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
-				      size_t *count)
-{
-	unsigned int i;
-
-	for (i = 0; i < VFCAP_NR_CAPS; i++)
-		if (vf->pos[i] && vfcap_cut(pos, count, vf->pos[i],
-					    vfcap_cap_size(vfcap_caps[i])))
-			return i;
-	if (vf->anchored &&
-	    vfcap_cut(pos, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
-		return VFCAP_ANCHOR;
-	return VFCAP_NONE;
+	ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+	if (ctrl & cap->enable)
+		bits &= ~cap->clear_on_disable;
+	vfcap_store(vf, id, VFCAP_CTRL, ctrl | bits);
 }
 
 /**
- * vfcap_config_read - read the VF's virtual config space
+ * vfcap_emul_show - have the guest see a capability
  * @vf: the VF
- * @buf: where the bytes go
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was read
+ * @id: the capability
+ * @pos: where in config space it goes
+ * @regs: its dwords, CPU endian; the header is filled in here
  *
- * Context: Process context, no locks held.
- * Return: bytes read, or -errno as vfio_pci_core_read() has it.
+ * Context: Process context, under the dev_set lock.
  */
-ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, loff_t *ppos)
+void vfcap_emul_show(struct vfcap_device *vf, enum pci_vfcap_id id, u16 pos,
+		     const u32 *regs)
 {
-	int ret = vfcap_decide(vf);
+	unsigned int i;
 
-	if (ret)
-		return ret;
+	guard(mutex)(&vf->lock);
 
-	return vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
+	vf->pos[id] = pos;
+	for (i = 1; i < vfcap_caps[id]->nr_regs; i++)
+		vfcap_store(vf, id, i, regs[i]);
+	vfcap_chain_link(vf, pos, vfcap_caps[id]);
 }
 
 /**
- * vfcap_config_write - write the VF's virtual config space
+ * vfcap_block - take away what the VF's Enable bits give
  * @vf: the VF
- * @buf: the bytes
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was written
  *
- * What falls into an emulated capability stays here, the rest goes to core.
+ * For what may clear them next; vfcap_sync() gives it back if it did not.
  *
- * Context: Process context, no locks held.
- * Return: bytes written, or -errno as vfio_pci_core_write() has it: an access
- * that fails midway fails as a whole, with its first part done.
+ * Context: Process context, under the dev_set lock.
  */
-ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
-			   size_t count, loff_t *ppos)
+void vfcap_block(struct vfcap_device *vf)
 {
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	ssize_t done = 0;
-	int err;
+	enum pci_vfcap_id id;
 
-	/* Core looks at the whole access before it does any of it. */
-	if (count && (offset >= vf->core.pdev->cfg_size ||
-		      count > vf->core.pdev->cfg_size - offset))
-		return -EFAULT;
+	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
-	err = vfcap_decide(vf);
-	if (err)
-		return err;
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (vf->pos[id] && vfcap_caps[id]->block)
+			vfcap_caps[id]->block(vf);
+}
 
-	while (done < count) {
-		size_t piece = count - done;
-		loff_t pos = *ppos + done;
-		unsigned int index;
-		ssize_t ret;
+static void vfcap_sync_cap(struct vfcap_device *vf, enum pci_vfcap_id id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	bool cleared, restart;
+	u32 ctrl;
 
-		index = vfcap_first_piece(vf, offset + done, &piece);
-		switch (index) {
-		case VFCAP_NONE:
-			ret = vfcap_core_config_write(vf, buf + done, piece,
-						      &pos);
-			break;
-		case VFCAP_ANCHOR:
-			ret = piece;
-			break;
-		default:
-			ret = vfcap_cap_write(vf, index, buf + done, piece,
-					      offset + done - vf->pos[index]);
-		}
-		if (ret < 0)
-			return ret;
-		done += ret;
-		if (ret < piece)
-			break;
+	scoped_guard(mutex, &vf->lock) {
+		ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+		cleared = __test_and_clear_bit(id, &vf->cleared);
+		restart = __test_and_clear_bit(id, &vf->restart);
+	}
+	if (cleared)
+		pci_vfcap_control(vf->shared, id, ctrl, ctrl);
+	cap->sync(vf, ctrl & cap->enable, restart);
+}
+
+/**
+ * vfcap_sync - make what is behind the registers what they say
+ * @vf: the VF
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_sync(struct vfcap_device *vf)
+{
+	unsigned long lost;
+	enum pci_vfcap_id id;
+
+	lockdep_assert_held(vfcap_dev_set_lock(vf));
+
+	lost = vfcap_begin_loss(vf);
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (vf->pos[id])
+			vfcap_sync_cap(vf, id);
+	vfcap_end_loss(vf, lost);
+}
+
+static u32 vfcap_writable(const struct vfcap_cap *cap, unsigned int reg,
+			  u32 old)
+{
+	u32 rw = cap->behavior[reg].rw;
+
+	return cap->implemented ? rw & cap->implemented(old) : rw;
+}
+
+/* What a register reads after a write of @val to its bits @mask */
+static u32 vfcap_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
+			 u32 val, u32 mask)
+{
+	u32 rw = vfcap_writable(cap, reg, old) & mask;
+
+	return ((old & ~rw) | (val & rw)) &
+	       ~(val & mask & cap->behavior[reg].w1c);
+}
+
+static bool vfcap_may_enable(struct vfcap_device *vf, enum pci_vfcap_id id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+
+	return pci_vfcap_usable(vf->shared, id) &&
+	       (!cap->may_enable || cap->may_enable(vf));
+}
+
+/* The Control dword after a write, as far as others have a say in it */
+static u32 vfcap_agree(struct vfcap_device *vf, enum pci_vfcap_id id, u32 old,
+		       u32 new)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 mask = vfcap_writable(cap, VFCAP_CTRL, old) |
+		   cap->behavior[VFCAP_CTRL].w1c;
+
+	new ^= (new ^ pci_vfcap_control(vf->shared, id, old, new)) & mask;
+	if (new & ~old & cap->enable && !vfcap_may_enable(vf, id)) {
+		pci_notice_ratelimited(vf->core.pdev, "%s cannot be enabled now\n",
+				       cap->name);
+		new &= ~cap->enable;
+	}
+	return new;
+}
+
+/*
+ * Caller holds both locks. The device may have changed bits since it read @old:
+ * store only what the write changes.
+ */
+static void vfcap_store_ctrl(struct vfcap_device *vf, enum pci_vfcap_id id,
+			     u32 old, u32 new, u32 written)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+
+	ctrl ^= (ctrl ^ new) & (old ^ new);
+	if ((old ^ new) & cap->enable)
+		ctrl &= ~(new & cap->enable ? cap->clear_on_enable :
+			  cap->clear_on_disable);
+	if (written & cap->restart && !(ctrl & cap->enable)) {
+		__set_bit(id, &vf->cleared);
+		__set_bit(id, &vf->restart);
+	}
+	vfcap_store(vf, id, VFCAP_CTRL, ctrl);
+}
+
+/**
+ * vfcap_emul_write - a guest's write to an emulated capability
+ * @vf: the VF
+ * @id: the capability
+ * @val: the capability's dwords, CPU endian
+ * @mask: of these, the bytes that are written
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_emul_write(struct vfcap_device *vf, enum pci_vfcap_id id,
+		      const u32 *val, const u32 *mask)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	unsigned int i;
+	u32 old, new;
+
+	lockdep_assert_held(vfcap_dev_set_lock(vf));
+
+	/* What happened before the write comes before it. */
+	vfcap_sync(vf);
+
+	old = vfcap_reg_get(vf, id, VFCAP_CTRL);
+	new = old;
+	if (mask[VFCAP_CTRL])
+		new = vfcap_agree(vf, id, old,
+				  vfcap_written(cap, VFCAP_CTRL, old,
+						val[VFCAP_CTRL],
+						mask[VFCAP_CTRL]));
+	if (old & ~new & cap->enable && cap->block)
+		cap->block(vf);
+
+	scoped_guard(mutex, &vf->lock) {
+		for (i = VFCAP_CTRL + 1; i < cap->nr_regs; i++)
+			vfcap_store(vf, id, i,
+				    vfcap_written(cap, i, vfcap_load(vf, id, i),
+						  val[i], mask[i]));
+		vfcap_store_ctrl(vf, id, old, new,
+				 val[VFCAP_CTRL] & mask[VFCAP_CTRL]);
 	}
 
-	*ppos += done;
-	return done;
+	vfcap_sync_cap(vf, id);
 }
 
 /**
- * vfcap_emul_reset - give all emulated registers their reset value
+ * vfcap_emul_disable - clear control bits that a guest has set
  * @vf: the VF
+ * @mask: of the capabilities BIT(enum pci_vfcap_id)
+ *
+ * What is behind them follows at the next vfcap_sync().
+ *
+ * Context: Process context.
+ */
+void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
+{
+	const struct vfcap_cap *cap;
+	unsigned long id;
+	u32 ctrl;
+
+	guard(mutex)(&vf->lock);
+
+	for_each_set_bit(id, &mask, VFCAP_NR_CAPS) {
+		if (!vf->pos[id])
+			continue;
+		cap = vfcap_caps[id];
+		ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+		if (ctrl & cap->enable)
+			ctrl &= ~cap->clear_on_disable;
+		vfcap_store(vf, id, VFCAP_CTRL,
+			    ctrl & ~cap->behavior[VFCAP_CTRL].rw);
+		__set_bit(id, &vf->cleared);
+	}
+}
+
+/**
+ * vfcap_emul_reset - give emulated registers their reset value
+ * @vf: the VF
+ *
+ * What is behind them follows at the next vfcap_sync().
  *
  * Context: Process context. Takes the engine's lock, and no other: core may
  * hold memory_lock.
  */
 void vfcap_emul_reset(struct vfcap_device *vf)
 {
-	unsigned int i, reg;
+	const struct vfcap_reg_behavior *behavior;
+	enum pci_vfcap_id id;
+	unsigned int i;
 
-	mutex_lock(&vf->lock);
-	for (i = 0; i < VFCAP_NR_CAPS; i++) {
-		if (!vf->pos[i])
+	guard(mutex)(&vf->lock);
+
+	for (id = 0; id < VFCAP_NR_CAPS; id++) {
+		if (!vf->pos[id])
 			continue;
-		for (reg = 0; reg < vfcap_caps[i]->nr_regs; reg++)
-			vfcap_write_reg(vf, i, reg, 0, ~0U);
+		behavior = vfcap_caps[id]->behavior;
+		for (i = VFCAP_CTRL; i < vfcap_caps[id]->nr_regs; i++)
+			vfcap_store(vf, id, i,
+				    (vfcap_load(vf, id, i) &
+				     ~(behavior[i].rw | behavior[i].w1c)) |
+				    behavior[i].preset);
+		__set_bit(id, &vf->cleared);
+		__set_bit(id, &vf->restart);
 	}
-	mutex_unlock(&vf->lock);
 }
 
 /**
@@ -279,13 +331,19 @@ void vfcap_emul_reset(struct vfcap_device *vf)
  * @vf: the VF
  *
  * Context: Before core is closed, since that frees vconfig and then resets the
- * VF. The last user of the file is gone, so nobody else accesses config space.
+ * VF; under the dev_set lock. The last user of the file is gone, so nobody else
+ * accesses config space.
  */
 void vfcap_emul_close(struct vfcap_device *vf)
 {
-	mutex_lock(&vf->lock);
+	vfcap_block(vf);
+	vfcap_emul_reset(vf);
+	vfcap_sync(vf);
+	vfcap_pasid_forget(vf);
+
+	guard(mutex)(&vf->lock);
+
 	memset(vf->pos, 0, sizeof(vf->pos));
 	vf->anchored = false;
 	vf->decided = false;
-	mutex_unlock(&vf->lock);
 }

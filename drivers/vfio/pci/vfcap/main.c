@@ -6,6 +6,7 @@
  * space the capabilities that PCIe has it share with its PF but forbids it to
  * show.
  */
+#include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -35,48 +36,45 @@ static const struct pci_device_id vfcap_denylist[] = {
 	{ }
 };
 
-static struct vfio_pci_core_device *vfcap_core(struct vfio_device *vdev)
+static struct workqueue_struct *vfcap_wq;
+
+static void vfcap_sync_work(struct work_struct *work)
 {
-	return container_of(vdev, struct vfio_pci_core_device, vdev);
+	struct vfcap_device *vf = container_of(work, struct vfcap_device,
+					       sync_work);
+
+	/*
+	 * A user may hold the lock for as long as it does not let a page of its
+	 * own be read. Nothing interrupts a worker, but it is no hung task so.
+	 */
+	if (mutex_lock_interruptible(vfcap_dev_set_lock(vf)))
+		return;
+	vfcap_sync(vf);
+	mutex_unlock(vfcap_dev_set_lock(vf));
+}
+
+/**
+ * vfcap_queue_sync - have vfcap_sync() called by a worker
+ * @vf: the VF
+ *
+ * Context: Any context; the VF is bound.
+ */
+void vfcap_queue_sync(struct vfcap_device *vf)
+{
+	queue_work(vfcap_wq, &vf->sync_work);
 }
 
 static int vfcap_init_device(struct vfio_device *vdev)
 {
-	struct vfcap_device *vf = to_vfcap(vfcap_core(vdev));
-	int ret;
+	struct vfcap_device *vf = to_vfcap(vdev);
 
-	mutex_init(&vf->power_lock);
 	mutex_init(&vf->lock);
+	xa_init_flags(&vf->pasids, XA_FLAGS_ACCOUNT);
+	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);
 
-	ret = vfio_pci_core_init_dev(vdev);
-	if (ret)
-		goto err_destroy;
-
-	vf->pf = pci_vfcap_get(to_pci_dev(vdev->dev));
-	if (IS_ERR(vf->pf)) {
-		ret = PTR_ERR(vf->pf);
-		goto err_release;
-	}
-	return 0;
-
-err_release:
-	vfio_pci_core_release_dev(vdev);
-err_destroy:
-	mutex_destroy(&vf->lock);
-	mutex_destroy(&vf->power_lock);
-	return ret;
-}
-
-static void vfcap_release_device(struct vfio_device *vdev)
-{
-	struct vfcap_device *vf = to_vfcap(vfcap_core(vdev));
-
-	pci_vfcap_put(vf->pf);
-	vfio_pci_core_release_dev(vdev);
-	mutex_destroy(&vf->lock);
-	mutex_destroy(&vf->power_lock);
+	return vfio_pci_core_init_dev(vdev);
 }
 
 /*
@@ -97,12 +95,31 @@ static void vfcap_let_sleep(struct pci_dev *pdev)
 
 static int vfcap_open_device(struct vfio_device *vdev)
 {
-	struct vfio_pci_core_device *core = vfcap_core(vdev);
-	int ret = vfio_pci_core_enable(core);
+	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfio_pci_core_device *core = &vf->core;
+	unsigned long wanted = 0;
+	enum pci_vfcap_id id;
+	int ret;
 
+	/* What was lost last is not lost to this session. */
+	scoped_guard(mutex, &vf->lock)
+		vf->lost = 0;
+	vf->low_power = false;
+
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (vfcap_mode_wants(vf, vfcap_caps[id]))
+			wanted |= BIT(id);
+	ret = pci_vfcap_vf_open(vf->shared, wanted);
 	if (ret)
 		return ret;
 
+	ret = vfio_pci_core_enable(core);
+	if (ret) {
+		pci_vfcap_vf_close(vf->shared);
+		return ret;
+	}
+
+	vf->af_pos = pci_find_capability(core->pdev, PCI_CAP_ID_AF);
 	/* Core holds a reference now, which its user may give back. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
@@ -111,11 +128,13 @@ static int vfcap_open_device(struct vfio_device *vdev)
 
 static void vfcap_close_device(struct vfio_device *vdev)
 {
-	struct vfio_pci_core_device *core = vfcap_core(vdev);
+	struct vfcap_device *vf = to_vfcap(vdev);
 
-	vfcap_keep_awake(core->pdev);
-	vfcap_emul_close(to_vfcap(core));
+	vfcap_keep_awake(vf->core.pdev);
+	vfcap_emul_close(vf);
+	vfcap_set_lost_eventfd(vf, NULL);
 	vfio_pci_core_close_device(vdev);
+	pci_vfcap_vf_close(vf->shared);
 }
 
 static bool vfcap_is_config(loff_t pos)
@@ -127,8 +146,7 @@ static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
 	if (vfcap_is_config(*ppos))
-		return vfcap_config_read(to_vfcap(vfcap_core(vdev)), buf, count,
-					 ppos);
+		return vfcap_config_read(to_vfcap(vdev), buf, count, ppos);
 	return vfio_pci_core_read(vdev, buf, count, ppos);
 }
 
@@ -136,15 +154,14 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
 	if (vfcap_is_config(*ppos))
-		return vfcap_config_write(to_vfcap(vfcap_core(vdev)), buf,
-					  count, ppos);
+		return vfcap_config_write(to_vfcap(vdev), buf, count, ppos);
 	return vfio_pci_core_write(vdev, buf, count, ppos);
 }
 
 static const struct vfio_device_ops vfcap_ops = {
 	.name			= "vfcap-vfio-pci",
 	.init			= vfcap_init_device,
-	.release		= vfcap_release_device,
+	.release		= vfio_pci_core_release_dev,
 	.open_device		= vfcap_open_device,
 	.close_device		= vfcap_close_device,
 	.ioctl			= vfcap_ioctl,
@@ -185,21 +202,35 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(vf);
 
 	dev_set_drvdata(&pdev->dev, &vf->core);
+	vf->shared = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vf);
+	if (IS_ERR(vf->shared)) {
+		ret = PTR_ERR(vf->shared);
+		goto err_put;
+	}
+
 	vfcap_keep_awake(pdev);
 	ret = vfio_pci_core_register_device(&vf->core);
-	if (ret) {
-		vfcap_let_sleep(pdev);
-		vfio_put_device(&vf->core.vdev);
-	}
+	if (ret)
+		goto err_unregister;
+	return 0;
+
+err_unregister:
+	vfcap_let_sleep(pdev);
+	pci_vfcap_vf_unregister(vf->shared);
+err_put:
+	vfio_put_device(&vf->core.vdev);
 	return ret;
 }
 
 static void vfcap_remove(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+	struct vfcap_device *vf = to_vfcap(&core->vdev);
 
 	vfio_pci_core_unregister_device(core);
 	vfcap_let_sleep(pdev);
+	pci_vfcap_vf_unregister(vf->shared);
+	cancel_work_sync(&vf->sync_work);
 	vfio_put_device(&core->vdev);
 }
 
@@ -215,7 +246,27 @@ static struct pci_driver vfcap_driver = {
 	.driver_managed_dma	= true,
 };
 
-module_pci_driver(vfcap_driver);
+static int __init vfcap_init(void)
+{
+	int ret;
+
+	vfcap_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND, 0);
+	if (!vfcap_wq)
+		return -ENOMEM;
+
+	ret = pci_register_driver(&vfcap_driver);
+	if (ret)
+		destroy_workqueue(vfcap_wq);
+	return ret;
+}
+module_init(vfcap_init);
+
+static void __exit vfcap_exit(void)
+{
+	pci_unregister_driver(&vfcap_driver);
+	destroy_workqueue(vfcap_wq);
+}
+module_exit(vfcap_exit);
 
 MODULE_DESCRIPTION("vfio-pci variant driver for VFs that show shared capabilities");
 MODULE_AUTHOR("The vfcap authors");

@@ -6,12 +6,18 @@
  * by the bus's owner all end in the driver's reset_done callback. A return from
  * D3hot to D0, which resets a function without No_Soft_Reset (PCI PM r1.2, sec
  * 5.4.1), has no callback: it is seen by comparing power states.
+ *
+ * A reset from inside the VFIO file runs under the dev_set lock, and when it
+ * returns no PASID is attached. For one from outside that is left to a worker.
  */
+#include <linux/cleanup.h>
 #include <linux/pci.h>
+#include <linux/uaccess.h>
+#include <linux/vfio_vfcap.h>
 
 #include "vfcap.h"
 
-/* Whether a return to D0 resets the function; out of D3cold it always does. */
+/* Whether a return from D3hot to D0 resets the function */
 static bool vfcap_soft_reset(struct pci_dev *pdev)
 {
 	u16 pmcsr;
@@ -29,20 +35,33 @@ static bool vfcap_in_d3(struct pci_dev *pdev)
 	       pdev->current_state == PCI_D3cold;
 }
 
-/* Returns what vfcap_power_end() takes. */
-static bool vfcap_power_begin(struct vfcap_device *vf)
+/*
+ * The VF was reset, or as far as its driver is told: the PCI core calls
+ * reset_done() after a failure too. What is behind its registers may be out of
+ * reach here.
+ */
+static void vfcap_was_reset(struct vfcap_device *vf)
 {
-	mutex_lock(&vf->power_lock);
-	return vfcap_in_d3(vf->core.pdev);
+	vfcap_emul_reset(vf);
+	pci_vfcap_vf_reset(vf->shared);
+	vfcap_queue_sync(vf);
 }
 
-static void vfcap_power_end(struct vfcap_device *vf, bool was_in_d3)
+static bool vfcap_overlaps(loff_t start, size_t count, unsigned int pos,
+			   size_t size)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	return start < pos + size && start + count > pos;
+}
 
-	if (was_in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
-		vfcap_emul_reset(vf);
-	mutex_unlock(&vf->power_lock);
+/* Whether a write sets, or may set, a bit of the byte at @pos */
+static bool vfcap_write_sets(const char __user *buf, size_t count, loff_t start,
+			     unsigned int pos, u8 bit)
+{
+	u8 val;
+
+	if (!vfcap_overlaps(start, count, pos, 1))
+		return false;
+	return get_user(val, (const u8 __user *)buf + pos - start) || val & bit;
 }
 
 /**
@@ -52,25 +71,46 @@ static void vfcap_power_end(struct vfcap_device *vf, bool was_in_d3)
  * @count: how many
  * @ppos: VFIO region offset, advanced by what was written
  *
+ * If it may reset the VF then its PASIDs are detached first.
+ *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_write().
  */
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t count, loff_t *ppos)
 {
-	u16 pmcsr = vf->core.pdev->pm_cap + PCI_PM_CTRL;
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int devctl = pdev->pcie_cap + PCI_EXP_DEVCTL;
+	unsigned int pmcsr = pdev->pm_cap + PCI_PM_CTRL;
+	unsigned int af_ctrl = vf->af_pos + PCI_AF_CTRL;
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
-	bool was_in_d3;
+	bool in_d3;
 	ssize_t ret;
 
-	/* Behind the PM capability there is no other register to compare for. */
-	if (!vf->core.pdev->pm_cap || start >= pmcsr + sizeof(u16) ||
-	    start + count <= pmcsr)
+	if (!(pdev->pcie_cap && vfcap_overlaps(start, count, devctl, 2)) &&
+	    !(pdev->pm_cap && vfcap_overlaps(start, count, pmcsr, 2)) &&
+	    !(vf->af_pos && vfcap_overlaps(start, count, af_ctrl, 1)))
 		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 
-	was_in_d3 = vfcap_power_begin(vf);
+	guard(mutex)(vfcap_dev_set_lock(vf));
+
+	/*
+	 * The user may change the bytes before core reads them. A reset that
+	 * comes of it is made good afterwards.
+	 */
+	in_d3 = vfcap_in_d3(pdev);
+	if (in_d3 ||
+	    (pdev->pcie_cap && vfcap_write_sets(buf, count, start, devctl + 1,
+						PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
+	    (vf->af_pos && vfcap_write_sets(buf, count, start, af_ctrl,
+					    PCI_AF_CTRL_FLR)))
+		vfcap_block(vf);
+
 	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
-	vfcap_power_end(vf, was_in_d3);
+
+	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
+		vfcap_was_reset(vf);
+	vfcap_sync(vf);
 	return ret;
 }
 
@@ -81,25 +121,58 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
  * @arg: its argument
  *
  * All are core's. A VFIO_DEVICE_RESET powers the device up before it tries the
- * reset, and may give up then.
+ * reset, and may give up then; when it returns no PASID is attached.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl().
  */
 long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 {
-	struct vfio_pci_core_device *core =
-		container_of(vdev, struct vfio_pci_core_device, vdev);
-	struct vfcap_device *vf = to_vfcap(core);
-	bool was_in_d3;
+	struct vfcap_device *vf = to_vfcap(vdev);
+	struct pci_dev *pdev = vf->core.pdev;
+	bool in_d3;
 	long ret;
 
 	if (cmd != VFIO_DEVICE_RESET)
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 
-	was_in_d3 = vfcap_power_begin(vf);
+	guard(mutex)(vfcap_dev_set_lock(vf));
+
+	in_d3 = vfcap_in_d3(pdev);
+	vfcap_block(vf);
 	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
-	vfcap_power_end(vf, was_in_d3);
+	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
+		vfcap_was_reset(vf);
+	vfcap_sync(vf);
+	return ret;
+}
+
+/*
+ * The VF enters low power, or leaves it. It may leave D0 in between by runtime PM
+ * at any time, and come back for any access; core keeps that to itself.
+ */
+static int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+				   void __user *arg, size_t argsz)
+{
+	/* Before the call, since the register may be out of reach afterwards. */
+	bool soft_reset = vfcap_soft_reset(vf->core.pdev);
+	bool exit = (flags & VFIO_DEVICE_FEATURE_MASK) ==
+		    VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
+	int ret;
+
+	guard(mutex)(vfcap_dev_set_lock(vf));
+
+	vfcap_block(vf);
+	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
+	if (!ret && soft_reset) {
+		if (!exit)
+			vfcap_emul_reset(vf);
+		else if (vf->low_power)
+			vfcap_was_reset(vf);
+	}
+	if (!ret)
+		vf->low_power = !exit;
+	vfcap_sync(vf);
 	return ret;
 }
 
@@ -110,10 +183,9 @@ long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
  * @arg: the feature's argument
  * @argsz: its size in bytes
  *
- * All features are core's. Between entry to and exit from low power the device
- * may leave D0 by runtime PM at any time, and come back for any access; core
- * keeps that to itself. A function that loses its registers then loses them at
- * both ends here.
+ * Those of <linux/vfio_vfcap.h> are ours, the others core's. A function that
+ * loses its registers on the way from D3hot to D0 loses them both when it is let
+ * go to low power and when it returns.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().
@@ -121,52 +193,50 @@ long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz)
 {
-	struct vfio_pci_core_device *core =
-		container_of(vdev, struct vfio_pci_core_device, vdev);
-	bool soft_reset = false;
-	int ret;
+	struct vfcap_device *vf = to_vfcap(vdev);
 
-	/* Before the call, since the register may be out of reach afterwards. */
 	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
-	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
-		if (!READ_ONCE(core->pm_runtime_engaged))
-			break;
-		fallthrough;
+	case VFCAP_FEATURE_LOST_EVENTFD:
+		return vfcap_feature_lost_eventfd(vf, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
-		soft_reset = !(flags & VFIO_DEVICE_FEATURE_PROBE) &&
-			     vfcap_soft_reset(core->pdev);
+	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
+			return vfcap_feature_low_power(vf, flags, arg, argsz);
+		fallthrough;
+	default:
+		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 	}
+}
 
-	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-	if (!ret && soft_reset)
-		vfcap_emul_reset(to_vfcap(core));
-	return ret;
+static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	return to_vfcap(&core->vdev);
 }
 
 /* A frozen channel is recovered by a reset of the link, without reset_done. */
 static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t state)
 {
-	struct vfcap_device *vf = to_vfcap(dev_get_drvdata(&pdev->dev));
-
 	if (state == pci_channel_io_frozen)
-		vf->frozen = true;
+		vfcap_from_pci(pdev)->frozen = true;
 	return vfio_pci_core_aer_err_detected(pdev, state);
 }
 
 static void vfcap_error_resume(struct pci_dev *pdev)
 {
-	struct vfcap_device *vf = to_vfcap(dev_get_drvdata(&pdev->dev));
+	struct vfcap_device *vf = vfcap_from_pci(pdev);
 
 	if (vf->frozen)
-		vfcap_emul_reset(vf);
+		vfcap_was_reset(vf);
 	vf->frozen = false;
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
 {
-	vfcap_emul_reset(to_vfcap(dev_get_drvdata(&pdev->dev)));
+	vfcap_was_reset(vfcap_from_pci(pdev));
 }
 
 const struct pci_error_handlers vfcap_err_handlers = {

@@ -2,105 +2,244 @@
 #ifndef VFCAP_H
 #define VFCAP_H
 
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/pci-vfcap.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/vfcap-compat.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 
-#include "compat.h"
-
-struct pci_vfcap;
+struct eventfd_ctx;
 struct vfcap_device;
+
+/* Whether a capability is shown: a parameter for each */
+enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
+
+/**
+ * struct vfcap_condition - what mode auto asks for
+ * @holds: whether it holds for this VF
+ * @may_hold: Optional, for what VFIO tells only after the open: whether it may
+ *	come to hold.
+ * @otherwise: what the log says if not, after "PASID capability not shown: "
+ */
+struct vfcap_condition {
+	bool (*holds)(struct vfcap_device *vf);
+	bool (*may_hold)(struct vfcap_device *vf);
+	const char *otherwise;
+};
 
 /**
  * struct vfcap_reg_behavior - what a guest's write does to a dword
  * @rw: bits that take the written value, and are 0 after a reset
+ * @w1c: bits that a written 1 clears, and are 0 after a reset
+ * @preset: bits that are 1 after a reset, and which a write does not change
  *
  * All other bits are read-only and keep their value over a reset.
  */
 struct vfcap_reg_behavior {
 	u32 rw;
+	u32 w1c;
+	u32 preset;
 };
 
 /**
  * struct vfcap_cap - an extended capability that is emulated for VFs
  * @name: for messages, as the PCIe specification writes it
+ * @param: the module parameter that says whether it is shown
  * @id: extended capability ID
  * @version: capability version
  * @nr_regs: length in dwords, the capability header included
  * @behavior: one entry for each dword
- * @init: Decide whether the VF shows the capability in this session, from its
- *	first access after the open on. Fill in the reset value of every dword
- *	behind the header, CPU endian. Log the reason when it is not shown.
- *	Called in process context, under &vfcap_device.lock.
- *	Return: the offset at which it is best placed, or -errno to hide it.
+ * @enable: Enable, in the dword at offset 4
+ * @restart: there too, what a write of 1 has start anew while Enable is 0;
+ *	reads as 0
+ * @clear_on_enable: there too, bits that go to 0 when Enable goes to 1
+ * @clear_on_disable: and when it goes to 0
+ * @mode: what its parameter says
+ * @conditions: what mode auto asks for. Of these mode on logs the first that is
+ *	missing.
+ * @nr_conditions: how many
+ * @unavailable: what the log says when Enable is 0 in the PF
+ * @init: From the PF's registers, CPU endian, fill in the reset value of every
+ *	dword behind the header. Return NULL, or why it cannot be shown.
  * @implemented: Optional. Which of the bits that @behavior calls writable this VF
  *	has, from the present value of that dword.
+ * @may_enable: Optional. Whether Enable can be set now; else it stays 0.
+ * @block: Optional. Take away what Enable gives, before it goes to 0.
+ * @sync: Make what is behind the registers what they say. @enabled is Enable's
+ *	value; @restart is set after a reset of the VF, or of the interface.
+ *
+ * All but @implemented are called in process context, under the dev_set lock.
  */
 struct vfcap_cap {
 	const char *name;
+	const char *param;
 	u16 id;
 	u8 version;
 	u8 nr_regs;
 	const struct vfcap_reg_behavior *behavior;
-	int (*init)(struct vfcap_device *vf, u32 *regs);
+	u32 enable;
+	u32 restart;
+	u32 clear_on_enable;
+	u32 clear_on_disable;
+	const enum vfcap_mode *mode;
+	const struct vfcap_condition *conditions;
+	size_t nr_conditions;
+	const char *unavailable;
+	const char *(*init)(struct vfcap_device *vf, const u32 *pf, u32 *regs);
 	u32 (*implemented)(u32 value);
+	bool (*may_enable)(struct vfcap_device *vf);
+	void (*block)(struct vfcap_device *vf);
+	void (*sync)(struct vfcap_device *vf, bool enabled, bool restart);
 };
 
-enum vfcap_cap_index {
-	VFCAP_PASID,
-	VFCAP_NR_CAPS
-};
+/* Indexed by enum pci_vfcap_id */
+#define VFCAP_NR_CAPS		PCI_VFCAP_COUNT
 
 extern const struct vfcap_cap vfcap_pasid;
+extern const struct vfcap_cap vfcap_pri;
 
 /* The longest capability, in dwords */
 #define VFCAP_MAX_REGS		(PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32))
 
+static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
+{
+	return cap->nr_regs * sizeof(u32);
+}
+
+/* The dword of every capability that has its Control register */
+#define VFCAP_CTRL		1
+
 /**
  * struct vfcap_device - a VF bound to this driver
- * @core: what vfio-pci-core knows of it
- * @pf: the record of its PF, held from probe to remove
- * @power_lock: Serialises what may change the VF's power state from inside the
- *	VFIO file, so that a return from D3hot is seen. Taken before
- *	memory_lock of @core.
+ * @core: what vfio-pci-core knows of it. Its dev_set has this VF only, and the
+ *	lock there (the dev_set lock) is VFIO's own around open, close and PASID
+ *	attach. Here it also serialises, from outside of @core.memory_lock, what
+ *	writes an emulated register, resets the VF or changes its power state,
+ *	each with its effects. It protects @decided, @pos and @anchored, which
+ *	@lock protects as well, @low_power and @pasids.
+ * @shared: what pci-vfcap knows of it, from probe to remove
  * @frozen: An error froze the channel, and its recovery resets the link. Only
  *	used in the error handlers, which the PCI core calls one by one.
- * @lock: Protects @decided, @pos, @anchored and the emulated bytes of @core.vconfig:
+ * @sync_work: makes good, under the dev_set lock, what happened without it
+ * @low_power: the user let the VF go to low power, and has not had it return
+ * @af_pos: offset of the VF's Advanced Features capability, or 0
+ * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
+ * @nr_pasids: how many
+ * @lock: Protects all below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.
  * @decided: whether @pos is settled for this session. Set with release order,
  *	so that a lockless reader which sees it set sees @pos and @core.vconfig.
- * @pos: where each capability lies, 0 when it is not shown
  * @anchored: whether the header at the start of the list is an empty one that
  *	is emulated as well
+ * @pos: where each capability lies, 0 when it is not shown
+ * @cleared: capabilities whose control bits were cleared, and others do not know
+ * @restart: those of them that were reset
+ * @lost: capabilities that were lost, and whose loss has not taken effect yet
+ * @lost_eventfd: tells the user of a loss, or NULL
  */
 struct vfcap_device {
 	struct vfio_pci_core_device core;
-	struct pci_vfcap *pf;
+	struct pci_vfcap_vf *shared;
 	bool frozen;
-	struct mutex power_lock;	/* what changes the power state */
+	struct work_struct sync_work;
+	bool low_power;
+	u8 af_pos;
+	struct xarray pasids;
+	unsigned int nr_pasids;
 	struct mutex lock;		/* all below, and emulated bytes */
 	bool decided;
-	u16 pos[VFCAP_NR_CAPS];
 	bool anchored;
+	u16 pos[VFCAP_NR_CAPS];
+	unsigned long cleared;
+	unsigned long restart;
+	unsigned long lost;
+	struct eventfd_ctx *lost_eventfd;
 };
 
-static inline struct vfcap_device *to_vfcap(struct vfio_pci_core_device *core)
+static inline struct vfcap_device *to_vfcap(struct vfio_device *vdev)
 {
-	return container_of(core, struct vfcap_device, core);
+	return container_of(vdev, struct vfcap_device, core.vdev);
 }
+
+static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vf)
+{
+	return &vf->core.vdev.dev_set->lock;
+}
+
+/* mode.c: the parameters that say whether a capability is shown */
+extern const struct kernel_param_ops vfcap_mode_ops;
+
+bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
+const char *vfcap_mode_forbids(struct vfcap_device *vf,
+			       const struct vfcap_cap *cap);
+bool vfcap_pf_is_kernels(struct vfcap_device *vf);
 
 /* chain.c: where a capability fits, and its place in the linked list */
 u16 vfcap_chain_place(struct vfcap_device *vf, u16 wanted, size_t size);
+bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int pos, size_t size);
 void vfcap_chain_link(struct vfcap_device *vf, u16 pos,
 		      const struct vfcap_cap *cap);
 
-/* emul.c: the engine that runs all capabilities */
+/* show.c: what a VF shows */
+int vfcap_decide(struct vfcap_device *vf);
+int vfcap_begin(struct vfcap_device *vf);
+
+/* config.c: access to the virtual config space */
 ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 			  size_t count, loff_t *ppos);
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos);
+
+/* emul.c: the engine that runs all capabilities */
+extern const struct vfcap_cap * const vfcap_caps[];
+void vfcap_emul_show(struct vfcap_device *vf, enum pci_vfcap_id id, u16 pos,
+		     const u32 *regs);
+void vfcap_emul_write(struct vfcap_device *vf, enum pci_vfcap_id id,
+		      const u32 *val, const u32 *mask);
+u32 vfcap_reg_get(struct vfcap_device *vf, enum pci_vfcap_id id,
+		  unsigned int reg);
+void vfcap_set_status(struct vfcap_device *vf, enum pci_vfcap_id id, u32 bits);
+void vfcap_block(struct vfcap_device *vf);
+void vfcap_sync(struct vfcap_device *vf);
+void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
 void vfcap_emul_reset(struct vfcap_device *vf);
 void vfcap_emul_close(struct vfcap_device *vf);
+
+/* attach.c: PASIDs that the VF's user attaches */
+#if VFCAP_PASID_ATTACH
+int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id);
+void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
+void vfcap_pasid_block(struct vfcap_device *vf);
+void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
+void vfcap_pasid_forget(struct vfcap_device *vf);
+#else
+static inline void vfcap_pasid_block(struct vfcap_device *vf)
+{
+}
+
+static inline void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled,
+				    bool restart)
+{
+}
+
+static inline void vfcap_pasid_forget(struct vfcap_device *vf)
+{
+}
+#endif
+
+/* main.c: what is left to others, since it needs the dev_set lock */
+void vfcap_queue_sync(struct vfcap_device *vf);
+
+/* loss.c: what the PF's side tells of */
+extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
+unsigned long vfcap_begin_loss(struct vfcap_device *vf);
+void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost);
+int vfcap_feature_lost_eventfd(struct vfcap_device *vf, u32 flags,
+			       void __user *arg, size_t argsz);
+void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
 
 /* reset.c: what resets a VF, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;

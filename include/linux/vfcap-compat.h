@@ -1,25 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that this driver builds for. In the newest
- * of them each line here is what the code would say in place.
+ * What differs between the kernels that vfcap builds for. In the newest of them
+ * each line here is what the code would say in place. What concerns VFIO is for
+ * who included <linux/vfio_pci_core.h> before.
  */
-#ifndef VFCAP_COMPAT_H
-#define VFCAP_COMPAT_H
+#ifndef LINUX_VFCAP_COMPAT_H
+#define LINUX_VFCAP_COMPAT_H
 
 #include <linux/iommu.h>
+#include <linux/slab.h>
 #include <linux/version.h>
-#include <linux/vfio_pci_core.h>
+
+#ifndef kzalloc_obj
+#define kzalloc_obj(obj, gfp)	kzalloc(sizeof(obj), gfp)
+#endif
+
+#ifdef VFIO_PCI_CORE_H
 
 /* Whether user space can attach page tables to PASIDs (VFIO_DEVICE_ATTACH_PASID). */
 #define VFCAP_PASID_ATTACH						\
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0) &&		\
 	 IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV))
 
+/* Whether the device was opened with an iommufd, in place of a container */
+static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
+{
+#if IS_ENABLED(CONFIG_IOMMUFD)
+	return vdev->iommufd_device;
+#else
+	return false;
+#endif
+}
+
 /* The vfio_device_ops that came one by one. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if VFCAP_PASID_ATTACH
 #define VFCAP_OPS_PASID							\
-	.pasid_attach_ioas	= vfio_iommufd_physical_pasid_attach_ioas, \
-	.pasid_detach_ioas	= vfio_iommufd_physical_pasid_detach_ioas,
+	.pasid_attach_ioas	= vfcap_pasid_attach_ioas,		\
+	.pasid_detach_ioas	= vfcap_pasid_detach_ioas,
 #else
 #define VFCAP_OPS_PASID
 #endif
@@ -68,4 +85,6 @@ static inline void vfcap_set_nointxmask(struct vfio_pci_core_device *core,
 #define VFCAP_HW_INFO_TYPE	u32
 #endif
 
-#endif /* VFCAP_COMPAT_H */
+#endif /* VFIO_PCI_CORE_H */
+
+#endif /* LINUX_VFCAP_COMPAT_H */

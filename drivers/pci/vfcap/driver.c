@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a PF's driver does: take part, and change what its VFs share
+ */
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+
+#include "pci-vfcap.h"
+
+static bool vfcap_ops_valid(const struct pci_vfcap_ops *ops)
+{
+	int pri = !!ops->pri_enable + !!ops->pri_disable + !!ops->pri_drain +
+		  !!ops->pri_reset;
+
+	return pri == 0 || pri == 4;
+}
+
+/* VFs may have been opened before their PF's driver registers. */
+static void vfcap_notice_users(struct pci_vfcap *shared,
+			       const struct pci_vfcap_ops *ops)
+{
+	unsigned long held, bit;
+	int ret;
+
+	scoped_guard(mutex, &shared->lock)
+		held = vfcap_held(shared);
+
+	for_each_set_bit(bit, &held, PCI_VFCAP_COUNT) {
+		ret = ops->first_user ? ops->first_user(shared->pf, bit) : 0;
+		if (!ret)
+			__set_bit(bit, &shared->noticed);
+		else
+			pci_warn(shared->pf, "its driver cannot provide %s for VFs that are open already (error %d)\n",
+				 vfcap_shared[bit].name, ret);
+	}
+}
+
+/**
+ * pci_vfcap_register - have a PF's driver take part
+ * @pf: the PF
+ * @ops: its callbacks, which stay valid until pci_vfcap_unregister()
+ *
+ * A driver that has nothing to say about its VFs need not register: their
+ * capabilities then follow the PF's registers. It is best done in probe, before
+ * VFs are created.
+ *
+ * Context: Process context. May call @ops->first_user, at once.
+ * Return: 0, -EINVAL when @pf is no PF or some but not all of the pri_* callbacks
+ * are there, -EBUSY when it is registered already, -ENOMEM.
+ */
+int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
+{
+	struct pci_vfcap *shared;
+
+	if (!pf->is_physfn || !vfcap_ops_valid(ops))
+		return -EINVAL;
+
+	shared = vfcap_get(pf);
+	if (IS_ERR(shared))
+		return PTR_ERR(shared);
+
+	guard(mutex)(&shared->use_lock);
+
+	/* Others only take it away, under use_lock too. */
+	if (rcu_access_pointer(shared->ops)) {
+		vfcap_put(shared);
+		return -EBUSY;
+	}
+
+	/* What the other callbacks need is set up first. */
+	shared->noticed = 0;
+	vfcap_notice_users(shared, ops);
+	scoped_guard(mutex, &shared->lock)
+		rcu_assign_pointer(shared->ops, ops);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_register);
+
+/**
+ * vfcap_drop_ops - end a PF driver's registration, if there is one
+ * @shared: the PF's record; the caller holds a reference of its own
+ *
+ * Context: Process context. Waits for callbacks that run.
+ * Return: whether there was one.
+ */
+bool vfcap_drop_ops(struct pci_vfcap *shared)
+{
+	const struct pci_vfcap_ops *ops;
+	struct pci_vfcap_vf *user;
+
+	scoped_guard(mutex, &shared->use_lock) {
+		scoped_guard(mutex, &shared->lock) {
+			ops = vfcap_ops(shared);
+			rcu_assign_pointer(shared->ops, NULL);
+			shared->changing = 0;
+			list_for_each_entry(user, &shared->vfs, node)
+				if (ops && user->pri_answered)
+					vfcap_lose_one(user, BIT(PCI_VFCAP_PRI),
+						       "the driver of its PF no longer answers page requests");
+		}
+		shared->noticed = 0;
+	}
+	if (!ops)
+		return false;
+
+	synchronize_srcu(&shared->srcu);
+	vfcap_put(shared);
+	return true;
+}
+
+/**
+ * pci_vfcap_unregister - end the registration of a PF's driver
+ * @pf: the PF
+ *
+ * Ends the driver's changes, if it is in the middle of one. VFs that show PRI
+ * because this driver answers their page requests lose it. The driver gets neither
+ * pri_disable nor pri_reset for them, nor last_user, and undoes by itself what it
+ * did for them; best it removes its VFs before.
+ *
+ * Does nothing if the PF is not registered.
+ *
+ * Context: Process context, not from a callback. Waits until all callbacks for
+ * this PF have returned; none runs afterwards.
+ */
+void pci_vfcap_unregister(struct pci_dev *pf)
+{
+	struct pci_vfcap *shared = vfcap_find(pf);
+
+	if (!shared)
+		return;
+	vfcap_drop_ops(shared);
+	vfcap_put(shared);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_unregister);
+
+static void vfcap_devm_unregister(void *pf)
+{
+	pci_vfcap_unregister(pf);
+}
+
+/**
+ * devm_pci_vfcap_register - pci_vfcap_register() for as long as @pf is bound
+ * @pf: the PF
+ * @ops: its callbacks
+ *
+ * The registration ends after the driver's remove callback. A driver that frees
+ * there what its callbacks use calls pci_vfcap_unregister() itself before.
+ *
+ * Context: As pci_vfcap_register(), from the driver's probe.
+ * Return: As pci_vfcap_register().
+ */
+int devm_pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
+{
+	return pci_vfcap_register(pf, ops) ?:
+	       devm_add_action_or_reset(&pf->dev, vfcap_devm_unregister, pf);
+}
+EXPORT_SYMBOL_GPL(devm_pci_vfcap_register);
+
+/**
+ * pci_vfcap_change_begin - ask to change a capability that VFs share
+ * @pf: the PF, registered by the calling driver
+ * @id: the capability
+ *
+ * Until pci_vfcap_change_end() no VF can be opened that would show it. Changes
+ * of different capabilities nest in any order.
+ *
+ * Context: Process context; may be called from a callback.
+ * Return: 0, -EBUSY when a VF that is open shows the capability or may come to
+ * show it, -EALREADY when its change has begun, -ENOENT when the PF is not registered.
+ */
+int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id)
+{
+	struct pci_vfcap *shared = vfcap_find(pf);
+	int ret = 0;
+
+	if (!shared)
+		return -ENOENT;
+
+	scoped_guard(mutex, &shared->lock) {
+		if (!vfcap_ops(shared))
+			ret = -ENOENT;
+		else if (shared->changing & BIT(id))
+			ret = -EALREADY;
+		else if (vfcap_held(shared) & BIT(id))
+			ret = -EBUSY;
+		else
+			shared->changing |= BIT(id);
+	}
+	vfcap_put(shared);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
+
+/**
+ * pci_vfcap_change_end - the change is over
+ * @pf: the PF
+ * @id: the capability
+ *
+ * Context: Process context; may be called from a callback. Does nothing where no
+ * change has begun.
+ */
+void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id)
+{
+	struct pci_vfcap *shared = vfcap_find(pf);
+
+	if (!shared)
+		return;
+	scoped_guard(mutex, &shared->lock)
+		shared->changing &= ~BIT(id);
+	vfcap_put(shared);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
+
+/**
+ * pci_vfcap_lost - the PF's capabilities are gone, or were
+ * @pf: the PF
+ * @cause: what happened, for the log, as in "its PF was reset". Not kept.
+ *
+ * For a driver that knows of an event which its VFs do not see, above all a
+ * reset of the PF: it resets the VFs as well, and PASID and PRI may be enabled
+ * again before anybody looks. Best called from both its reset_prepare and its
+ * reset_done handler: before the device does anything unexpected, and again for
+ * a VF that was reset between these and found the capability still in place.
+ *
+ * All VFs that show a shared capability lose it until they are reset: their
+ * PASIDs are detached, and pri_disable and pri_reset follow for each that sends
+ * page requests.
+ *
+ * Context: Process context; may be called from a callback.
+ */
+void pci_vfcap_lost(struct pci_dev *pf, const char *cause)
+{
+	struct pci_vfcap *shared = vfcap_find(pf);
+
+	if (!shared)
+		return;
+	scoped_guard(mutex, &shared->lock)
+		vfcap_lose(shared, ~0UL, cause);
+	vfcap_put(shared);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_lost);

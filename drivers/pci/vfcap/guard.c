@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guard: notices when a PF's capability is lost while VFs show it
+ *
+ * Some of what takes it away has an event: the PF's driver is unbound, the PF is
+ * removed, or its driver tells. A loss that lasts is found by reading the PF's
+ * registers. A reset of the PF that the kernel mends before anybody looks is
+ * known from what it leaves in the VFs: they were reset too (PCIe r6.0, sec
+ * 9.2.2.3), and have lost what the kernel had enabled in them.
+ */
+#include <linux/cleanup.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "pci-vfcap.h"
+
+/* A VF's loss counts when it is seen twice: within one second in all. */
+#define VFCAP_GUARD_PERIOD	msecs_to_jiffies(300)
+#define VFCAP_GUARD_MISSES	2
+
+/* In hardware: user space can put it there past the kernel. */
+static bool vfcap_in_low_power(struct pci_dev *pf)
+{
+	u16 pmcsr = 0;
+
+	if (pf->pm_cap)
+		pci_read_config_word(pf, pf->pm_cap + PCI_PM_CTRL, &pmcsr);
+	return pmcsr & PCI_PM_CTRL_STATE_MASK;
+}
+
+/**
+ * vfcap_find_loss - why a PF cannot provide a capability at this time
+ * @shared: the PF's record, with its lock held
+ * @id: a capability that VFs show, or showed
+ *
+ * Return: the cause as far as it is known, NULL when all is well.
+ */
+const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
+{
+	const struct vfcap_shared *cap = &vfcap_shared[id];
+	u32 regs[VFCAP_MAX_REGS];
+	unsigned int i;
+	int pos;
+
+	lockdep_assert_held(&shared->lock);
+
+	pos = vfcap_read(shared, id, regs, cap->nr_regs);
+	if (pos == -ENODEV)
+		return "its PF does not answer; it was removed or is powered down";
+	if (pos < 0)
+		return "the capability is gone from its PF";
+	if (vfcap_in_low_power(shared->pf))
+		return "its PF is in a low power state";
+
+	for (i = 0; i < cap->nr_regs; i++)
+		if (PCI_POSSIBLE_ERROR(regs[i]) ||
+		    (shared->seen[id][i] & cap->locked[i] & ~regs[i]))
+			return "it was disabled in its PF (user space, IOMMU driver, reset)";
+	return NULL;
+}
+
+/* The names of the capabilities in @mask, as in "PASID, PRI" */
+static const char *vfcap_names(unsigned long mask)
+{
+	switch (mask) {
+	case BIT(PCI_VFCAP_PASID):
+		return vfcap_shared[PCI_VFCAP_PASID].name;
+	case BIT(PCI_VFCAP_PRI):
+		return vfcap_shared[PCI_VFCAP_PRI].name;
+	default:
+		return "PASID and PRI";
+	}
+}
+
+static void vfcap_uevent(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+			 const char *cause)
+{
+	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
+			       vfcap_shared[id].name);
+	char *why = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s", cause);
+	char *envp[4] = { "VFCAP_STATE=lost", name, why };
+
+	/* Without memory for the details the list ends before these. */
+	kobject_uevent_env(&user->vf->dev.kobj, KOBJ_CHANGE, envp);
+	kfree(name);
+	kfree(why);
+}
+
+static void vfcap_tell_user_space(struct pci_vfcap_vf *user, unsigned long mask,
+				  const char *cause)
+{
+	unsigned long bit;
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		vfcap_uevent(user, bit, cause);
+	vfcap_sysfs_notify(user, mask);
+}
+
+/**
+ * vfcap_lose_one - take lost capabilities from a VF that shows them
+ * @user: the VF's handle, with its PF's lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each
+ * @cause: for the log
+ *
+ * It is told once, until it has the capability back.
+ */
+void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
+		    const char *cause)
+{
+	unsigned long new = 0;
+	enum pci_vfcap_id id;
+
+	lockdep_assert_held(&user->shared->lock);
+
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		if (mask & BIT(id) && vfcap_is_shown(user, id))
+			new |= BIT(id);
+	new &= ~user->lost;
+	if (!new)
+		return;
+
+	user->lost |= new;
+	pci_err(user->vf, "%s lost: %s; its user cannot enable it until PF %s has it back and then the VF is reset\n",
+		vfcap_names(new), cause, pci_name(user->shared->pf));
+	user->ops->lost(user->priv, new, cause);
+	vfcap_tell_user_space(user, new, cause);
+}
+
+/**
+ * vfcap_lose - take lost capabilities from all VFs that show them
+ * @shared: the PF's record, with its lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each
+ * @cause: for the log
+ */
+void vfcap_lose(struct pci_vfcap *shared, unsigned long mask, const char *cause)
+{
+	struct pci_vfcap_vf *user;
+
+	list_for_each_entry(user, &shared->vfs, node)
+		vfcap_lose_one(user, mask, cause);
+}
+
+/* Is a bit clear in hardware that the kernel has set? */
+static bool vfcap_bit_lost(struct pci_dev *vf, bool set, int cap, int reg,
+			   u16 bit)
+{
+	u16 val;
+
+	if (!set || !cap)
+		return false;
+	pci_read_config_word(vf, cap + reg, &val);
+	return !PCI_POSSIBLE_ERROR(val) && !(val & bit);
+}
+
+/*
+ * A VF's own reset takes these bits too, for a moment: the kernel blocks config
+ * access meanwhile.
+ */
+static bool vfcap_vf_was_reset(struct pci_dev *vf)
+{
+	bool lost;
+
+	if (vf->block_cfg_access)
+		return false;
+
+	lost = vfcap_bit_lost(vf, vf->ats_enabled, vf->ats_cap, PCI_ATS_CTRL,
+			      PCI_ATS_CTRL_ENABLE) ||
+	       vfcap_bit_lost(vf, vf->msix_enabled, vf->msix_cap,
+			      PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+
+	return lost && !vf->block_cfg_access;
+}
+
+static void vfcap_guard_vf(struct pci_vfcap_vf *user)
+{
+	if (!vfcap_vf_was_reset(user->vf)) {
+		user->misses = 0;
+		return;
+	}
+	if (++user->misses == VFCAP_GUARD_MISSES)
+		vfcap_lose_one(user, ~0UL,
+			       "its PF was reset, and the VF with it");
+}
+
+/* What was lost for one cause is told as one. */
+static void vfcap_guard_pf(struct pci_vfcap *shared)
+{
+	const char *causes[PCI_VFCAP_COUNT] = {};
+	unsigned long shown = vfcap_shown(shared);
+	unsigned long bit, other, mask;
+
+	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
+		causes[bit] = vfcap_find_loss(shared, bit);
+
+	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
+		mask = 0;
+		for_each_set_bit(other, &shown, PCI_VFCAP_COUNT)
+			if (causes[other] == causes[bit])
+				mask |= BIT(other);
+		if (causes[bit])
+			vfcap_lose(shared, mask, causes[bit]);
+	}
+}
+
+/**
+ * vfcap_guard - look after a PF whose VFs show capabilities
+ * @work: the record's @guard
+ */
+void vfcap_guard(struct work_struct *work)
+{
+	struct pci_vfcap *shared = container_of(to_delayed_work(work),
+						struct pci_vfcap, guard);
+	struct pci_vfcap_vf *user;
+
+	guard(mutex)(&shared->lock);
+
+	vfcap_guard_pf(shared);
+	list_for_each_entry(user, &shared->vfs, node)
+		vfcap_guard_vf(user);
+
+	if (vfcap_shown(shared))
+		vfcap_guard_start(shared);
+}
+
+/**
+ * vfcap_guard_start - have the guard watch a PF
+ * @shared: the PF's record, with its lock held
+ *
+ * It goes on for as long as a VF shows a capability.
+ */
+void vfcap_guard_start(struct pci_vfcap *shared)
+{
+	queue_delayed_work(vfcap_wq, &shared->guard, VFCAP_GUARD_PERIOD);
+}
+
+/*
+ * PF drivers that ask pci_vfs_assigned() leave the VFs behind when they are
+ * unbound, with users and without a PF. Not assigned, the VFs are removed first,
+ * and that waits for their users as under vfio-pci.
+ */
+static void vfcap_pf_unbinding(struct pci_vfcap *shared)
+{
+	struct pci_vfcap_vf *user;
+
+	guard(mutex)(&shared->lock);
+
+	shared->unbinding = true;
+	list_for_each_entry(user, &shared->vfs, node)
+		pci_clear_dev_assigned(user->vf);
+	vfcap_lose(shared, ~0UL, pci_device_is_present(shared->pf) ?
+		   "the driver of its PF is being unbound" :
+		   "its PF is being removed, and does not answer");
+}
+
+/* A driver that forgot to unregister has its code unloaded next. */
+static void vfcap_pf_unbound(struct pci_vfcap *shared)
+{
+	if (vfcap_drop_ops(shared))
+		pci_warn(shared->pf, "its driver did not call pci_vfcap_unregister()\n");
+}
+
+/* After a failed probe; before devres, so that it may yet end by itself. */
+static void vfcap_pf_not_bound(struct pci_vfcap *shared)
+{
+	vfcap_drop_ops(shared);
+}
+
+static void vfcap_pf_bound(struct pci_vfcap *shared)
+{
+	guard(mutex)(&shared->lock);
+
+	shared->unbinding = false;
+}
+
+static void vfcap_pf_removed(struct pci_vfcap *shared)
+{
+	guard(mutex)(&shared->lock);
+
+	vfcap_lose(shared, ~0UL, "its PF was removed");
+}
+
+static int vfcap_guard_notify(struct notifier_block *nb, unsigned long action,
+			      void *data)
+{
+	static void (* const handlers[])(struct pci_vfcap *shared) = {
+		[BUS_NOTIFY_DRIVER_NOT_BOUND]	= vfcap_pf_not_bound,
+		[BUS_NOTIFY_BOUND_DRIVER]	= vfcap_pf_bound,
+		[BUS_NOTIFY_UNBIND_DRIVER]	= vfcap_pf_unbinding,
+		[BUS_NOTIFY_UNBOUND_DRIVER]	= vfcap_pf_unbound,
+		[BUS_NOTIFY_DEL_DEVICE]		= vfcap_pf_removed,
+	};
+	struct pci_vfcap *shared;
+
+	if (action >= ARRAY_SIZE(handlers) || !handlers[action])
+		return NOTIFY_DONE;
+
+	shared = vfcap_find(to_pci_dev(data));
+	if (shared) {
+		handlers[action](shared);
+		vfcap_put(shared);
+	}
+	return NOTIFY_OK;
+}
+
+struct notifier_block vfcap_guard_nb = {
+	.notifier_call = vfcap_guard_notify,
+};

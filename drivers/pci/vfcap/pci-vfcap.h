@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PCI_VFCAP_INTERNAL_H
+#define PCI_VFCAP_INTERNAL_H
+
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci-vfcap.h>
+#include <linux/srcu.h>
+#include <linux/vfcap-compat.h>
+#include <linux/workqueue.h>
+
+/* The longest shared capability, in dwords */
+#define VFCAP_MAX_REGS	(PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32))
+
+/**
+ * struct vfcap_shared - a capability of a PF that its VFs share
+ * @name: for messages and sysfs, as the PCIe specification writes it
+ * @dir: its folder in sysfs
+ * @ext_id: extended capability ID
+ * @nr_regs: length in dwords
+ * @locked: bits that must stay set, if they are, while a VF shows it
+ */
+struct vfcap_shared {
+	const char *name;
+	const char *dir;
+	u16 ext_id;
+	u8 nr_regs;
+	u32 locked[VFCAP_MAX_REGS];
+};
+
+extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
+
+/**
+ * struct pci_vfcap - what is known of one PF
+ * @kobj: "vfcap" in the PF's sysfs folder
+ * @node: entry in the list of all
+ * @refs: one per VF that takes part, one for the PF driver's registration.
+ *	Protected by the list's lock.
+ * @pf: the PF. A reference on it is held, so it outlives its removal, and its
+ *	address is not given to another device meanwhile.
+ * @use_lock: Serialises the notices of first and last users. Outermost.
+ * @noticed: capabilities whose first user the PF driver was told of
+ * @srcu: Read side around each callback of the PF driver. It is waited for after
+ *	@ops went, and holds up no callback meanwhile, of another VF for example.
+ * @ops: the PF driver's callbacks, NULL when it has not registered. Changed under
+ *	@use_lock and @lock.
+ * @lock: Protects all below, and the VFs' state. Innermost but for what the
+ *	VFs' callbacks take; no callback of the PF driver runs under it.
+ * @vfs: the VFs that take part
+ * @changing: capabilities that the PF driver is changing
+ * @unbinding: the PF's driver is going, or gone
+ * @seen: what the PF's registers were when the first VF showed a capability
+ * @claimed: the registers that user space is not to write meanwhile
+ * @guard: watches the PF while a VF shows a capability
+ */
+struct pci_vfcap {
+	struct kobject kobj;
+	struct list_head node;
+	unsigned int refs;
+	struct pci_dev *pf;
+
+	struct mutex use_lock;		/* first and last users */
+	unsigned long noticed;
+
+	struct srcu_struct srcu;
+	const struct pci_vfcap_ops __rcu *ops;
+
+	struct mutex lock;		/* all below, and the VFs' state */
+	struct list_head vfs;
+	unsigned long changing;
+	bool unbinding;
+	u32 seen[PCI_VFCAP_COUNT][VFCAP_MAX_REGS];
+	struct resource *claimed[PCI_VFCAP_COUNT];
+	struct delayed_work guard;
+};
+
+/**
+ * struct pci_vfcap_vf - a VF that takes part
+ * @kobj: "vfcap" in the VF's sysfs folder
+ * @node: entry in the PF's list of VFs
+ * @shared: the record of its PF, referenced
+ * @vf: the VF; its driver is bound to it for as long as this lives
+ * @ops: what its driver is told through
+ * @priv: and with
+ * @held: capabilities that it shows, or may come to show. Under the PF's lock,
+ *	as all from here on.
+ * @pos: where it shows each, 0 if it does not
+ * @lost: those of them that were lost
+ * @pri_answered: whether the PF's driver answered its page requests at its open
+ * @misses: how often in a row it was seen to have lost its own state
+ * @pri_lock: Protects what follows. Taken before @lock of the PF.
+ * @pri_on: it was enabled, and the PF driver lets it send page requests
+ * @pri_refused: it was enabled, and the PF driver refused
+ * @pri_again: the allocation to enable it with again, once it is drained
+ * @pri_drain: waits for the requests in flight
+ * @pri_draining: @pri_drain was queued and has not ended
+ * @pri_waiting: and its end is still of interest
+ * @pri_deadline: until when, in jiffies
+ * @pri_limit: ends that wait
+ * @pri_failed: the wait ended without that of the requests
+ */
+struct pci_vfcap_vf {
+	struct kobject kobj;
+	struct list_head node;
+	struct pci_vfcap *shared;
+	struct pci_dev *vf;
+	const struct pci_vfcap_vf_ops *ops;
+	void *priv;
+
+	unsigned long held;
+	u16 pos[PCI_VFCAP_COUNT];
+	unsigned long lost;
+	bool pri_answered;
+	unsigned int misses;
+
+	struct mutex pri_lock;		/* all below */
+	bool pri_on;
+	bool pri_refused;
+	u32 pri_again;
+	struct work_struct pri_drain;
+	bool pri_draining;
+	bool pri_waiting;
+	unsigned long pri_deadline;
+	struct delayed_work pri_limit;
+	bool pri_failed;
+};
+
+static inline bool vfcap_is_shown(const struct pci_vfcap_vf *user,
+				  enum pci_vfcap_id id)
+{
+	return user->pos[id];
+}
+
+/* The PF driver's callbacks, with the PF's lock held */
+static inline const struct pci_vfcap_ops *vfcap_ops(struct pci_vfcap *shared)
+{
+	return rcu_dereference_protected(shared->ops,
+					 lockdep_is_held(&shared->lock));
+}
+
+/* Does the PF's driver declare that it answers its VFs' page requests? */
+static inline bool vfcap_answers(struct pci_vfcap *shared)
+{
+	const struct pci_vfcap_ops *ops = vfcap_ops(shared);
+
+	return ops && ops->pri_enable;
+}
+
+/* pf.c: a record per PF, and where all work is done */
+extern struct workqueue_struct *vfcap_wq;
+struct pci_vfcap *vfcap_get(struct pci_dev *pf);
+struct pci_vfcap *vfcap_find(struct pci_dev *pf);
+void vfcap_put(struct pci_vfcap *shared);
+int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
+	       size_t nr_regs);
+
+/* ops.c: calls of the PF driver's callbacks */
+int vfcap_call_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
+int vfcap_call_first_user(struct pci_vfcap *shared, enum pci_vfcap_id id);
+void vfcap_call_last_user(struct pci_vfcap *shared, enum pci_vfcap_id id);
+u32 vfcap_call_control(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 old,
+		       u32 new);
+int vfcap_call_pri_enable(struct pci_vfcap_vf *user, u32 allocation);
+void vfcap_call_pri_disable(struct pci_vfcap_vf *user);
+int vfcap_call_pri_drain(struct pci_vfcap_vf *user, unsigned long timeout);
+void vfcap_call_pri_reset(struct pci_vfcap_vf *user);
+
+/* driver.c: what the PF's driver does */
+bool vfcap_drop_ops(struct pci_vfcap *shared);
+
+/* vf.c: which VF has what */
+unsigned long vfcap_held(struct pci_vfcap *shared);
+unsigned long vfcap_shown(struct pci_vfcap *shared);
+
+/* guard.c: what becomes of the PF's capabilities */
+extern struct notifier_block vfcap_guard_nb;
+const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id);
+void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
+		    const char *cause);
+void vfcap_lose(struct pci_vfcap *shared, unsigned long mask,
+		const char *cause);
+void vfcap_guard_start(struct pci_vfcap *shared);
+void vfcap_guard(struct work_struct *work);
+
+/* pri.c: page requests that the PF's driver answers */
+void vfcap_pri_init(struct pci_vfcap_vf *user);
+void vfcap_pri_exit(struct pci_vfcap_vf *user);
+
+/* sysfs.c */
+extern const struct kobj_type vfcap_pf_ktype;
+extern const struct kobj_type vfcap_vf_ktype;
+void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask);
+
+#endif /* PCI_VFCAP_INTERNAL_H */

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PASIDs that the VF's user attaches with VFIO_DEVICE_ATTACH_PASID, while the VF
+ * shows the PASID capability
+ *
+ * A function must not send requests with a PASID while its PASID Enable is 0
+ * (PCIe r6.0, sec 6.20), and the PF's is 1 for all its VFs. So that a guest's
+ * Enable means what it says, the IOMMU knows no PASID of the VF while it is 0,
+ * but for the moment of an attach by its user: that is tried, taken back and
+ * remembered, and takes effect when the guest sets Enable.
+ *
+ * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins
+ * one, so its user may destroy it meanwhile; what the ID names then fails to
+ * attach, or is another page table of the same user. An IOAS is never
+ * remembered, since iommufd attaches none to a PASID.
+ */
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+
+#include "vfcap.h"
+
+#if VFCAP_PASID_ATTACH
+
+/*
+ * How many PASIDs a user may have attached: a guest's write that clears Enable
+ * detaches them all. Their memory is charged to the user.
+ */
+#define VFCAP_MAX_PASIDS	4096
+
+enum vfcap_attachment_state {
+	VFCAP_REMEMBERED,
+	VFCAP_ATTACHED,
+	VFCAP_FAILED,
+};
+
+/**
+ * struct vfcap_attachment - what the user attached to a PASID
+ * @pt_id: the page table, as the user named it
+ * @state: whether it is attached in the IOMMU; VFCAP_FAILED when that failed after
+ *	Enable was set, and is not tried again until it is set anew
+ * @reported: the failure was logged
+ */
+struct vfcap_attachment {
+	u32 pt_id;
+	enum vfcap_attachment_state state;
+	bool reported;
+};
+
+static bool vfcap_pasid_is_shown(struct vfcap_device *vf)
+{
+	return vf->pos[PCI_VFCAP_PASID];
+}
+
+static bool vfcap_pasid_is_enabled(struct vfcap_device *vf)
+{
+	return vfcap_reg_get(vf, PCI_VFCAP_PASID, VFCAP_CTRL) &
+	       vfcap_pasid.enable;
+}
+
+static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vf,
+						     u32 pasid)
+{
+	struct vfcap_attachment *a;
+	int ret;
+
+	if (vf->nr_pasids >= VFCAP_MAX_PASIDS)
+		return ERR_PTR(-ENOSPC);
+
+	a = kzalloc_obj(*a, GFP_KERNEL_ACCOUNT);
+	if (!a)
+		return ERR_PTR(-ENOMEM);
+
+	ret = xa_insert(&vf->pasids, pasid, a, GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		kfree(a);
+		return ERR_PTR(ret);
+	}
+	vf->nr_pasids++;
+	return a;
+}
+
+static void vfcap_attachment_free(struct vfcap_device *vf, u32 pasid)
+{
+	kfree(xa_erase(&vf->pasids, pasid));
+	vf->nr_pasids--;
+}
+
+/**
+ * vfcap_pasid_attach_ioas - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
+ * @vdev: the VFIO device
+ * @pasid: the PASID
+ * @pt_id: the page table to attach, and the one that was attached
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: as vfio_iommufd_physical_pasid_attach_ioas(), or -ENOSPC when there are
+ * too many.
+ */
+int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_attachment *a;
+	u32 wanted = *pt_id;
+	bool new;
+	int ret;
+
+	ret = vfcap_decide(vf);
+	if (ret)
+		return ret;
+	/* To VFIO, no PASID is PASID 0. */
+	if (!vfcap_pasid_is_shown(vf) || pasid == IOMMU_NO_PASID)
+		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
+							       pt_id);
+
+	/* What happened before comes before it. */
+	vfcap_sync(vf);
+
+	a = xa_load(&vf->pasids, pasid);
+	new = !a;
+	if (new)
+		a = vfcap_attachment_new(vf, pasid);
+	if (IS_ERR(a))
+		return PTR_ERR(a);
+
+	/* Where one is attached, this replaces it. */
+	ret = vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid, pt_id);
+	if (ret) {
+		if (new)
+			vfcap_attachment_free(vf, pasid);
+		return ret;
+	}
+
+	a->pt_id = wanted;
+	a->state = VFCAP_ATTACHED;
+	a->reported = false;
+	if (!vfcap_pasid_is_enabled(vf)) {
+		vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
+		a->state = VFCAP_REMEMBERED;
+		*pt_id = wanted;
+	}
+	return 0;
+}
+
+/**
+ * vfcap_pasid_detach_ioas - VFIO_DEVICE_DETACH_IOMMUFD_PT with a PASID
+ * @vdev: the VFIO device
+ * @pasid: the PASID
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+
+	if (xa_load(&vf->pasids, pasid))
+		vfcap_attachment_free(vf, pasid);
+	vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
+}
+
+/**
+ * vfcap_pasid_block - detach all PASIDs in the IOMMU, and remember them
+ * @vf: the VF
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_pasid_block(struct vfcap_device *vf)
+{
+	struct vfcap_attachment *a;
+	unsigned long pasid;
+
+	xa_for_each(&vf->pasids, pasid, a) {
+		if (a->state == VFCAP_ATTACHED)
+			vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev,
+								pasid);
+		a->state = VFCAP_REMEMBERED;
+	}
+}
+
+/**
+ * vfcap_pasid_sync - have the IOMMU know the VF's PASIDs, or know none
+ * @vf: the VF
+ * @enabled: PASID Enable
+ * @restart: the VF was reset; no matter here
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
+{
+	struct vfcap_attachment *a;
+	unsigned long pasid;
+
+	if (!enabled) {
+		vfcap_pasid_block(vf);
+		return;
+	}
+
+	xa_for_each(&vf->pasids, pasid, a) {
+		u32 pt_id = a->pt_id;
+		int ret;
+
+		if (a->state != VFCAP_REMEMBERED)
+			continue;
+		ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev,
+							      pasid, &pt_id);
+		a->state = ret ? VFCAP_FAILED : VFCAP_ATTACHED;
+		if (!ret || a->reported)
+			continue;
+		a->reported = true;
+		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
+				     pasid, a->pt_id, ret);
+	}
+}
+
+/**
+ * vfcap_pasid_forget - detach all PASIDs for good
+ * @vf: the VF
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_pasid_forget(struct vfcap_device *vf)
+{
+	struct vfcap_attachment *a;
+	unsigned long pasid;
+
+	vfcap_pasid_block(vf);
+	xa_for_each(&vf->pasids, pasid, a)
+		vfcap_attachment_free(vf, pasid);
+}
+
+#endif /* VFCAP_PASID_ATTACH */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access to a VF's virtual config space: what falls into emulated capabilities,
+ * and what goes to core
+ */
+#include <linux/cleanup.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
+
+#include "vfcap.h"
+
+/* Stands for the bytes of an empty header at the start of the list: read-only. */
+#define VFCAP_ANCHOR	VFCAP_NR_CAPS
+/* Stands for bytes that are not emulated. */
+#define VFCAP_NONE	(VFCAP_NR_CAPS + 1)
+
+/* A write to @count bytes from @offset on, all within one capability */
+static ssize_t vfcap_cap_write(struct vfcap_device *vf, enum pci_vfcap_id id,
+			       const char __user *buf, size_t count,
+			       unsigned int offset)
+{
+	struct device *dev = &vf->core.pdev->dev;
+	u32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
+
+	if (copy_from_user((u8 *)val + offset, buf, count))
+		return -EFAULT;
+	memset((u8 *)mask + offset, 0xff, count);
+	le32_to_cpu_array(val, VFCAP_MAX_REGS);
+	le32_to_cpu_array(mask, VFCAP_MAX_REGS);
+
+	/* Like any access, it wakes a VF in low power. Core does so for its own. */
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
+
+	scoped_guard(mutex, vfcap_dev_set_lock(vf))
+		vfcap_emul_write(vf, id, val, mask);
+
+	pm_runtime_put(dev);
+	return count;
+}
+
+/*
+ * Whether an access begins within the range. It is cut down to what lies on the
+ * same side of the range's edges as its first byte.
+ */
+static bool vfcap_cut(unsigned int pos, size_t *count, unsigned int start,
+		      unsigned int size)
+{
+	if (pos >= start + size)
+		return false;
+	if (pos >= start) {
+		*count = min_t(size_t, *count, start + size - pos);
+		return true;
+	}
+	*count = min_t(size_t, *count, start - pos);
+	return false;
+}
+
+/*
+ * Cut an access down to its first piece, which lies within one capability, on
+ * the list's anchor, or outside of all. Returns which.
+ */
+static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
+				      size_t *count)
+{
+	unsigned int i;
+
+	for (i = 0; i < VFCAP_NR_CAPS; i++)
+		if (vf->pos[i] && vfcap_cut(pos, count, vf->pos[i],
+					    vfcap_cap_size(vfcap_caps[i])))
+			return i;
+	if (vf->anchored &&
+	    vfcap_cut(pos, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
+		return VFCAP_ANCHOR;
+	return VFCAP_NONE;
+}
+
+/**
+ * vfcap_config_read - read the VF's virtual config space
+ * @vf: the VF
+ * @buf: where the bytes go
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was read
+ *
+ * Context: Process context, no locks held.
+ * Return: bytes read, or -errno as vfio_pci_core_read() has it.
+ */
+ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, loff_t *ppos)
+{
+	int ret = vfcap_begin(vf);
+
+	if (ret)
+		return ret;
+
+	return vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
+}
+
+/**
+ * vfcap_config_write - write the VF's virtual config space
+ * @vf: the VF
+ * @buf: the bytes
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was written
+ *
+ * What falls into an emulated capability stays here, the rest goes to core.
+ *
+ * Context: Process context, no locks held.
+ * Return: bytes written, or -errno as vfio_pci_core_write() has it: an access
+ * that fails midway fails as a whole, with its first part done.
+ */
+ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
+			   size_t count, loff_t *ppos)
+{
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	ssize_t done = 0;
+	int err;
+
+	/* Core looks at the whole access before it does any of it. */
+	if (count && (offset >= vf->core.pdev->cfg_size ||
+		      count > vf->core.pdev->cfg_size - offset))
+		return -EFAULT;
+
+	err = vfcap_begin(vf);
+	if (err)
+		return err;
+
+	while (done < count) {
+		size_t piece = count - done;
+		loff_t pos = *ppos + done;
+		unsigned int index;
+		ssize_t ret;
+
+		index = vfcap_first_piece(vf, offset + done, &piece);
+		switch (index) {
+		case VFCAP_NONE:
+			ret = vfcap_core_config_write(vf, buf + done, piece,
+						      &pos);
+			break;
+		case VFCAP_ANCHOR:
+			ret = piece;
+			break;
+		default:
+			ret = vfcap_cap_write(vf, index, buf + done, piece,
+					      offset + done - vf->pos[index]);
+		}
+		if (ret < 0)
+			return ret;
+		done += ret;
+		if (ret < piece)
+			break;
+	}
+
+	*ppos += done;
+	return done;
+}
+

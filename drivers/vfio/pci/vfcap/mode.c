@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether a capability is shown: a parameter auto|on|off for each, and what auto
+ * asks for
+ */
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+
+#include "vfcap.h"
+
+static const char * const vfcap_modes[] = {
+	[VFCAP_AUTO]	= "auto",
+	[VFCAP_ON]	= "on",
+	[VFCAP_OFF]	= "off",
+};
+
+static int vfcap_mode_set(const char *val, const struct kernel_param *kp)
+{
+	enum vfcap_mode *mode = kp->arg;
+	int ret = sysfs_match_string(vfcap_modes, val);
+
+	if (ret < 0) {
+		pr_err("%s: parameter %s: \"%s\" is none of auto, on, off\n",
+		       KBUILD_MODNAME, kp->name, val);
+		return ret;
+	}
+	WRITE_ONCE(*mode, ret);
+	return 0;
+}
+
+static int vfcap_mode_get(char *buf, const struct kernel_param *kp)
+{
+	enum vfcap_mode *mode = kp->arg;
+
+	return sysfs_emit(buf, "%s\n", vfcap_modes[*mode]);
+}
+
+const struct kernel_param_ops vfcap_mode_ops = {
+	.set = vfcap_mode_set,
+	.get = vfcap_mode_get,
+};
+
+/**
+ * vfcap_mode_wants - whether a VF that is being opened may come to show it
+ * @vf: the VF
+ * @cap: the capability
+ *
+ * Return: false if its parameter forbids it already.
+ */
+bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
+{
+	enum vfcap_mode mode = READ_ONCE(*cap->mode);
+	size_t i;
+
+	if (mode != VFCAP_AUTO)
+		return mode == VFCAP_ON;
+
+	for (i = 0; i < cap->nr_conditions; i++) {
+		const struct vfcap_condition *c = &cap->conditions[i];
+
+		if (!(c->may_hold ?: c->holds)(vf))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * vfcap_mode_forbids - why a VF that is open does not show it
+ * @vf: the VF
+ * @cap: the capability
+ *
+ * Return: the reason, for the log, or NULL if its parameter lets it be shown.
+ */
+const char *vfcap_mode_forbids(struct vfcap_device *vf,
+			       const struct vfcap_cap *cap)
+{
+	enum vfcap_mode mode = READ_ONCE(*cap->mode);
+	size_t i;
+
+	if (mode == VFCAP_OFF)
+		return "switched off by its module parameter";
+
+	for (i = 0; i < cap->nr_conditions; i++)
+		if (!cap->conditions[i].holds(vf))
+			break;
+	if (i == cap->nr_conditions)
+		return NULL;
+	if (mode == VFCAP_AUTO)
+		return cap->conditions[i].otherwise;
+
+	pci_info(vf->core.pdev, "parameter %s=on: nothing enforces %s Enable, for %s\n",
+		 cap->param, cap->name, cap->conditions[i].otherwise);
+	return NULL;
+}
+
+/**
+ * vfcap_pf_is_kernels - whether the PF is driven by the kernel
+ * @vf: the VF
+ *
+ * A PF that was given to user space, through VFIO or another driver that leaves
+ * DMA to its user, has its registers in that user's hands.
+ *
+ * Return: false if it is.
+ */
+bool vfcap_pf_is_kernels(struct vfcap_device *vf)
+{
+	const struct device_driver *drv;
+
+	/*
+	 * PF's device lock is out of reach: its holder may be waiting for our
+	 * file to be closed. A driver is part of its module, which is freed an
+	 * RCU grace period after its last function was unbound.
+	 */
+	guard(rcu)();
+	drv = READ_ONCE(pci_vfcap_pf(vf->shared)->dev.driver);
+	return !drv || !to_pci_driver(drv)->driver_managed_dma;
+}

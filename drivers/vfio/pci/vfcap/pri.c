@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The Page Request Extended Capability (PRI) of a VF, PCIe r6.0, sec 7.8.10
+ *
+ * The VF shares the PF's (sec 9.3.7.11), whose interface stays as it is: what a
+ * guest does to the VF's registers reaches the PF's driver, which answers the
+ * VF's page requests, and concerns requests of this VF only.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+
+#include "vfcap.h"
+
+/* Status is the upper half of the dword whose lower half is Control. */
+#define VFCAP_PRI_STATUS(bits)	((u32)(bits) << 16)
+
+/* PRG Response PASID Required: since PCIe r4.0 */
+#define VFCAP_PRI_PASID		VFCAP_PRI_STATUS(PCI_PRI_STATUS_PASID)
+#define VFCAP_PRI_STOPPED	VFCAP_PRI_STATUS(PCI_PRI_STATUS_STOPPED)
+#define VFCAP_PRI_FAILURES	VFCAP_PRI_STATUS(PCI_PRI_STATUS_RF |	\
+						 PCI_PRI_STATUS_UPRGI)
+
+static const struct vfcap_reg_behavior vfcap_pri_behavior[] = {
+	[PCI_PRI_CTRL / 4] = {
+		.rw = PCI_PRI_CTRL_ENABLE,
+		.w1c = VFCAP_PRI_FAILURES,
+		.preset = VFCAP_PRI_STOPPED,
+	},
+	[PCI_PRI_ALLOC_REQ / 4] = {
+		.rw = ~0U,
+	},
+};
+
+static enum vfcap_mode vfcap_pri_mode;
+
+module_param_cb(pri, &vfcap_mode_ops, &vfcap_pri_mode, 0644);
+MODULE_PARM_DESC(pri, "Show VFs' PRI capability: auto (default): if the PF has it enabled and its driver answers its VFs' page requests, on: if the PF has it enabled, off: never");
+
+static bool vfcap_pri_answered(struct vfcap_device *vf)
+{
+	return pci_vfcap_pri_answered(vf->shared);
+}
+
+/* Page requests come of translation requests (PCIe r6.0, sec 10.4). */
+static bool vfcap_pri_has_ats(struct vfcap_device *vf)
+{
+	return vf->core.pdev->ats_enabled;
+}
+
+static const struct vfcap_condition vfcap_pri_backing[] = {
+	{
+		vfcap_pri_answered, NULL,
+		"the driver of its PF does not declare that it answers its VFs' page requests",
+	}, {
+		vfcap_pri_has_ats, NULL,
+		"the kernel has not enabled ATS in it",
+	}, {
+		vfcap_pf_is_kernels, NULL,
+		"its PF is itself given to user space; bind the PF to its own driver",
+	},
+};
+
+static const char *vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
+				  u32 *regs)
+{
+	u32 share = pci_vfcap_pri_share(vf->shared);
+
+	if (!share)
+		return "its PF was allotted fewer page requests than it has VFs";
+
+	regs[PCI_PRI_CTRL / 4] = VFCAP_PRI_STOPPED |
+				 (pf[PCI_PRI_CTRL / 4] & VFCAP_PRI_PASID);
+	regs[PCI_PRI_MAX_REQ / 4] = share;
+	return NULL;
+}
+
+static bool vfcap_pri_may_enable(struct vfcap_device *vf)
+{
+	u32 pf[VFCAP_MAX_REGS];
+
+	return vfcap_pri_has_ats(vf) &&
+	       pci_vfcap_read(vf->shared, PCI_VFCAP_PRI, pf,
+			      ARRAY_SIZE(pf)) > 0 &&
+	       (pf[PCI_PRI_CTRL / 4] & PCI_PRI_CTRL_ENABLE);
+}
+
+static void vfcap_pri_sync(struct vfcap_device *vf, bool enabled, bool restart)
+{
+	u32 ctrl = vfcap_reg_get(vf, PCI_VFCAP_PRI, VFCAP_CTRL);
+	u32 capacity = vfcap_reg_get(vf, PCI_VFCAP_PRI, PCI_PRI_MAX_REQ / 4);
+	u32 allocation = vfcap_reg_get(vf, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
+
+	if (restart)
+		pci_vfcap_pri_reset(vf->shared);
+	else if (!enabled && !(ctrl & VFCAP_PRI_STOPPED))
+		pci_vfcap_pri_disable(vf->shared);
+
+	/* With any other the guest errs: nothing is requested, as in hardware. */
+	if (enabled && allocation && allocation <= capacity)
+		pci_vfcap_pri_enable(vf->shared, allocation);
+}
+
+const struct vfcap_cap vfcap_pri = {
+	.name			= "PRI",
+	.param			= "pri",
+	.id			= PCI_EXT_CAP_ID_PRI,
+	.version		= 1,
+	.nr_regs		= PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
+	.behavior		= vfcap_pri_behavior,
+	.enable			= PCI_PRI_CTRL_ENABLE,
+	.restart		= PCI_PRI_CTRL_RESET,
+	.clear_on_enable	= VFCAP_PRI_STOPPED | VFCAP_PRI_FAILURES,
+	.clear_on_disable	= VFCAP_PRI_STOPPED,
+	.mode			= &vfcap_pri_mode,
+	.conditions		= vfcap_pri_backing,
+	.nr_conditions		= ARRAY_SIZE(vfcap_pri_backing),
+	.unavailable		= "PRI is not enabled in its PF",
+	.init			= vfcap_pri_init,
+	.may_enable		= vfcap_pri_may_enable,
+	.sync			= vfcap_pri_sync,
+};
