@@ -10,7 +10,7 @@ LAB := tools/testing/lab
 RELEASE_FILE = $(KDIR)/include/config/kernel.release
 OUT = build/$(shell cat $(RELEASE_FILE) 2>/dev/null)
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
-	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m
+	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m CONFIG_SAMPLE_VFCAP_PF=m
 
 .PHONY: modules modules_install demo check lint clean help
 
@@ -26,7 +26,7 @@ links:
 		echo "no kernel headers in $(KDIR): install linux-headers-$$(uname -r), or set KDIR"; \
 		exit 1; }
 	@mkdir -p $(OUT)/tools/testing
-	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/drivers $(CURDIR)/include $(OUT)/
+	@cp -rsf $(addprefix $(CURDIR)/,Kbuild drivers include samples) $(OUT)/
 	@cp -rsf $(CURDIR)/tools/testing/fixture $(OUT)/tools/testing/
 
 demo:
