@@ -13,64 +13,15 @@
 
 #include "../kselftest_harness.h"
 #include "lib/host.h"
+#include "lib/iommufd.h"
 #include "lib/vfio.h"
 
 #define PASID	5
 
-static int ioas_alloc(struct vfio *v, uint32_t *id)
-{
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-
-	if (ioctl(v->parent, IOMMU_IOAS_ALLOC, &alloc))
-		return -errno;
-	*id = alloc.out_ioas_id;
-	return 0;
-}
-
-static int hwpt_alloc(struct vfio *v, uint32_t ioas, uint32_t flags,
-		      uint32_t *id)
-{
-	struct iommu_hwpt_alloc alloc = {
-		.size = sizeof(alloc),
-		.flags = flags,
-		.dev_id = v->devid,
-		.pt_id = ioas,
-	};
-
-	if (ioctl(v->parent, IOMMU_HWPT_ALLOC, &alloc))
-		return -errno;
-	*id = alloc.out_hwpt_id;
-	return 0;
-}
-
-static int attach(struct vfio *v, uint32_t hwpt, uint32_t pasid)
-{
-	struct vfio_device_attach_iommufd_pt arg = {
-		.argsz = sizeof(arg),
-		.flags = pasid ? VFIO_DEVICE_ATTACH_PASID : 0,
-		.pt_id = hwpt,
-		.pasid = pasid,
-	};
-
-	return ioctl(v->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg) ? -errno : 0;
-}
-
-static int detach(struct vfio *v, uint32_t pasid)
-{
-	struct vfio_device_detach_iommufd_pt arg = {
-		.argsz = sizeof(arg),
-		.flags = pasid ? VFIO_DEVICE_DETACH_PASID : 0,
-		.pasid = pasid,
-	};
-
-	return ioctl(v->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg) ? -errno : 0;
-}
-
-/* The Intel IOMMU driver has a folder for each PASID that is attached. */
+/* Does the IOMMU know the PASID of the first VF? */
 static bool in_iommu(uint32_t pasid)
 {
-	return host_exists("/sys/kernel/debug/iommu/intel/%s/%x", host_vf(),
-			   pasid);
+	return iommu_has_pasid(host_vf(), pasid);
 }
 
 FIXTURE(attach) {
@@ -94,16 +45,15 @@ FIXTURE_SETUP(attach)
 	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
 	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
-	ASSERT_EQ(0, ioas_alloc(&self->v, &self->ioas));
+	ASSERT_EQ(0, iommufd_ioas(&self->v, &self->ioas));
 	self->memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->memory);
 	map.ioas_id = self->ioas;
 	map.user_va = (uintptr_t)self->memory;
 	ASSERT_EQ(0, ioctl(self->v.parent, IOMMU_IOAS_MAP, &map));
-	ASSERT_EQ(0, hwpt_alloc(&self->v, self->ioas, IOMMU_HWPT_ALLOC_PASID,
-				&self->hwpt));
-	ASSERT_EQ(0, attach(&self->v, self->hwpt, 0));
+	ASSERT_EQ(0, iommufd_hwpt(&self->v, self->ioas, true, &self->hwpt));
+	ASSERT_EQ(0, iommufd_attach(&self->v, self->hwpt, 0));
 }
 
 FIXTURE_TEARDOWN(attach)
@@ -133,10 +83,10 @@ TEST_F(attach, attach_and_detach)
 	EXPECT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
 
 	EXPECT_FALSE(in_iommu(PASID));
-	EXPECT_EQ(0, attach(v, self->hwpt, PASID));
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
 	EXPECT_TRUE(in_iommu(PASID));
 	EXPECT_EQ(1, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
-	EXPECT_EQ(0, detach(v, PASID));
+	EXPECT_EQ(0, iommufd_detach(v, PASID));
 	EXPECT_FALSE(in_iommu(PASID));
 }
 
@@ -146,12 +96,12 @@ TEST_F(attach, replace)
 	uint32_t ioas = 0, hwpt = 0;
 
 	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
-	ASSERT_EQ(0, ioas_alloc(v, &ioas));
-	ASSERT_EQ(0, hwpt_alloc(v, ioas, IOMMU_HWPT_ALLOC_PASID, &hwpt));
-	EXPECT_EQ(0, attach(v, self->hwpt, PASID));
-	EXPECT_EQ(0, attach(v, hwpt, PASID));
+	ASSERT_EQ(0, iommufd_ioas(v, &ioas));
+	ASSERT_EQ(0, iommufd_hwpt(v, ioas, true, &hwpt));
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
+	EXPECT_EQ(0, iommufd_attach(v, hwpt, PASID));
 	EXPECT_TRUE(in_iommu(PASID));
-	EXPECT_EQ(0, detach(v, PASID));
+	EXPECT_EQ(0, iommufd_detach(v, PASID));
 	EXPECT_FALSE(in_iommu(PASID));
 }
 
@@ -161,8 +111,8 @@ TEST_F(attach, bad_arguments)
 	struct vfio *v = &self->v;
 
 	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
-	EXPECT_EQ(-ENOENT, attach(v, 0x7fffffff, PASID));
-	EXPECT_EQ(-EINVAL, attach(v, self->hwpt, 1 << 20));
+	EXPECT_EQ(-ENOENT, iommufd_attach(v, 0x7fffffff, PASID));
+	EXPECT_EQ(-EINVAL, iommufd_attach(v, self->hwpt, 1 << 20));
 	EXPECT_FALSE(in_iommu(PASID));
 }
 
@@ -171,7 +121,7 @@ TEST_F(attach, close_detaches)
 	struct vfio *v = &self->v;
 
 	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 1));
-	EXPECT_EQ(0, attach(v, self->hwpt, PASID));
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
 	vfio_close(v);
 	EXPECT_FALSE(in_iommu(PASID));
 	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));

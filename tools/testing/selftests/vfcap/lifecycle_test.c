@@ -112,10 +112,12 @@ TEST_F(lifecycle, bridge_removed)
 
 /*
  * A VF in use is asked for with the request interrupt, and what wants it gone
- * waits for the user, as with vfio-pci.
+ * waits for the user, as with vfio-pci. If that is the PF then PASID is lost, and
+ * Enable reads @enable.
  */
 static void removal_waits(struct __test_metadata *_metadata, struct vfio *v,
-			  const char *value, const char *file, const char *bdf)
+			  const char *value, const char *file, const char *bdf,
+			  uint32_t enable)
 {
 	struct pollfd asked = { .events = POLLIN };
 	int status;
@@ -135,8 +137,9 @@ static void removal_waits(struct __test_metadata *_metadata, struct vfio *v,
 	}
 	EXPECT_EQ(1, poll(&asked, 1, 30000));
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
-	/* The registers stay, and another cannot open it meanwhile. */
-	EXPECT_EQ(1, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+	/* The registers stay. */
+	EXPECT_EQ(enable, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+	EXPECT_TRUE(shown(v));
 
 	vfio_close(v);
 	close(asked.fd);
@@ -144,16 +147,40 @@ static void removal_waits(struct __test_metadata *_metadata, struct vfio *v,
 	EXPECT_EQ(0, status);
 }
 
+static int mark_assigned(const char *value)
+{
+	return host_write("/sys/module/pci_vfcap/parameters/assigned_flag",
+			  value);
+}
+
+/* igb asks whether VFs are assigned. */
+TEST_F(lifecycle, vfs_kept_while_open)
+{
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_EQ(-EPERM, host_writef("0", "devices/%s/sriov_numvfs",
+				      host_pf()));
+	EXPECT_TRUE(host_exists("devices/%s", host_vf()));
+	EXPECT_TRUE(shown(&self->v));
+	vfio_close(&self->v);
+	EXPECT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
+	EXPECT_FALSE(host_exists("devices/%s", host_vf()));
+	EXPECT_EQ(0, restore());
+}
+
+/* Not marked as assigned it is as under vfio-pci. */
 TEST_F(lifecycle, vfs_removed_while_open)
 {
-	removal_waits(_metadata, &self->v, "0", "sriov_numvfs", host_pf());
+	ASSERT_EQ(0, mark_assigned("N"));
+	removal_waits(_metadata, &self->v, "0", "sriov_numvfs", host_pf(), 1);
+	EXPECT_EQ(0, mark_assigned("Y"));
 	EXPECT_FALSE(host_exists("devices/%s", host_vf()));
 	EXPECT_EQ(0, restore());
 }
 
 TEST_F(lifecycle, vf_unbound_while_open)
 {
-	removal_waits(_metadata, &self->v, host_vf(), "driver/unbind", host_vf());
+	removal_waits(_metadata, &self->v, host_vf(), "driver/unbind", host_vf(),
+		      1);
 	EXPECT_STREQ("", host_driver(host_vf()));
 	EXPECT_EQ(0, host_bind(host_vf(), OURS));
 }
@@ -161,14 +188,15 @@ TEST_F(lifecycle, vf_unbound_while_open)
 TEST_F(lifecycle, pf_unbound_while_open)
 {
 	host_expect_pf_unbind();
-	removal_waits(_metadata, &self->v, host_pf(), "driver/unbind", host_pf());
+	removal_waits(_metadata, &self->v, host_pf(), "driver/unbind", host_pf(),
+		      0);
 	EXPECT_FALSE(host_exists("devices/%s", host_vf()));
 	EXPECT_EQ(0, restore());
 }
 
 TEST_F(lifecycle, pf_removed_while_open)
 {
-	removal_waits(_metadata, &self->v, "1", "remove", host_pf());
+	removal_waits(_metadata, &self->v, "1", "remove", host_pf(), 0);
 	EXPECT_FALSE(host_exists("devices/%s", host_pf()));
 	EXPECT_EQ(0, restore());
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
@@ -185,10 +213,17 @@ TEST_F(lifecycle, opened_while_pf_goes)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		for (i = 0; i < 3; i++)
-			if (host_writef("0", "devices/%s/sriov_numvfs", host_pf()) ||
-			    restore() || usleep(300000))
+		for (i = 0; i < 3; i++) {
+			int ret;
+
+			/* Refused while it is open */
+			do {
+				ret = host_writef("0", "devices/%s/sriov_numvfs",
+						  host_pf());
+			} while (ret == -EPERM);
+			if (ret || restore() || usleep(300000))
 				_exit(1);
+		}
 		_exit(0);
 	}
 	while (!waitpid(child, &status, WNOHANG)) {

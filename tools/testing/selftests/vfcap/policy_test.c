@@ -78,7 +78,7 @@ TEST_F(policy, off)
 	ASSERT_EQ(0, host_param("pasid", "off"));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_EQ(0, shown(&self->v));
-	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": parameter pasid=off"));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": switched off"));
 }
 
 /* The parameter counts at the first access; what is shown then stays. */
@@ -126,7 +126,7 @@ TEST_F(policy, pf_without_capability)
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_EQ(0, shown(&self->v));
 	ASSERT_EQ(0, host_layout("pf 1c0 1e010013"));
-	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF has no PASID capability"));
+	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF has no such capability"));
 }
 
 /* Exec and Priv are shown if the PF has them and has them enabled, live. */

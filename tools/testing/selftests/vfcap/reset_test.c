@@ -186,9 +186,13 @@ TEST_F(reset, low_power_with_wakeup)
 	ASSERT_EQ(0, ioctl(self->v.fd, VFIO_DEVICE_FEATURE, &arg));
 	usleep(300000);
 	EXPECT_EQ(0, poll(&woken, 1, 0));
-	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 1));
+	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 7));
 	EXPECT_EQ(1, poll(&woken, 1, 5000));
-	EXPECT_EQ(1, vfio_get(&self->v, self->ctrl, 2));
+	EXPECT_EQ(7, vfio_get(&self->v, self->ctrl, 2));
+	/* That it has returned to D0 already is not the user's to know. */
+	EXPECT_EQ(0, low_power(&self->v, VFIO_DEVICE_FEATURE_SET |
+			       VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	EXPECT_RESET(!variant->no_soft_reset);
 	close(woken.fd);
 }
 

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
+
 #include "host.h"
 
 #define FIXTURE "/sys/kernel/debug/vfcap-fixture/"
@@ -199,9 +201,21 @@ int host_layout_default(void)
 		return -errno;
 	lines[len + ret] = 0;
 
-	/* The kernel enabled PASID when it found the PF. */
+	/* The kernel enabled all three when it found the PF. */
 	ret = host_layout(lines);
-	return ret ?: host_config_write(host_pf(), PF_PASID + 6, 2, 7);
+	if (!ret)
+		ret = host_config_write(host_pf(), PF_ATS + PCI_ATS_CTRL, 2,
+					PCI_ATS_CTRL_ENABLE);
+	if (!ret)
+		ret = host_config_write(host_pf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4,
+					PF_PRI_ALLOCATION);
+	if (!ret)
+		ret = host_config_write(host_pf(), PF_PRI + PCI_PRI_CTRL, 2,
+					PCI_PRI_CTRL_ENABLE);
+	return ret ?: host_config_write(host_pf(), PF_PASID + PCI_PASID_CTRL, 2,
+					PCI_PASID_CTRL_ENABLE |
+					PCI_PASID_CTRL_EXEC |
+					PCI_PASID_CTRL_PRIV);
 }
 
 int host_writes_clear(void)

@@ -54,7 +54,10 @@ int host_rescan(void);
 
 /* Lines for the fixture, see vfcap-fixture.c */
 int host_layout(const char *lines);
-/* Back to the lab's layout, with the PF's PASID enabled */
+/* What the kernel allots the PF of its page requests there */
+#define PF_PRI_ALLOCATION	64
+
+/* Back to the lab's layout, with the PF's ATS, PRI and PASID enabled */
 int host_layout_default(void);
 
 /* The fixture's record of config writes: clear it; count in [from, to) */

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+
+#include "host.h"
+#include "iommufd.h"
+
+int iommufd_ioas(struct vfio *v, uint32_t *id)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+
+	if (ioctl(v->parent, IOMMU_IOAS_ALLOC, &alloc))
+		return -errno;
+	*id = alloc.out_ioas_id;
+	return 0;
+}
+
+int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id)
+{
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc),
+		.flags = pasid ? IOMMU_HWPT_ALLOC_PASID : 0,
+		.dev_id = v->devid,
+		.pt_id = ioas,
+	};
+
+	if (ioctl(v->parent, IOMMU_HWPT_ALLOC, &alloc))
+		return -errno;
+	*id = alloc.out_hwpt_id;
+	return 0;
+}
+
+int iommufd_destroy(struct vfio *v, uint32_t id)
+{
+	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };
+
+	return ioctl(v->parent, IOMMU_DESTROY, &destroy) ? -errno : 0;
+}
+
+int iommufd_attach_id(struct vfio *v, uint32_t *pt_id, uint32_t pasid)
+{
+	struct vfio_device_attach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.flags = pasid ? VFIO_DEVICE_ATTACH_PASID : 0,
+		.pt_id = *pt_id,
+		.pasid = pasid,
+	};
+
+	if (ioctl(v->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg))
+		return -errno;
+	*pt_id = arg.pt_id;
+	return 0;
+}
+
+int iommufd_attach(struct vfio *v, uint32_t pt_id, uint32_t pasid)
+{
+	return iommufd_attach_id(v, &pt_id, pasid);
+}
+
+int iommufd_detach(struct vfio *v, uint32_t pasid)
+{
+	struct vfio_device_detach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.flags = pasid ? VFIO_DEVICE_DETACH_PASID : 0,
+		.pasid = pasid,
+	};
+
+	return ioctl(v->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg) ? -errno : 0;
+}
+
+/* There is a folder for each PASID that is attached, beside one for the RID. */
+#define INTEL_DEBUGFS "/sys/kernel/debug/iommu/intel/"
+
+bool iommu_has_pasid(const char *bdf, uint32_t pasid)
+{
+	return host_exists(INTEL_DEBUGFS "%s/%x", bdf, pasid);
+}
+
+int iommu_count_pasids(const char *bdf)
+{
+	struct dirent *entry;
+	char path[256];
+	int count = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), INTEL_DEBUGFS "%s", bdf);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && isxdigit(entry->d_name[0]))
+			count++;
+	closedir(dir);
+	return count;
+}

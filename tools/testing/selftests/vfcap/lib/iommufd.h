@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Page tables of iommufd for a VF that was opened through its cdev, and the
+ * IOMMU's own view of its PASIDs. Functions that return int return 0 or -errno.
+ */
+#ifndef VFCAP_TEST_IOMMUFD_H
+#define VFCAP_TEST_IOMMUFD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vfio.h"
+
+int iommufd_ioas(struct vfio *v, uint32_t *id);
+/* With or without IOMMU_HWPT_ALLOC_PASID */
+int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id);
+int iommufd_destroy(struct vfio *v, uint32_t id);
+
+/* PASID 0: the device itself. The first form returns what was attached. */
+int iommufd_attach_id(struct vfio *v, uint32_t *pt_id, uint32_t pasid);
+int iommufd_attach(struct vfio *v, uint32_t pt_id, uint32_t pasid);
+int iommufd_detach(struct vfio *v, uint32_t pasid);
+
+/* Does the IOMMU know the PASID? Seen in the Intel IOMMU driver's debugfs. */
+bool iommu_has_pasid(const char *bdf, uint32_t pasid);
+/* How many PASIDs of the VF it knows */
+int iommu_count_pasids(const char *bdf);
+
+#endif
