@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A PF that has the sample PF driver, or igb, and any number of VFs; the sample
+ * driver's knobs (see samples/vfcap/sample-debugfs.c); and what sysfs says of PF
+ * and VFs. All functions that return int return 0 or -errno unless they say
+ * otherwise.
+ */
+#ifndef VFCAP_TEST_SAMPLE_H
+#define VFCAP_TEST_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "host.h"
+
+#define SAMPLE	"vfcap-sample-pf"
+#define IGB	"igb"
+
+/* As many as the PF can have */
+#define SAMPLE_MAX_VFS	8
+
+/*
+ * The PF bound to @driver, with @nr_vfs VFs that are ours, and that have ATS
+ * enabled or lack it; parameters, knobs and the PF's registers at their defaults;
+ * logs and records empty. VFs must be closed. Takes seconds only where VFs or the
+ * PF's driver must change.
+ */
+int sample_prepare(const char *driver, unsigned int nr_vfs, bool ats);
+/* igb and two VFs, the first one ours, as other tests expect */
+int sample_give_back(void);
+
+/* The PCI address of a VF, from 0 on; "" where there is none */
+const char *sample_vf(unsigned int index);
+
+/* Write a knob; read it, without its last newline, "" on error */
+int sample_set(const char *knob, const char *format, ...) __printf(2, 3);
+const char *sample_get(const char *knob);
+
+/*
+ * How many calls are recorded that begin with this, or are this if it ends with
+ * a newline; -ENOSPC: the record was too short
+ */
+int sample_calls(const char *format, ...) __printf(1, 2);
+int sample_calls_clear(void);
+
+/* Page requests of a VF; how many of them wait, -ENOENT: never enabled */
+int sample_request(const char *vf, unsigned int nr);
+int sample_in_flight(const char *vf);
+
+/* A file of "vfcap" in sysfs, without its last newline, "" on error */
+const char *sample_state(const char *bdf, const char *file);
+
+/* pci-vfcap's parameters */
+int sample_param(const char *name, const char *value);
+
+/* Milliseconds, of a clock that only goes forward */
+long now_ms(void);
+
+/* Wait until a condition holds, at most so long; whether it does */
+#define WAIT_FOR(condition, ms) ({					\
+	long _end = now_ms() + (ms);					\
+	bool _holds;							\
+									\
+	while (!(_holds = (condition)) && now_ms() < _end)		\
+		usleep(1000);						\
+	_holds;								\
+})
+
+#endif
