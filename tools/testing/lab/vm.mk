@@ -21,7 +21,8 @@ selftests:
 	ln -sfn /cache/linux/tools/testing/selftests/kselftest_harness.h $(OUT)/selftests/
 	ln -sfn /cache/linux/tools/testing/selftests/kselftest.h $(OUT)/selftests/
 	cp -rsf $(TOP)/tools/testing/selftests/vfcap $(OUT)/selftests/
-	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap top_srcdir=/cache/linux
+	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap \
+		top_srcdir=/cache/linux KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
 
 $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symvers
 	rm -rf $(OUT)/initramfs
