@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Eight VFs in the hands of eight processes, which enable, disable, attach, detach,
+ * reset, open and close at random, while the PF side begins and ends changes and
+ * takes PASID away now and then. After each step every process compares its VF
+ * with what it must be, the IOMMU included.
+ *
+ * VFCAP_STRESS_SECONDS: how long (default 20). VFCAP_STRESS_SEED: what the random
+ * numbers start from; printed.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "../kselftest_harness.h"
+#include "lib/host.h"
+#include "lib/iommufd.h"
+#include "lib/sample.h"
+#include "lib/vfio.h"
+
+#define VFS		8
+#define PASIDS		4	/* that each process uses, from 1 on */
+
+/* What all processes see */
+struct stage {
+	bool stop;
+	bool pause;		/* close your VF and wait */
+	bool changing;		/* an open may be refused with EBUSY */
+	unsigned int epoch;	/* odd: the PF may be without PASID */
+	unsigned int wrong;
+	unsigned long steps;
+	unsigned long lost;	/* steps with a VF that was lost */
+	unsigned int idle;	/* processes that have paused */
+};
+
+/* One process */
+struct actor {
+	struct stage *stage;
+	const char *bdf;
+	struct vfio v;
+	bool open;
+	unsigned int ctrl;	/* offset of PASID Control, 0: not shown */
+	uint32_t hwpt[2];
+	bool enabled;		/* what Enable reads if nothing was lost */
+	bool attached[PASIDS + 1];
+	unsigned int epoch;	/* as the step began */
+	const char *step;
+};
+
+static unsigned int load(unsigned int *value)
+{
+	return __atomic_load_n(value, __ATOMIC_SEQ_CST);
+}
+
+static bool is_set(bool *value)
+{
+	return __atomic_load_n(value, __ATOMIC_SEQ_CST);
+}
+
+static void set(bool *value, bool to)
+{
+	__atomic_store_n(value, to, __ATOMIC_SEQ_CST);
+}
+
+static void __printf(2, 3) wrong(struct actor *a, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	fprintf(stderr, "# %s: %s: %s\n", a->bdf, a->step, text);
+	__atomic_add_fetch(&a->stage->wrong, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool in_state(const char *bdf, const char *expected)
+{
+	return !strcmp(sample_state(bdf, "pasid/state"), expected);
+}
+
+static bool is_lost(struct actor *a)
+{
+	return in_state(a->bdf, "lost");
+}
+
+/* Nobody took the PF's PASID away since the step began. */
+static bool quiet(struct actor *a)
+{
+	unsigned int epoch = load(&a->stage->epoch);
+
+	return !(epoch & 1) && epoch == a->epoch;
+}
+
+static bool enable_reads(struct actor *a)
+{
+	return vfio_get(&a->v, a->ctrl, 2) & PCI_PASID_CTRL_ENABLE;
+}
+
+/* The invariants, after each step */
+static void check(struct actor *a)
+{
+	bool enabled, expected;
+	int pasid, count;
+
+	if (!a->open) {
+		count = iommu_count_pasids(a->bdf);
+		if (count > 0)
+			wrong(a, "closed, and %d PASIDs are attached", count);
+		return;
+	}
+	if (!a->ctrl)
+		return;
+
+	/* Only this process sets Enable: 0 stays 0, whatever is lost. */
+	enabled = enable_reads(a);
+	count = iommu_count_pasids(a->bdf);
+	if (!enabled && count > 0)
+		wrong(a, "Enable reads 0, and %d PASIDs are attached", count);
+
+	if (enabled && !a->enabled)
+		wrong(a, "Enable reads 1");
+	if (!enabled && a->enabled) {
+		if (quiet(a) && !is_lost(a))
+			wrong(a, "Enable reads 0, and nothing was lost");
+		a->enabled = false;
+	}
+	if (is_lost(a))
+		__atomic_add_fetch(&a->stage->lost, 1, __ATOMIC_SEQ_CST);
+
+	for (pasid = 1; pasid <= PASIDS; pasid++) {
+		expected = enabled && a->attached[pasid];
+		/* A loss detaches before Enable says so. */
+		if (iommu_has_pasid(a->bdf, pasid) != expected &&
+		    (!expected || (quiet(a) && enable_reads(a))))
+			wrong(a, "PASID %d is %sattached", pasid,
+			      expected ? "not " : "");
+	}
+}
+
+static void step_close(struct actor *a)
+{
+	a->step = "close";
+	vfio_close(&a->v);
+	a->open = false;
+	a->enabled = false;
+	memset(a->attached, 0, sizeof(a->attached));
+}
+
+static void step_open(struct actor *a)
+{
+	bool changing = is_set(&a->stage->changing);
+	uint32_t ioas;
+	int ret;
+
+	a->step = "open";
+	ret = vfio_open_cdev(&a->v, a->bdf);
+	if (ret == -EBUSY && (changing || is_set(&a->stage->changing)))
+		return;
+	if (ret) {
+		wrong(a, "error %d", ret);
+		return;
+	}
+	a->open = true;
+	if (iommufd_ioas(&a->v, &ioas) ||
+	    iommufd_hwpt(&a->v, ioas, true, &a->hwpt[0]) ||
+	    iommufd_hwpt(&a->v, ioas, true, &a->hwpt[1]) ||
+	    iommufd_attach(&a->v, a->hwpt[0], 0))
+		wrong(a, "no page tables");
+
+	a->ctrl = vfio_find_ecap(&a->v, PCI_EXT_CAP_ID_PASID);
+	if (a->ctrl)
+		a->ctrl += PCI_PASID_CTRL;
+	else if (quiet(a))
+		wrong(a, "PASID is not shown");
+}
+
+static void step_enable(struct actor *a)
+{
+	bool lost, enabled;
+
+	a->step = "enable";
+	lost = is_lost(a);
+	if (vfio_set(&a->v, a->ctrl, 2,
+		     PCI_PASID_CTRL_ENABLE | (rand() & 6)))
+		wrong(a, "write failed");
+	enabled = enable_reads(a);
+	if (!enabled && quiet(a) && !lost && !is_lost(a))
+		wrong(a, "was refused");
+	if (enabled && lost)
+		wrong(a, "was possible while PASID is lost");
+	a->enabled = enabled;
+}
+
+static void step_disable(struct actor *a)
+{
+	a->step = "disable";
+	if (vfio_set(&a->v, a->ctrl, 2, rand() & 6))
+		wrong(a, "write failed");
+	a->enabled = false;
+}
+
+static void step_attach(struct actor *a)
+{
+	uint32_t id = a->hwpt[rand() & 1], given = id;
+	int pasid = 1 + rand() % PASIDS;
+	int ret;
+
+	a->step = "attach";
+	ret = iommufd_attach_id(&a->v, &id, pasid);
+	if (ret)
+		wrong(a, "error %d", ret);
+	if (id != given)
+		wrong(a, "page table %u became %u", given, id);
+	a->attached[pasid] = !ret || a->attached[pasid];
+}
+
+static void step_detach(struct actor *a)
+{
+	int pasid = 1 + rand() % PASIDS;
+
+	a->step = "detach";
+	if (iommufd_detach(&a->v, pasid))
+		wrong(a, "failed");
+	a->attached[pasid] = false;
+}
+
+static void after_reset(struct actor *a)
+{
+	a->enabled = false;
+	if (enable_reads(a))
+		wrong(a, "Enable reads 1");
+	/* In this order: still quiet after the look */
+	if (is_lost(a) && quiet(a))
+		wrong(a, "is still lost");
+}
+
+static void step_reset(struct actor *a)
+{
+	a->step = "reset";
+	if (vfio_reset(&a->v))
+		wrong(a, "failed");
+	after_reset(a);
+}
+
+static void step_flr(struct actor *a)
+{
+	unsigned int exp = vfio_find_cap(&a->v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
+
+	a->step = "FLR";
+	if (vfio_set(&a->v, exp, 2, vfio_get(&a->v, exp, 2) |
+		     PCI_EXP_DEVCTL_BCR_FLR))
+		wrong(a, "write failed");
+	after_reset(a);
+}
+
+/* Often what is quick; a reset takes 100 ms. */
+static void (* const steps[])(struct actor *a) = {
+	step_enable, step_enable, step_enable, step_disable, step_disable,
+	step_attach, step_attach, step_attach, step_attach, step_detach,
+	step_detach, step_detach, step_reset, step_flr,
+};
+
+static void pause_here(struct actor *a)
+{
+	if (a->open)
+		step_close(a);
+	check(a);
+	__atomic_add_fetch(&a->stage->idle, 1, __ATOMIC_SEQ_CST);
+	while (is_set(&a->stage->pause))
+		usleep(1000);
+	__atomic_sub_fetch(&a->stage->idle, 1, __ATOMIC_SEQ_CST);
+}
+
+static void act(struct stage *stage, const char *bdf)
+{
+	struct actor a = { .stage = stage, .bdf = strdup(bdf) };
+
+	vfio_init(&a.v);
+	while (!is_set(&stage->stop)) {
+		a.epoch = load(&stage->epoch);
+		if (is_set(&stage->pause)) {
+			pause_here(&a);
+			continue;
+		}
+		if (!a.open)
+			step_open(&a);
+		else if (!a.ctrl || rand() % 64 == 0)
+			step_close(&a);
+		else
+			steps[rand() % ARRAY_SIZE(steps)](&a);
+		check(&a);
+		__atomic_add_fetch(&stage->steps, 1, __ATOMIC_SEQ_CST);
+	}
+	if (a.open)
+		step_close(&a);
+	check(&a);
+}
+
+static unsigned int pf_wrong(struct stage *stage, const char *what)
+{
+	fprintf(stderr, "# PF: %s\n", what);
+	return __atomic_add_fetch(&stage->wrong, 1, __ATOMIC_SEQ_CST);
+}
+
+/* User space takes PASID away for longer than a second. */
+static void pf_takes_away(struct stage *stage)
+{
+	unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
+	int i;
+
+	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+	host_config_write(host_pf(), ctrl, 2, 0);
+	usleep(1100000);
+	for (i = 0; i < VFS; i++)
+		if (in_state(sample_vf(i), "shown"))
+			pf_wrong(stage, "a VF shows PASID as if nothing was lost");
+	host_config_write(host_pf(), ctrl, 2, 7);
+	/* The last look at what was missing may take effect after it is back. */
+	usleep(100000);
+	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+static void pf_tells_of_reset(struct stage *stage)
+{
+	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+	if (sample_set("lost_event", "its PF says so"))
+		pf_wrong(stage, "lost_event");
+	usleep(100000);
+	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Refused while a VF is open; with all closed they cannot be opened. */
+static void pf_changes(struct stage *stage)
+{
+	int ret, i;
+
+	set(&stage->changing, true);
+	ret = sample_set("change", "begin pasid");
+	if (ret && ret != -EBUSY)
+		pf_wrong(stage, "change");
+	if (!ret)
+		sample_set("change", "end pasid");
+
+	set(&stage->pause, true);
+	while (load(&stage->idle) != VFS)
+		usleep(1000);
+	if (sample_set("change", "begin pasid"))
+		pf_wrong(stage, "a change is refused while no VF is open");
+	set(&stage->pause, false);
+	usleep(100000);
+	for (i = 0; i < VFS; i++)
+		if (!in_state(sample_vf(i), "hidden"))
+			pf_wrong(stage, "a VF was opened during a change");
+	sample_set("change", "end pasid");
+	set(&stage->changing, false);
+}
+
+static void (* const pf_acts[])(struct stage *stage) = {
+	pf_takes_away, pf_tells_of_reset, pf_tells_of_reset, pf_changes,
+};
+
+static long setting(const char *name, long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? atol(value) : otherwise;
+}
+
+FIXTURE(stress) {
+	struct stage *stage;
+};
+
+FIXTURE_SETUP(stress)
+{
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	self->stage = mmap(NULL, sizeof(*self->stage), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->stage);
+	ASSERT_EQ(0, sample_prepare(SAMPLE, VFS, true));
+}
+
+FIXTURE_TEARDOWN(stress)
+{
+	EXPECT_EQ(0, sample_give_back());
+	munmap(self->stage, sizeof(*self->stage));
+}
+
+TEST_F_TIMEOUT(stress, all_invariants, 500)
+{
+	long seconds = setting("VFCAP_STRESS_SECONDS", 20);
+	long seed = setting("VFCAP_STRESS_SEED", time(NULL));
+	time_t end = time(NULL) + seconds;
+	struct stage *stage = self->stage;
+	int i, status;
+	pid_t child;
+
+	TH_LOG("%ld s, seed %ld", seconds, seed);
+	for (i = 0; i < VFS; i++) {
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			srand(seed + i);
+			act(stage, sample_vf(i));
+			_exit(0);
+		}
+	}
+
+	srand(seed + VFS);
+	sleep(1);
+	pf_takes_away(stage);
+	pf_changes(stage);
+	while (time(NULL) < end) {
+		usleep(rand() % 1000000);
+		pf_acts[rand() % ARRAY_SIZE(pf_acts)](stage);
+	}
+	set(&stage->stop, true);
+	for (i = 0; i < VFS; i++) {
+		EXPECT_LT(0, wait(&status));
+		EXPECT_EQ(0, status);
+	}
+
+	TH_LOG("%lu steps, %lu of them without PASID, %u wrong", stage->steps,
+	       stage->lost, stage->wrong);
+	EXPECT_EQ(0, stage->wrong);
+	EXPECT_LT(VFS * 10, stage->steps);
+	EXPECT_LT(0, stage->lost);
+}
+
+TEST_HARNESS_MAIN
