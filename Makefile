@@ -42,7 +42,8 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'make                  build both modules for KDIR (default: the running kernel)'
+	@echo 'make                  build the modules and the sample PF driver for KDIR'
+	@echo '                      (default: the running kernel)'
 	@echo 'make modules_install  install them; run as root'
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
