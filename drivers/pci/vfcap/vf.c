@@ -112,14 +112,18 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_register);
 
 /**
  * pci_vfcap_vf_unregister - the VF no longer takes part
- * @user: the VF's handle, closed
+ * @user: the VF's handle, closed; NULL does nothing
  *
  * Context: Process context. Waits for callbacks of the PF's driver for this VF.
  */
 void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *shared;
 
+	if (!user)
+		return;
+
+	shared = user->shared;
 	vfcap_pri_exit(user);
 	scoped_guard(mutex, &shared->lock)
 		list_del(&user->node);
@@ -182,7 +186,7 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
 
 /**
  * pci_vfcap_vf_open - the VF's user opens it
- * @user: the VF's handle
+ * @user: the VF's handle; NULL does nothing
  * @mask: capabilities that it may come to show, BIT(enum pci_vfcap_id) each;
  *	those that the PF does not have, or whose first_user callback failed, are
  *	left out
@@ -192,9 +196,13 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
  */
 int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *shared;
 	unsigned long bit, new;
 
+	if (!user)
+		return 0;
+
+	shared = user->shared;
 	guard(mutex)(&shared->use_lock);
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
@@ -231,14 +239,18 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_open);
 
 /**
  * pci_vfcap_vf_close - the VF's user has closed it
- * @user: the VF's handle, after pci_vfcap_pri_reset()
+ * @user: the VF's handle, after pci_vfcap_pri_reset(); NULL does nothing
  *
  * Context: Process context. Calls the PF driver's last_user.
  */
 void pci_vfcap_vf_close(struct pci_vfcap_vf *user)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *shared;
 
+	if (!user)
+		return;
+
+	shared = user->shared;
 	guard(mutex)(&shared->use_lock);
 	scoped_guard(mutex, &shared->lock)
 		pci_clear_dev_assigned(user->vf);
@@ -262,7 +274,7 @@ static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
 
 /**
  * pci_vfcap_vf_reset - the VF was reset
- * @user: the VF's handle
+ * @user: the VF's handle; NULL does nothing
  *
  * Ends the loss of what the PF has again.
  *
@@ -270,9 +282,13 @@ static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
  */
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *user)
 {
-	struct pci_vfcap *shared = user->shared;
 	unsigned long bit, back = 0;
+	struct pci_vfcap *shared;
 
+	if (!user)
+		return;
+
+	shared = user->shared;
 	guard(mutex)(&shared->lock);
 
 	user->misses = 0;
