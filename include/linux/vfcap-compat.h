@@ -9,6 +9,7 @@
 
 #include <linux/iommu.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 
 #ifndef kzalloc_obj
@@ -48,11 +49,110 @@ static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
 #define VFCAP_OPS_TOKEN
 #endif
 
+/*
+ * Region info was an ioctl like others: a driver that adds to what core tells of
+ * a BAR must tell all of it.
+ */
+typedef int (*vfcap_region_info_fn)(struct vfio_device *vdev,
+				    struct vfio_region_info *info,
+				    struct vfio_info_cap *caps);
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define VFCAP_OPS_REGION_INFO						\
-	.get_region_info_caps	= vfio_pci_ioctl_get_region_info,
+	.get_region_info_caps	= vfcap_region_info,
+static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
+				    unsigned long arg,
+				    vfcap_region_info_fn fill)
+{
+	return vfio_pci_core_ioctl(vdev, cmd, arg);
+}
+#else
+#define VFCAP_OPS_REGION_INFO
+
+static inline int vfio_pci_ioctl_get_region_info(struct vfio_device *vdev,
+						 struct vfio_region_info *info,
+						 struct vfio_info_cap *caps)
+{
+	struct vfio_pci_core_device *core =
+		container_of(vdev, struct vfio_pci_core_device, vdev);
+	struct vfio_info_cap_header msix = {
+		.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+		.version = 1,
+	};
+
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->size = pci_resource_len(core->pdev, info->index);
+	info->flags = 0;
+	if (!info->size)
+		return 0;
+	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	if (!core->bar_mmap_supported[info->index])
+		return 0;
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	if (info->index != core->msix_bar)
+		return 0;
+	return vfio_info_add_capability(caps, &msix, sizeof(msix));
+}
+
+static inline long vfcap_ioctl_bar_info(struct vfio_device *vdev,
+					struct vfio_region_info *info,
+					void __user *arg,
+					vfcap_region_info_fn fill)
+{
+	struct vfio_info_cap caps = {};
+	long ret;
+
+	info->cap_offset = 0;
+	ret = fill(vdev, info, &caps);
+	if (!ret && caps.size) {
+		info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (info->argsz >= sizeof(*info) + caps.size) {
+			info->cap_offset = sizeof(*info);
+			vfio_info_cap_shift(&caps, sizeof(*info));
+			if (copy_to_user(arg + sizeof(*info), caps.buf,
+					 caps.size))
+				ret = -EFAULT;
+		} else {
+			info->argsz = sizeof(*info) + caps.size;
+		}
+	}
+	kfree(caps.buf);
+	if (!ret && copy_to_user(arg, info,
+				 offsetofend(struct vfio_region_info, offset)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
+				    unsigned long arg,
+				    vfcap_region_info_fn fill)
+{
+	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
+	void __user *uarg = (void __user *)arg;
+	struct vfio_region_info info;
+
+	if (cmd != VFIO_DEVICE_GET_REGION_INFO)
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	if (copy_from_user(&info, uarg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz || info.index > VFIO_PCI_BAR5_REGION_INDEX)
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	return vfcap_ioctl_bar_info(vdev, &info, uarg, fill);
+}
+#endif
+
+/* Whether core exports BARs as dma-bufs, if the driver lets it */
+#define VFCAP_DMABUF	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))
+
+#if VFCAP_DMABUF
+int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,
+			  struct p2pdma_provider **provider, unsigned int region,
+			  struct phys_vec *phys_vec,
+			  struct vfio_region_dma_range *ranges,
+			  size_t nr_ranges);
+
 static const struct vfio_pci_device_ops vfcap_pci_ops = {
-	.get_dmabuf_phys	= vfio_pci_core_get_dmabuf_phys,
+	.get_dmabuf_phys	= vfcap_get_dmabuf_phys,
 };
 
 static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
@@ -60,7 +160,6 @@ static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 	core->pci_ops = &vfcap_pci_ops;
 }
 #else
-#define VFCAP_OPS_REGION_INFO
 static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 {
 }

@@ -12,11 +12,13 @@
 
 /* Stands for the bytes of an empty header at the start of the list: read-only. */
 #define VFCAP_ANCHOR	VFCAP_NR_CAPS
+/* Stands for a register of the hardware that has one bit of ours. */
+#define VFCAP_VMLOCK	(VFCAP_NR_CAPS + 1)
 /* Stands for bytes that are not emulated. */
-#define VFCAP_NONE	(VFCAP_NR_CAPS + 1)
+#define VFCAP_NONE	(VFCAP_NR_CAPS + 2)
 
 /* A write to @count bytes from @offset on, all within one capability */
-static ssize_t vfcap_cap_write(struct vfcap_device *vf, enum pci_vfcap_id id,
+static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 			       const char __user *buf, size_t count,
 			       unsigned int offset)
 {
@@ -41,25 +43,8 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, enum pci_vfcap_id id,
 }
 
 /*
- * Whether an access begins within the range. It is cut down to what lies on the
- * same side of the range's edges as its first byte.
- */
-static bool vfcap_cut(unsigned int pos, size_t *count, unsigned int start,
-		      unsigned int size)
-{
-	if (pos >= start + size)
-		return false;
-	if (pos >= start) {
-		*count = min_t(size_t, *count, start + size - pos);
-		return true;
-	}
-	*count = min_t(size_t, *count, start - pos);
-	return false;
-}
-
-/*
  * Cut an access down to its first piece, which lies within one capability, on
- * the list's anchor, or outside of all. Returns which.
+ * the list's anchor, on VMLOCK, or outside of all. Returns which.
  */
 static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 				      size_t *count)
@@ -73,6 +58,9 @@ static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 	if (vf->anchored &&
 	    vfcap_cut(pos, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
 		return VFCAP_ANCHOR;
+	if (vf->shadow &&
+	    vfcap_cut(pos, count, VFCAP_VMD_VMLOCK, sizeof(u32)))
+		return VFCAP_VMLOCK;
 	return VFCAP_NONE;
 }
 
@@ -89,12 +77,18 @@ static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	int ret = vfcap_begin(vf);
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	ssize_t done;
+	int ret;
 
+	ret = vfcap_begin(vf);
 	if (ret)
 		return ret;
 
-	return vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
+	done = vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
+	if (done > 0)
+		ret = vfcap_shadow_config_read(vf, buf, done, offset);
+	return ret ?: done;
 }
 
 /**
@@ -140,6 +134,11 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			break;
 		case VFCAP_ANCHOR:
 			ret = piece;
+			break;
+		case VFCAP_VMLOCK:
+			ret = vfcap_shadow_config_write(vf, buf + done, piece,
+							offset + done -
+							VFCAP_VMD_VMLOCK);
 			break;
 		default:
 			ret = vfcap_cap_write(vf, index, buf + done, piece,

@@ -19,22 +19,23 @@
 const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
 	[PCI_VFCAP_PASID]	= &vfcap_pasid,
 	[PCI_VFCAP_PRI]		= &vfcap_pri,
+	[VFCAP_SHDW]		= &vfcap_shdw,
 };
 
-static __le32 *vfcap_reg(struct vfcap_device *vf, enum pci_vfcap_id id,
+static __le32 *vfcap_reg(struct vfcap_device *vf, unsigned int id,
 			 unsigned int reg)
 {
 	return (__le32 *)(vf->core.vconfig + vf->pos[id]) + reg;
 }
 
-static u32 vfcap_load(struct vfcap_device *vf, enum pci_vfcap_id id,
+static u32 vfcap_load(struct vfcap_device *vf, unsigned int id,
 		      unsigned int reg)
 {
 	return le32_to_cpu(*vfcap_reg(vf, id, reg));
 }
 
 /* Core reads the dword without the lock. */
-static void vfcap_store(struct vfcap_device *vf, enum pci_vfcap_id id,
+static void vfcap_store(struct vfcap_device *vf, unsigned int id,
 			unsigned int reg, u32 val)
 {
 	WRITE_ONCE(*vfcap_reg(vf, id, reg), cpu_to_le32(val));
@@ -49,7 +50,7 @@ static void vfcap_store(struct vfcap_device *vf, enum pci_vfcap_id id,
  * Context: Process context.
  * Return: its value, CPU endian, 0 while the capability is not shown.
  */
-u32 vfcap_reg_get(struct vfcap_device *vf, enum pci_vfcap_id id,
+u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 		  unsigned int reg)
 {
 	guard(mutex)(&vf->lock);
@@ -66,7 +67,7 @@ u32 vfcap_reg_get(struct vfcap_device *vf, enum pci_vfcap_id id,
  *
  * Context: Process context.
  */
-void vfcap_set_status(struct vfcap_device *vf, enum pci_vfcap_id id, u32 bits)
+void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	u32 ctrl;
@@ -90,7 +91,7 @@ void vfcap_set_status(struct vfcap_device *vf, enum pci_vfcap_id id, u32 bits)
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_emul_show(struct vfcap_device *vf, enum pci_vfcap_id id, u16 pos,
+void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 		     const u32 *regs)
 {
 	unsigned int i;
@@ -100,7 +101,7 @@ void vfcap_emul_show(struct vfcap_device *vf, enum pci_vfcap_id id, u16 pos,
 	vf->pos[id] = pos;
 	for (i = 1; i < vfcap_caps[id]->nr_regs; i++)
 		vfcap_store(vf, id, i, regs[i]);
-	vfcap_chain_link(vf, pos, vfcap_caps[id]);
+	vfcap_chain_link(vf, vfcap_caps[id], pos);
 }
 
 /**
@@ -113,7 +114,7 @@ void vfcap_emul_show(struct vfcap_device *vf, enum pci_vfcap_id id, u16 pos,
  */
 void vfcap_block(struct vfcap_device *vf)
 {
-	enum pci_vfcap_id id;
+	unsigned int id;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
@@ -122,7 +123,7 @@ void vfcap_block(struct vfcap_device *vf)
 			vfcap_caps[id]->block(vf);
 }
 
-static void vfcap_sync_cap(struct vfcap_device *vf, enum pci_vfcap_id id)
+static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	bool cleared, restart;
@@ -133,9 +134,10 @@ static void vfcap_sync_cap(struct vfcap_device *vf, enum pci_vfcap_id id)
 		cleared = __test_and_clear_bit(id, &vf->cleared);
 		restart = __test_and_clear_bit(id, &vf->restart);
 	}
-	if (cleared)
+	if (cleared && vfcap_is_shared(id))
 		pci_vfcap_control(vf->shared, id, ctrl, ctrl);
-	cap->sync(vf, ctrl & cap->enable, restart);
+	if (cap->sync)
+		cap->sync(vf, ctrl & cap->enable, restart);
 }
 
 /**
@@ -147,7 +149,7 @@ static void vfcap_sync_cap(struct vfcap_device *vf, enum pci_vfcap_id id)
 void vfcap_sync(struct vfcap_device *vf)
 {
 	unsigned long lost;
-	enum pci_vfcap_id id;
+	unsigned int id;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
@@ -176,7 +178,7 @@ static u32 vfcap_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
 	       ~(val & mask & cap->behavior[reg].w1c);
 }
 
-static bool vfcap_may_enable(struct vfcap_device *vf, enum pci_vfcap_id id)
+static bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 
@@ -185,7 +187,7 @@ static bool vfcap_may_enable(struct vfcap_device *vf, enum pci_vfcap_id id)
 }
 
 /* The Control dword after a write, as far as others have a say in it */
-static u32 vfcap_agree(struct vfcap_device *vf, enum pci_vfcap_id id, u32 old,
+static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 		       u32 new)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
@@ -205,7 +207,7 @@ static u32 vfcap_agree(struct vfcap_device *vf, enum pci_vfcap_id id, u32 old,
  * Caller holds both locks. The device may have changed bits since it read @old:
  * store only what the write changes.
  */
-static void vfcap_store_ctrl(struct vfcap_device *vf, enum pci_vfcap_id id,
+static void vfcap_store_ctrl(struct vfcap_device *vf, unsigned int id,
 			     u32 old, u32 new, u32 written)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
@@ -231,7 +233,7 @@ static void vfcap_store_ctrl(struct vfcap_device *vf, enum pci_vfcap_id id,
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_emul_write(struct vfcap_device *vf, enum pci_vfcap_id id,
+void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 		      const u32 *val, const u32 *mask)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
@@ -245,7 +247,7 @@ void vfcap_emul_write(struct vfcap_device *vf, enum pci_vfcap_id id,
 
 	old = vfcap_reg_get(vf, id, VFCAP_CTRL);
 	new = old;
-	if (mask[VFCAP_CTRL])
+	if (mask[VFCAP_CTRL] && cap->enable)
 		new = vfcap_agree(vf, id, old,
 				  vfcap_written(cap, VFCAP_CTRL, old,
 						val[VFCAP_CTRL],
@@ -307,7 +309,7 @@ void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
 void vfcap_emul_reset(struct vfcap_device *vf)
 {
 	const struct vfcap_reg_behavior *behavior;
-	enum pci_vfcap_id id;
+	unsigned int id;
 	unsigned int i;
 
 	guard(mutex)(&vf->lock);
@@ -345,5 +347,6 @@ void vfcap_emul_close(struct vfcap_device *vf)
 
 	memset(vf->pos, 0, sizeof(vf->pos));
 	vf->anchored = false;
+	vf->shadow = false;
 	vf->decided = false;
 }

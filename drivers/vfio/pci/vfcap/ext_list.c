@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where an emulated capability fits in a VF's extended config space, and how it
- * enters the linked list of capabilities
+ * The list of extended capabilities, PCIe r6.0, sec 7.6
  */
 #include <linux/bitmap.h>
 #include <linux/pci.h>
 
-#include "vfcap.h"
-
-/*
- * What vfio-pci-core's pci_config_map says of a byte that belongs to no
- * capability: raw access to the hardware, or none at all, vconfig only. The
- * constants are core's own, in its private header.
- */
-#define VFCAP_MAP_RAW		0xff
-#define VFCAP_MAP_VIRTUAL	0xfe
-
-#define VFCAP_DWORDS		(PCI_CFG_SPACE_EXP_SIZE / sizeof(u32))
+#include "chain.h"
 
 /* As many headers as fit: a chain that is longer is a loop. */
 #define VFCAP_CHAIN_MAX		\
@@ -59,30 +48,17 @@ static unsigned int vfcap_hw_size(struct pci_dev *pdev, u16 pos, u16 id)
 	return 0;
 }
 
-static void vfcap_mark(unsigned long *used, unsigned int pos, unsigned int end)
-{
-	unsigned int first = pos / sizeof(u32);
-	unsigned int last = DIV_ROUND_UP(end, sizeof(u32));
-
-	bitmap_set(used, first, min_t(unsigned int, last, VFCAP_DWORDS) - first);
-}
-
-/*
- * Mark the dwords that are taken: by the hardware's capabilities, those that
- * core hides from the guest included, and by what is emulated already. A
- * capability of unknown length is taken to reach to the next header.
- */
-static void vfcap_find_used(struct vfcap_device *vf, unsigned long *used)
+/* A capability of unknown length is taken to reach to the next header. */
+static void vfcap_ext_find_used(struct vfcap_device *vf, unsigned long *used)
 {
 	DECLARE_BITMAP(heads, VFCAP_DWORDS) = {};
 	DECLARE_BITMAP(open_ended, VFCAP_DWORDS) = {};
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int loops = VFCAP_CHAIN_MAX;
 	unsigned int pos = PCI_CFG_SPACE_SIZE;
-	unsigned int bit;
 
 	/* The list begins here, with a capability or without. */
-	vfcap_mark(used, 0, PCI_CFG_SPACE_SIZE + sizeof(u32));
+	vfcap_chain_mark(used, pos, pos + sizeof(u32));
 
 	while (loops-- && pos >= PCI_CFG_SPACE_SIZE) {
 		unsigned int size;
@@ -95,97 +71,14 @@ static void vfcap_find_used(struct vfcap_device *vf, unsigned long *used)
 		__set_bit(pos / sizeof(u32), heads);
 		size = vfcap_hw_size(pdev, pos, PCI_EXT_CAP_ID(header));
 		if (size)
-			vfcap_mark(used, pos, pos + size);
+			vfcap_chain_mark(used, pos, pos + size);
 		else
 			__set_bit(pos / sizeof(u32), open_ended);
 		pos = PCI_EXT_CAP_NEXT(header);
 	}
 
-	for_each_set_bit(bit, open_ended, VFCAP_DWORDS)
-		vfcap_mark(used, bit * sizeof(u32),
-			   find_next_bit(heads, VFCAP_DWORDS, bit + 1) *
-			   sizeof(u32));
-
-	for (pos = PCI_CFG_SPACE_SIZE; pos < PCI_CFG_SPACE_EXP_SIZE;
-	     pos += sizeof(u32))
-		if (vf->core.pci_config_map[pos] == VFCAP_MAP_VIRTUAL)
-			vfcap_mark(used, pos, pos + sizeof(u32));
-}
-
-/*
- * Devices hide registers outside the capability list, and drivers rely on them:
- * see "unassigned_perms" in vfio_pci_config.c. Only what reads as zero may be
- * covered.
- */
-static bool vfcap_is_free(struct pci_dev *pdev, const unsigned long *used,
-			  unsigned int pos, size_t size)
-{
-	unsigned int first = pos / sizeof(u32);
-	unsigned int end = (pos + size) / sizeof(u32);
-	unsigned int i;
-	u32 val;
-
-	if (end > VFCAP_DWORDS || find_next_bit(used, end, first) < end)
-		return false;
-
-	for (i = first; i < end; i++) {
-		pci_read_config_dword(pdev, i * sizeof(u32), &val);
-		if (val)
-			return false;
-	}
-	return true;
-}
-
-/**
- * vfcap_chain_fits - whether a capability can lie where somebody knows it can
- * @vf: the VF
- * @pos: the place
- * @size: the capability's length in bytes, a multiple of 4
- *
- * Context: Process context, under the dev_set lock, with the VF powered up.
- * Return: true if it lies, aligned, in extended config space, and over no other
- * capability. What else is there is not looked at.
- */
-bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int pos, size_t size)
-{
-	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
-	unsigned int first = pos / sizeof(u32);
-	unsigned int end = (pos + size) / sizeof(u32);
-
-	if (vf->core.pdev->cfg_size < PCI_CFG_SPACE_EXP_SIZE ||
-	    pos % sizeof(u32) || end > VFCAP_DWORDS)
-		return false;
-	vfcap_find_used(vf, used);
-	return find_next_bit(used, end, first) >= end;
-}
-
-/**
- * vfcap_chain_place - find room for a capability
- * @vf: the VF
- * @wanted: where it would best lie
- * @size: its length in bytes, a multiple of 4
- *
- * Context: Process context, under the dev_set lock, with the VF powered up.
- * Return: @wanted if it is free, else the highest offset that is, else 0.
- */
-u16 vfcap_chain_place(struct vfcap_device *vf, u16 wanted, size_t size)
-{
-	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
-	struct pci_dev *pdev = vf->core.pdev;
-	unsigned int pos;
-
-	if (pdev->cfg_size < PCI_CFG_SPACE_EXP_SIZE)
-		return 0;
-
-	vfcap_find_used(vf, used);
-	if (vfcap_is_free(pdev, used, wanted, size))
-		return wanted;
-
-	for (pos = PCI_CFG_SPACE_EXP_SIZE - size; pos > PCI_CFG_SPACE_SIZE;
-	     pos -= sizeof(u32))
-		if (vfcap_is_free(pdev, used, pos, size))
-			return pos;
-	return 0;
+	vfcap_chain_mark_open_ended(used, heads, open_ended,
+				    PCI_CFG_SPACE_EXP_SIZE);
 }
 
 /*
@@ -208,20 +101,12 @@ static void vfcap_anchor(struct vfcap_device *vf)
 	vf->anchored = true;
 }
 
-/**
- * vfcap_chain_link - add a capability to the linked list
- * @vf: the VF
- * @pos: what vfcap_chain_place() returned
- * @cap: the capability, whose header is written here
- *
- * It is linked behind the last one that leads up to a higher offset, so that an
- * ascending list stays ascending, and its bytes become virtual for core.
- *
- * Context: Process context, under the dev_set lock and &vfcap_device.lock, before
- * the guest reads.
+/*
+ * Behind the last one that leads up to a higher offset, so that an ascending list
+ * stays ascending.
  */
-void vfcap_chain_link(struct vfcap_device *vf, u16 pos,
-		      const struct vfcap_cap *cap)
+static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
+			   u16 pos)
 {
 	struct vfio_pci_core_device *core = &vf->core;
 	unsigned int at = PCI_CFG_SPACE_SIZE;
@@ -244,6 +129,11 @@ void vfcap_chain_link(struct vfcap_device *vf, u16 pos,
 	*(__le32 *)(core->vconfig + pos) =
 		cpu_to_le32(cap->id | cap->version << 16 | next << 20);
 	*prev = cpu_to_le32((le32_to_cpu(*prev) & 0xfffff) | pos << 20);
-	memset(core->pci_config_map + pos, VFCAP_MAP_VIRTUAL,
-	       cap->nr_regs * sizeof(u32));
 }
+
+const struct vfcap_list vfcap_ext_list = {
+	.start		= PCI_CFG_SPACE_SIZE,
+	.end		= PCI_CFG_SPACE_EXP_SIZE,
+	.find_used	= vfcap_ext_find_used,
+	.link		= vfcap_ext_link,
+};

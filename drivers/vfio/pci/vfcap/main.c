@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcap-vfio-pci: a vfio-pci variant driver for SR-IOV virtual functions
+ * vfcap-vfio-pci: a vfio-pci variant driver for SR-IOV virtual functions, and
+ * for Intel VMD endpoints
  *
- * Everything that vfio-pci offers for a VF, and in the VF's virtual config
- * space the capabilities that PCIe has it share with its PF but forbids it to
- * show.
+ * Everything that vfio-pci offers for them. In a VF's virtual config space there
+ * are the capabilities that PCIe has it share with its PF but forbids it to
+ * show, in a VMD endpoint's what its driver must know of the host.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -98,7 +99,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	struct vfcap_device *vf = to_vfcap(vdev);
 	struct vfio_pci_core_device *core = &vf->core;
 	unsigned long wanted = 0;
-	enum pci_vfcap_id id;
+	unsigned int id;
 	int ret;
 
 	/* What was lost last is not lost to this session. */
@@ -106,8 +107,8 @@ static int vfcap_open_device(struct vfio_device *vdev)
 		vf->lost = 0;
 	vf->low_power = false;
 
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (vfcap_mode_wants(vf, vfcap_caps[id]))
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		if (vf->caps & BIT(id) && vfcap_mode_wants(vf, vfcap_caps[id]))
 			wanted |= BIT(id);
 	ret = pci_vfcap_vf_open(vf->shared, wanted);
 	if (ret)
@@ -120,6 +121,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	}
 
 	vf->af_pos = pci_find_capability(core->pdev, PCI_CAP_ID_AF);
+	vfcap_shadow_open(vf);
 	/* Core holds a reference now, which its user may give back. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
@@ -137,25 +139,55 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	pci_vfcap_vf_close(vf->shared);
 }
 
-static bool vfcap_is_config(loff_t pos)
-{
-	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX;
-}
-
 static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	if (vfcap_is_config(*ppos))
+	switch (VFIO_PCI_OFFSET_TO_INDEX(*ppos)) {
+	case VFIO_PCI_CONFIG_REGION_INDEX:
 		return vfcap_config_read(to_vfcap(vdev), buf, count, ppos);
-	return vfio_pci_core_read(vdev, buf, count, ppos);
+	case VFCAP_VMD_MEMBAR2:
+		return vfcap_shadow_rw(to_vfcap(vdev), buf, count, ppos, false);
+	default:
+		return vfio_pci_core_read(vdev, buf, count, ppos);
+	}
 }
 
 static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	if (vfcap_is_config(*ppos))
+	switch (VFIO_PCI_OFFSET_TO_INDEX(*ppos)) {
+	case VFIO_PCI_CONFIG_REGION_INDEX:
 		return vfcap_config_write(to_vfcap(vdev), buf, count, ppos);
-	return vfio_pci_core_write(vdev, buf, count, ppos);
+	case VFCAP_VMD_MEMBAR2:
+		return vfcap_shadow_rw(to_vfcap(vdev), (char __user *)buf,
+				       count, ppos, true);
+	default:
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+	}
+}
+
+static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	return vfcap_shadow_mmap(to_vfcap(vdev), vma);
+}
+
+static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
+			unsigned long arg)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+	int ret;
+
+	switch (cmd) {
+	case VFIO_DEVICE_RESET:
+		return vfcap_ioctl_reset(vf);
+	case VFIO_DEVICE_IOEVENTFD:
+		ret = vfcap_shadow_ioeventfd(vf, (void __user *)arg);
+		if (ret)
+			return ret;
+		fallthrough;
+	default:
+		return vfcap_core_ioctl(vdev, cmd, arg, vfcap_region_info);
+	}
 }
 
 static const struct vfio_device_ops vfcap_ops = {
@@ -168,7 +200,7 @@ static const struct vfio_device_ops vfcap_ops = {
 	.device_feature		= vfcap_ioctl_feature,
 	.read			= vfcap_read,
 	.write			= vfcap_write,
-	.mmap			= vfio_pci_core_mmap,
+	.mmap			= vfcap_mmap,
 	.request		= vfio_pci_core_request,
 	.match			= vfio_pci_core_match,
 	.bind_iommufd		= vfio_iommufd_physical_bind,
@@ -185,8 +217,13 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct vfcap_device *vf;
 	int ret;
 
-	if (!pdev->is_virtfn) {
-		pci_err(pdev, "not an SR-IOV virtual function; use vfio-pci for it\n");
+	unsigned long vmd = pdev->is_virtfn ? 0 : vfcap_vmd_find(pdev);
+
+	if (!pdev->is_virtfn && !vmd) {
+		pci_err(pdev, "%s; use vfio-pci for it\n",
+			vfcap_vmd_is_unknown(pdev) ?
+			"an Intel RAID function whose ID is no VMD endpoint's that is known here" :
+			"neither an SR-IOV virtual function nor a VMD endpoint");
 		return -ENODEV;
 	}
 	if (pci_match_id(vfcap_denylist, pdev)) {
@@ -202,7 +239,13 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(vf);
 
 	dev_set_drvdata(&pdev->dev, &vf->core);
-	vf->shared = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vf);
+	vf->vmd = vmd;
+	if (vmd & VFCAP_VMD_SHDW)
+		vf->caps = BIT(VFCAP_SHDW);
+	if (pdev->is_virtfn) {
+		vf->caps = GENMASK(PCI_VFCAP_COUNT - 1, 0);
+		vf->shared = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vf);
+	}
 	if (IS_ERR(vf->shared)) {
 		ret = PTR_ERR(vf->shared);
 		goto err_put;
@@ -240,6 +283,7 @@ static void vfcap_remove(struct pci_dev *pdev)
  */
 static struct pci_driver vfcap_driver = {
 	.name			= "vfcap-vfio-pci",
+	.id_table		= vfcap_vmd_ids,
 	.probe			= vfcap_probe,
 	.remove			= vfcap_remove,
 	.err_handler		= &vfcap_err_handlers,
@@ -268,6 +312,6 @@ static void __exit vfcap_exit(void)
 }
 module_exit(vfcap_exit);
 
-MODULE_DESCRIPTION("vfio-pci variant driver for VFs that show shared capabilities");
+MODULE_DESCRIPTION("vfio-pci variant driver for VFs that show shared capabilities, and for VMD");
 MODULE_AUTHOR("The vfcap authors");
 MODULE_LICENSE("GPL");

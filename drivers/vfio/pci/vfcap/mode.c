@@ -44,6 +44,18 @@ const struct kernel_param_ops vfcap_mode_ops = {
 };
 
 /**
+ * vfcap_mode_off - why what a parameter stands for is not shown in any case
+ * @mode: what the parameter says
+ *
+ * Return: the reason, for the log, or NULL if it may be shown.
+ */
+const char *vfcap_mode_off(const enum vfcap_mode *mode)
+{
+	return READ_ONCE(*mode) == VFCAP_OFF ?
+	       "switched off by its module parameter" : NULL;
+}
+
+/**
  * vfcap_mode_wants - whether a VF that is being opened may come to show it
  * @vf: the VF
  * @cap: the capability
@@ -78,10 +90,11 @@ const char *vfcap_mode_forbids(struct vfcap_device *vf,
 			       const struct vfcap_cap *cap)
 {
 	enum vfcap_mode mode = READ_ONCE(*cap->mode);
+	const char *off = vfcap_mode_off(&mode);
 	size_t i;
 
-	if (mode == VFCAP_OFF)
-		return "switched off by its module parameter";
+	if (off)
+		return off;
 
 	for (i = 0; i < cap->nr_conditions; i++)
 		if (!cap->conditions[i].holds(vf))
@@ -91,8 +104,8 @@ const char *vfcap_mode_forbids(struct vfcap_device *vf,
 	if (mode == VFCAP_AUTO)
 		return cap->conditions[i].otherwise;
 
-	pci_info(vf->core.pdev, "parameter %s=on: nothing enforces %s Enable, for %s\n",
-		 cap->param, cap->name, cap->conditions[i].otherwise);
+	pci_info(vf->core.pdev, "parameter %s=on: %s %s\n", cap->param,
+		 cap->forced, cap->conditions[i].otherwise);
 	return NULL;
 }
 

@@ -13,7 +13,7 @@
 #include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
 
-#include "vfcap.h"
+#include "chain.h"
 
 /* Control is the upper half of the dword whose lower half is Capability. */
 #define VFCAP_PASID_CTRL(bits)	((u32)(bits) << 16)
@@ -141,6 +141,7 @@ static u32 vfcap_pasid_implemented(u32 value)
 const struct vfcap_cap vfcap_pasid = {
 	.name		= "PASID",
 	.param		= "pasid",
+	.list		= &vfcap_ext_list,
 	.id		= PCI_EXT_CAP_ID_PASID,
 	.version	= 1,
 	.nr_regs	= PCI_EXT_CAP_PASID_SIZEOF / sizeof(u32),
@@ -149,6 +150,7 @@ const struct vfcap_cap vfcap_pasid = {
 	.mode		= &vfcap_pasid_mode,
 	.conditions	= vfcap_pasid_backing,
 	.nr_conditions	= ARRAY_SIZE(vfcap_pasid_backing),
+	.forced		= "nothing enforces PASID Enable, for",
 	.unavailable	=
 		"PASID is not enabled in its PF; boot with the IOMMU in scalable mode (sm_on)",
 	.init		= vfcap_pasid_init,

@@ -9,7 +9,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
-#include "vfcap.h"
+#include "chain.h"
 
 /* Status is the upper half of the dword whose lower half is Control. */
 #define VFCAP_PRI_STATUS(bits)	((u32)(bits) << 16)
@@ -76,7 +76,7 @@ static const char *vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
 
 static bool vfcap_pri_may_enable(struct vfcap_device *vf)
 {
-	u32 pf[VFCAP_MAX_REGS];
+	u32 pf[PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32)];
 
 	return vfcap_pri_has_ats(vf) &&
 	       pci_vfcap_read(vf->shared, PCI_VFCAP_PRI, pf,
@@ -103,6 +103,7 @@ static void vfcap_pri_sync(struct vfcap_device *vf, bool enabled, bool restart)
 const struct vfcap_cap vfcap_pri = {
 	.name			= "PRI",
 	.param			= "pri",
+	.list			= &vfcap_ext_list,
 	.id			= PCI_EXT_CAP_ID_PRI,
 	.version		= 1,
 	.nr_regs		= PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
@@ -114,6 +115,7 @@ const struct vfcap_cap vfcap_pri = {
 	.mode			= &vfcap_pri_mode,
 	.conditions		= vfcap_pri_backing,
 	.nr_conditions		= ARRAY_SIZE(vfcap_pri_backing),
+	.forced			= "nothing enforces PRI Enable, for",
 	.unavailable		= "PRI is not enabled in its PF",
 	.init			= vfcap_pri_init,
 	.may_enable		= vfcap_pri_may_enable,

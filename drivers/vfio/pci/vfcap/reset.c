@@ -47,12 +47,6 @@ static void vfcap_was_reset(struct vfcap_device *vf)
 	vfcap_queue_sync(vf);
 }
 
-static bool vfcap_overlaps(loff_t start, size_t count, unsigned int pos,
-			   size_t size)
-{
-	return start < pos + size && start + count > pos;
-}
-
 /* Whether a write sets, or may set, a bit of the byte at @pos */
 static bool vfcap_write_sets(const char __user *buf, size_t count, loff_t start,
 			     unsigned int pos, u8 bit)
@@ -115,32 +109,26 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 }
 
 /**
- * vfcap_ioctl - the VFIO device's ioctls
- * @vdev: the VFIO device
- * @cmd: VFIO_DEVICE_*
- * @arg: its argument
+ * vfcap_ioctl_reset - VFIO_DEVICE_RESET
+ * @vf: the VF
  *
- * All are core's. A VFIO_DEVICE_RESET powers the device up before it tries the
- * reset, and may give up then; when it returns no PASID is attached.
+ * It powers the device up before it tries the reset, and may give up then; when
+ * it returns no PASID is attached.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl().
  */
-long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+long vfcap_ioctl_reset(struct vfcap_device *vf)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
 	struct pci_dev *pdev = vf->core.pdev;
 	bool in_d3;
 	long ret;
-
-	if (cmd != VFIO_DEVICE_RESET)
-		return vfio_pci_core_ioctl(vdev, cmd, arg);
 
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
 	in_d3 = vfcap_in_d3(pdev);
 	vfcap_block(vf);
-	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
+	ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
 	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
 		vfcap_was_reset(vf);
 	vfcap_sync(vf);

@@ -8,17 +8,46 @@
 
 #include "vfcap.h"
 
+/*
+ * The functions up to vfcap_try_show() return NULL, or why a capability is not
+ * shown, for the log.
+ */
+static const char *vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
+				 u32 *pf, u16 *pf_pos)
+{
+	int pos;
+
+	if (!vfcap_is_shared(id))
+		return NULL;
+
+	pos = pci_vfcap_read(vf->shared, id, pf, vfcap_caps[id]->nr_regs);
+	if (pos == -ENODEV)
+		return "its PF does not answer";
+	if (pos < 0)
+		return "its PF has no such capability";
+	*pf_pos = pos;
+	return NULL;
+}
+
+static const char *vfcap_check_enabled(const struct vfcap_cap *cap,
+				       const u32 *pf)
+{
+	return cap->enable && !(pf[VFCAP_CTRL] & cap->enable) ?
+	       cap->unavailable : NULL;
+}
+
 /* Where a capability goes: where the PF's driver says, else near @wanted. */
-static const char *vfcap_place(struct vfcap_device *vf, enum pci_vfcap_id id,
+static const char *vfcap_place(struct vfcap_device *vf, unsigned int id,
 			       u16 wanted, u16 *pos)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
-	size_t size = vfcap_cap_size(cap);
-	int drivers = pci_vfcap_place(vf->shared, id);
+	int drivers = 0;
 
+	if (vfcap_is_shared(id))
+		drivers = pci_vfcap_place(vf->shared, id);
 	if (drivers < 0)
 		return "the driver of its PF says so";
-	if (drivers && vfcap_chain_fits(vf, drivers, size)) {
+	if (drivers && vfcap_chain_fits(vf, cap, drivers)) {
 		*pos = drivers;
 		return NULL;
 	}
@@ -27,40 +56,41 @@ static const char *vfcap_place(struct vfcap_device *vf, enum pci_vfcap_id id,
 			 "%s capability does not fit at %#x, where the driver of its PF wants it\n",
 			 cap->name, drivers);
 
-	*pos = vfcap_chain_place(vf, wanted, size);
+	*pos = vfcap_chain_place(vf, cap, wanted);
 	return *pos ? NULL :
-	       "the VF's config space has no room for it that reads as zero";
+	       "its config space has no room for it that reads as zero";
 }
 
-/* Returns why it is not shown, or NULL. */
-static const char *vfcap_try_show(struct vfcap_device *vf, enum pci_vfcap_id id)
+/* From now on the PF's side watches over it. */
+static const char *vfcap_hold(struct vfcap_device *vf, unsigned int id, u16 pos,
+			      const u32 *pf)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
-	u32 pf[VFCAP_MAX_REGS], regs[VFCAP_MAX_REGS] = {};
-	const char *reason;
-	int pf_pos, ret;
-	u16 pos;
+	int ret;
 
-	pf_pos = pci_vfcap_read(vf->shared, id, pf, cap->nr_regs);
-	if (pf_pos == -ENODEV)
-		return "its PF does not answer";
-	if (pf_pos < 0)
-		return "its PF has no such capability";
-
-	reason = vfcap_mode_forbids(vf, cap);
-	if (reason)
-		return reason;
-	if (!(pf[VFCAP_CTRL] & cap->enable))
-		return cap->unavailable;
-	reason = cap->init(vf, pf, regs) ?: vfcap_place(vf, id, pf_pos, &pos);
-	if (reason)
-		return reason;
+	if (!vfcap_is_shared(id))
+		return NULL;
 
 	ret = pci_vfcap_show(vf->shared, id, pos, pf);
 	if (ret == -ENOENT)
 		return "it was not wanted, or not provided, when the VF was opened";
-	if (ret)
-		return "its PF has lost it meanwhile";
+	return ret ? "its PF has lost it meanwhile" : NULL;
+}
+
+static const char *vfcap_try_show(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 pf[VFCAP_MAX_REGS] = {}, regs[VFCAP_MAX_REGS] = {};
+	u16 pf_pos = 0, pos = 0;
+	const char *reason;
+
+	reason = vfcap_read_pf(vf, id, pf, &pf_pos) ?:
+		 vfcap_mode_forbids(vf, cap) ?:
+		 vfcap_check_enabled(cap, pf) ?:
+		 cap->init(vf, pf, regs) ?:
+		 vfcap_place(vf, id, pf_pos, &pos) ?:
+		 vfcap_hold(vf, id, pos, pf);
+	if (reason)
+		return reason;
 
 	vfcap_emul_show(vf, id, pos, regs);
 	pci_info(vf->core.pdev, "%s capability shown at %#x\n", cap->name, pos);
@@ -80,7 +110,7 @@ static const char *vfcap_try_show(struct vfcap_device *vf, enum pci_vfcap_id id)
 int vfcap_decide(struct vfcap_device *vf)
 {
 	struct device *dev = &vf->core.pdev->dev;
-	enum pci_vfcap_id id;
+	unsigned long id;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
@@ -89,14 +119,15 @@ int vfcap_decide(struct vfcap_device *vf)
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	for (id = 0; id < VFCAP_NR_CAPS; id++) {
+	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS) {
 		const char *reason = vfcap_try_show(vf, id);
 
 		if (!reason)
 			continue;
 		pci_info(vf->core.pdev, "%s capability not shown: %s\n",
 			 vfcap_caps[id]->name, reason);
-		pci_vfcap_hide(vf->shared, id);
+		if (vfcap_is_shared(id))
+			pci_vfcap_hide(vf->shared, id);
 	}
 	/* Whoever sees it set sees what was shown. */
 	smp_store_release(&vf->decided, true);

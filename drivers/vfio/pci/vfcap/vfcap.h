@@ -12,6 +12,7 @@
 
 struct eventfd_ctx;
 struct vfcap_device;
+struct vfcap_list;
 
 /* Whether a capability is shown: a parameter for each */
 enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
@@ -44,14 +45,17 @@ struct vfcap_reg_behavior {
 };
 
 /**
- * struct vfcap_cap - an extended capability that is emulated for VFs
+ * struct vfcap_cap - a capability that is emulated
  * @name: for messages, as the PCIe specification writes it
  * @param: the module parameter that says whether it is shown
- * @id: extended capability ID
+ * @list: the list of capabilities that it enters
+ * @id: capability ID, of that list
  * @version: capability version
  * @nr_regs: length in dwords, the capability header included
  * @behavior: one entry for each dword
- * @enable: Enable, in the dword at offset 4
+ * @enable: Enable, in the dword at offset 4. A capability without has no register
+ *	that a write changes, and none of what follows here up to
+ *	@clear_on_disable.
  * @restart: there too, what a write of 1 has start anew while Enable is 0;
  *	reads as 0
  * @clear_on_enable: there too, bits that go to 0 when Enable goes to 1
@@ -60,14 +64,18 @@ struct vfcap_reg_behavior {
  * @conditions: what mode auto asks for. Of these mode on logs the first that is
  *	missing.
  * @nr_conditions: how many
+ * @forced: what mode on logs before it
  * @unavailable: what the log says when Enable is 0 in the PF
- * @init: From the PF's registers, CPU endian, fill in the reset value of every
- *	dword behind the header. Return NULL, or why it cannot be shown.
+ * @keep: Optional. Places in config space that it must not cover, whatever they
+ *	read, as offsets of dwords; the last one is 0.
+ * @init: From the PF's registers, CPU endian, if it is shared with one, fill in
+ *	the reset value of every dword behind the header. Return NULL, or why it
+ *	cannot be shown.
  * @implemented: Optional. Which of the bits that @behavior calls writable this VF
  *	has, from the present value of that dword.
  * @may_enable: Optional. Whether Enable can be set now; else it stays 0.
  * @block: Optional. Take away what Enable gives, before it goes to 0.
- * @sync: Make what is behind the registers what they say. @enabled is Enable's
+ * @sync: Optional. Make what is behind the registers what they say. @enabled is Enable's
  *	value; @restart is set after a reset of the VF, or of the interface.
  *
  * All but @implemented are called in process context, under the dev_set lock.
@@ -75,6 +83,7 @@ struct vfcap_reg_behavior {
 struct vfcap_cap {
 	const char *name;
 	const char *param;
+	const struct vfcap_list *list;
 	u16 id;
 	u8 version;
 	u8 nr_regs;
@@ -86,7 +95,9 @@ struct vfcap_cap {
 	const enum vfcap_mode *mode;
 	const struct vfcap_condition *conditions;
 	size_t nr_conditions;
+	const char *forced;
 	const char *unavailable;
+	const u16 *keep;
 	const char *(*init)(struct vfcap_device *vf, const u32 *pf, u32 *regs);
 	u32 (*implemented)(u32 value);
 	bool (*may_enable)(struct vfcap_device *vf);
@@ -94,14 +105,23 @@ struct vfcap_cap {
 	void (*sync)(struct vfcap_device *vf, bool enabled, bool restart);
 };
 
-/* Indexed by enum pci_vfcap_id */
-#define VFCAP_NR_CAPS		PCI_VFCAP_COUNT
+/* All capabilities: those that a VF shares with its PF, then others */
+enum {
+	VFCAP_SHDW = PCI_VFCAP_COUNT,
+	VFCAP_NR_CAPS
+};
+
+static inline bool vfcap_is_shared(unsigned int id)
+{
+	return id < PCI_VFCAP_COUNT;
+}
 
 extern const struct vfcap_cap vfcap_pasid;
 extern const struct vfcap_cap vfcap_pri;
+extern const struct vfcap_cap vfcap_shdw;
 
 /* The longest capability, in dwords */
-#define VFCAP_MAX_REGS		(PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32))
+#define VFCAP_MAX_REGS		6
 
 static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
 {
@@ -112,19 +132,22 @@ static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
 #define VFCAP_CTRL		1
 
 /**
- * struct vfcap_device - a VF bound to this driver
- * @core: what vfio-pci-core knows of it. Its dev_set has this VF only, and the
+ * struct vfcap_device - a VF, or VMD endpoint, bound to this driver
+ * @core: what vfio-pci-core knows of it. A VF's dev_set has this VF only. The
  *	lock there (the dev_set lock) is VFIO's own around open, close and PASID
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @decided, @pos and @anchored, which
  *	@lock protects as well, @low_power and @pasids.
- * @shared: what pci-vfcap knows of it, from probe to remove
+ * @caps: the capabilities that such a device may come to show, BIT(index) each
+ * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
+ * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
  * @frozen: An error froze the channel, and its recovery resets the link. Only
  *	used in the error handlers, which the PCI core calls one by one.
  * @sync_work: makes good, under the dev_set lock, what happened without it
  * @low_power: the user let the VF go to low power, and has not had it return
  * @af_pos: offset of the VF's Advanced Features capability, or 0
+ * @shadow: whether the native shadow registers are emulated in this session
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
  * @lock: Protects all below, and the emulated bytes of @core.vconfig:
@@ -142,11 +165,14 @@ static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
  */
 struct vfcap_device {
 	struct vfio_pci_core_device core;
+	unsigned long caps;
+	unsigned long vmd;
 	struct pci_vfcap_vf *shared;
 	bool frozen;
 	struct work_struct sync_work;
 	bool low_power;
 	u8 af_pos;
+	bool shadow;
 	struct xarray pasids;
 	unsigned int nr_pasids;
 	struct mutex lock;		/* all below, and emulated bytes */
@@ -169,19 +195,43 @@ static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vf)
 	return &vf->core.vdev.dev_set->lock;
 }
 
+/*
+ * Whether an access begins within the range. It is cut down to what lies on the
+ * same side of the range's edges as its first byte.
+ */
+static inline bool vfcap_cut(u64 pos, size_t *count, u64 start, u64 size)
+{
+	if (pos >= start + size)
+		return false;
+	if (pos >= start) {
+		*count = min_t(u64, *count, start + size - pos);
+		return true;
+	}
+	*count = min_t(u64, *count, start - pos);
+	return false;
+}
+
+static inline bool vfcap_overlaps(u64 start, u64 count, u64 pos, u64 size)
+{
+	return start < pos + size && start + count > pos;
+}
+
 /* mode.c: the parameters that say whether a capability is shown */
 extern const struct kernel_param_ops vfcap_mode_ops;
 
+const char *vfcap_mode_off(const enum vfcap_mode *mode);
 bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
 const char *vfcap_mode_forbids(struct vfcap_device *vf,
 			       const struct vfcap_cap *cap);
 bool vfcap_pf_is_kernels(struct vfcap_device *vf);
 
-/* chain.c: where a capability fits, and its place in the linked list */
-u16 vfcap_chain_place(struct vfcap_device *vf, u16 wanted, size_t size);
-bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int pos, size_t size);
-void vfcap_chain_link(struct vfcap_device *vf, u16 pos,
-		      const struct vfcap_cap *cap);
+/* chain.c: where a capability fits; its place in the list is the list's affair */
+u16 vfcap_chain_place(struct vfcap_device *vf, const struct vfcap_cap *cap,
+		      u16 wanted);
+bool vfcap_chain_fits(struct vfcap_device *vf, const struct vfcap_cap *cap,
+		      unsigned int pos);
+void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
+		      u16 pos);
 
 /* show.c: what a VF shows */
 int vfcap_decide(struct vfcap_device *vf);
@@ -195,13 +245,13 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 
 /* emul.c: the engine that runs all capabilities */
 extern const struct vfcap_cap * const vfcap_caps[];
-void vfcap_emul_show(struct vfcap_device *vf, enum pci_vfcap_id id, u16 pos,
+void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 		     const u32 *regs);
-void vfcap_emul_write(struct vfcap_device *vf, enum pci_vfcap_id id,
+void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 		      const u32 *val, const u32 *mask);
-u32 vfcap_reg_get(struct vfcap_device *vf, enum pci_vfcap_id id,
+u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 		  unsigned int reg);
-void vfcap_set_status(struct vfcap_device *vf, enum pci_vfcap_id id, u32 bits);
+void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
 void vfcap_block(struct vfcap_device *vf);
 void vfcap_sync(struct vfcap_device *vf);
 void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
@@ -245,8 +295,40 @@ void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
 extern const struct pci_error_handlers vfcap_err_handlers;
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t count, loff_t *ppos);
-long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg);
+long vfcap_ioctl_reset(struct vfcap_device *vf);
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz);
+
+/* vmd.c: Intel Volume Management Device endpoints */
+#define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */
+#define VFCAP_VMD_NATIVE	BIT(1)	/* it has registers of its own for that */
+#define VFCAP_VMD_QEMU		BIT(2)	/* QEMU adds a SHDW of its own */
+
+#define VFCAP_VMD_VMCAP		0x40
+#define VFCAP_VMD_VMCONFIG	0x44
+#define VFCAP_VMD_VMLOCK	0x70
+
+#define VFCAP_VMD_MEMBAR1	2
+#define VFCAP_VMD_MEMBAR2	4
+
+extern const struct pci_device_id vfcap_vmd_ids[];
+extern enum vfcap_mode vfcap_vmd_shadow;
+unsigned long vfcap_vmd_find(struct pci_dev *pdev);
+bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
+const char *vfcap_vmd_check_bars(struct vfcap_device *vf);
+
+/* shadow.c: the native shadow registers of VMD endpoints that have none enabled */
+void vfcap_shadow_open(struct vfcap_device *vf);
+int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
+			     size_t count, unsigned int offset);
+ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  unsigned int offset);
+ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
+			loff_t *ppos, bool write);
+int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
+int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg);
+int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
+		      struct vfio_info_cap *caps);
 
 #endif /* VFCAP_H */

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The native shadow registers of a VMD endpoint whose firmware left them off
+ *
+ * Linux reads them in MEMBAR2, at 2000h the host's address of MEMBAR1, at 2008h
+ * that of MEMBAR2, if bit 1 of VMLOCK in config space says that they are valid.
+ * Both are emulated here, and nothing beside them: what follows from 2010h on is
+ * an out-of-band interface to the hardware.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
+#include <linux/unaligned.h>
+#include <linux/overflow.h>
+
+#include "chain.h"
+
+/* What a guest that reads VMLOCK writes back must not reach the hardware. */
+#define VFCAP_VMLOCK_SHADOW	BIT(1)
+
+#define VFCAP_SHADOW_START	0x2000
+#define VFCAP_SHADOW_SIZE	0x10
+
+/* The pages that cannot be mapped */
+#define VFCAP_TRAPPED_START	ALIGN_DOWN(VFCAP_SHADOW_START, PAGE_SIZE)
+#define VFCAP_TRAPPED_END	\
+	ALIGN(VFCAP_SHADOW_START + VFCAP_SHADOW_SIZE, PAGE_SIZE)
+
+static bool vfcap_traps(struct vfcap_device *vf, unsigned int region)
+{
+	return vf->shadow && region == VFCAP_VMD_MEMBAR2;
+}
+
+static const char *vfcap_shadow_check(struct vfcap_device *vf)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	u32 vmlock;
+
+	pci_read_config_dword(pdev, VFCAP_VMD_VMLOCK, &vmlock);
+	if (PCI_POSSIBLE_ERROR(vmlock))
+		return "it does not answer";
+	if (vmlock & VFCAP_VMLOCK_SHADOW)
+		return "the hardware shows its own";
+	/* Core decides about writes to capabilities. */
+	if (memchr_inv(vf->core.pci_config_map + VFCAP_VMD_VMLOCK,
+		       VFCAP_MAP_RAW, sizeof(vmlock)))
+		return "it has a capability where VMLOCK should be";
+	if (pci_resource_len(pdev, VFCAP_VMD_MEMBAR2) <
+	    VFCAP_SHADOW_START + VFCAP_SHADOW_SIZE)
+		return "its MEMBAR2 is too small for them";
+	return vfcap_vmd_check_bars(vf);
+}
+
+/**
+ * vfcap_shadow_open - decide whether they are emulated in this session
+ * @vf: the device
+ *
+ * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
+ * can reach the device.
+ */
+void vfcap_shadow_open(struct vfcap_device *vf)
+{
+	const char *reason;
+
+	if (!(vf->vmd & VFCAP_VMD_NATIVE))
+		return;
+
+	reason = vfcap_mode_off(&vfcap_vmd_shadow) ?: vfcap_shadow_check(vf);
+	vf->shadow = !reason;
+	if (reason)
+		pci_info(vf->core.pdev, "native shadow registers not shown: %s\n",
+			 reason);
+	else
+		pci_info(vf->core.pdev, "native shadow registers shown\n");
+}
+
+/**
+ * vfcap_shadow_config_read - correct what core has read of VMLOCK
+ * @vf: the device
+ * @buf: the bytes
+ * @count: how many
+ * @offset: in config space, of the first one
+ *
+ * Context: Process context.
+ * Return: 0 or -EFAULT.
+ */
+int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
+			     size_t count, unsigned int offset)
+{
+	u8 __user *byte = (u8 __user *)buf + (VFCAP_VMD_VMLOCK - offset);
+	u8 val;
+
+	if (!vf->shadow || !vfcap_overlaps(offset, count, VFCAP_VMD_VMLOCK, 1))
+		return 0;
+	if (get_user(val, byte))
+		return -EFAULT;
+	return put_user(val | VFCAP_VMLOCK_SHADOW, byte);
+}
+
+/* With the width that core would use: as wide as it is aligned */
+static int vfcap_write_vmlock(struct pci_dev *pdev, unsigned int pos,
+			      unsigned int end, const u8 *val)
+{
+	int ret = 0;
+
+	while (!ret && pos < end) {
+		const u8 *from = val + (pos - VFCAP_VMD_VMLOCK);
+
+		if (end - pos >= 4 && !(pos % 4)) {
+			ret = pci_user_write_config_dword(pdev, pos,
+							  get_unaligned_le32(from));
+			pos += 4;
+		} else if (end - pos >= 2 && !(pos % 2)) {
+			ret = pci_user_write_config_word(pdev, pos,
+							 get_unaligned_le16(from));
+			pos += 2;
+		} else {
+			ret = pci_user_write_config_byte(pdev, pos, *from);
+			pos += 1;
+		}
+	}
+	return pcibios_err_to_errno(ret);
+}
+
+/**
+ * vfcap_shadow_config_write - write VMLOCK in hardware, but for the virtual bit
+ * @vf: the device
+ * @buf: the bytes
+ * @count: how many, all of them VMLOCK's
+ * @offset: of the first one in VMLOCK
+ *
+ * Context: Process context, no locks held.
+ * Return: @count, or -errno.
+ */
+ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  unsigned int offset)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int pos = VFCAP_VMD_VMLOCK + offset;
+	u8 val[sizeof(u32)] = {};
+	int ret;
+
+	if (copy_from_user(val + offset, buf, count))
+		return -EFAULT;
+	val[0] &= ~VFCAP_VMLOCK_SHADOW;
+
+	if (pm_runtime_resume_and_get(&pdev->dev) < 0)
+		return -EIO;
+	ret = vfcap_write_vmlock(pdev, pos, pos + count, val);
+	pm_runtime_put(&pdev->dev);
+	return ret ?: count;
+}
+
+static u64 vfcap_bar_address(struct vfcap_device *vf, unsigned int bar)
+{
+	return (u64)vf->core.rbar[bar + 1] << 32 |
+	       (vf->core.rbar[bar] & PCI_BASE_ADDRESS_MEM_MASK);
+}
+
+static int vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
+			     size_t count, unsigned int offset)
+{
+	__le64 regs[] = {
+		cpu_to_le64(vfcap_bar_address(vf, VFCAP_VMD_MEMBAR1)),
+		cpu_to_le64(vfcap_bar_address(vf, VFCAP_VMD_MEMBAR2)),
+	};
+
+	static_assert(sizeof(regs) == VFCAP_SHADOW_SIZE);
+
+	return copy_to_user(buf, (u8 *)regs + offset, count) ? -EFAULT : 0;
+}
+
+/**
+ * vfcap_shadow_rw - read or write MEMBAR2
+ * @vf: the device
+ * @buf: the bytes
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was done
+ * @write: whether it is a write
+ *
+ * All but the shadow registers is core's. These are aligned to their length, so
+ * that what lies beside them keeps the width that core gives it. They are not
+ * written.
+ *
+ * Context: Process context, no locks held.
+ * Return: bytes done, or -errno as vfio_pci_core_read() and
+ * vfio_pci_core_write() have it.
+ */
+ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
+			loff_t *ppos, bool write)
+{
+	bool traps = vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(*ppos));
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	size_t done = 0;
+
+	while (done < count) {
+		size_t piece = count - done;
+		u64 at = offset + done;
+		loff_t pos = *ppos + done;
+		ssize_t ret;
+
+		if (traps && vfcap_cut(at, &piece, VFCAP_SHADOW_START,
+				       VFCAP_SHADOW_SIZE)) {
+			ret = write ? 0 :
+			      vfcap_shadow_read(vf, buf + done, piece,
+						at - VFCAP_SHADOW_START);
+			ret = ret ?: piece;
+		} else if (write) {
+			ret = vfio_pci_core_write(&vf->core.vdev, buf + done,
+						  piece, &pos);
+		} else {
+			ret = vfio_pci_core_read(&vf->core.vdev, buf + done,
+						 piece, &pos);
+		}
+		if (ret < 0)
+			return ret;
+		done += ret;
+		if (ret < piece)
+			break;
+	}
+
+	*ppos += done;
+	return done;
+}
+
+/**
+ * vfcap_shadow_mmap - map a BAR, but for what is trapped
+ * @vf: the device
+ * @vma: what is to be mapped
+ *
+ * Context: Process context.
+ * Return: as vfio_pci_core_mmap().
+ */
+int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma)
+{
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+
+	if (vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(offset)) &&
+	    vfcap_overlaps(offset & VFIO_PCI_OFFSET_MASK,
+			   vma->vm_end - vma->vm_start, VFCAP_TRAPPED_START,
+			   VFCAP_TRAPPED_END - VFCAP_TRAPPED_START))
+		return -EINVAL;
+	return vfio_pci_core_mmap(&vf->core.vdev, vma);
+}
+
+/**
+ * vfcap_shadow_ioeventfd - whether a VFIO_DEVICE_IOEVENTFD hits what is trapped
+ * @vf: the device
+ * @arg: struct vfio_device_ioeventfd
+ *
+ * Core reads the argument again. A user that changes it meanwhile gains what
+ * vfio-pci gives everybody: that its own device is written there.
+ *
+ * Context: Process context.
+ * Return: 0 if core shall go on, -EINVAL as core says of the MSI-X table, or
+ * -EFAULT.
+ */
+int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg)
+{
+	struct vfio_device_ioeventfd data;
+
+	if (copy_from_user(&data, arg, offsetofend(typeof(data), fd)))
+		return -EFAULT;
+	if (vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(data.offset)) &&
+	    vfcap_overlaps(data.offset & VFIO_PCI_OFFSET_MASK,
+			   data.flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK,
+			   VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE))
+		return -EINVAL;
+	return 0;
+}
+
+static int vfcap_add_sparse_mmap(struct vfcap_device *vf,
+				 struct vfio_info_cap *caps)
+{
+	u64 size = pci_resource_len(vf->core.pdev, VFCAP_VMD_MEMBAR2);
+	DEFINE_RAW_FLEX(struct vfio_region_info_cap_sparse_mmap, sparse, areas,
+			2);
+	unsigned int nr = 0;
+
+	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+	sparse->header.version = 1;
+	if (VFCAP_TRAPPED_START)
+		sparse->areas[nr++].size = VFCAP_TRAPPED_START;
+	if (size > VFCAP_TRAPPED_END) {
+		sparse->areas[nr].offset = VFCAP_TRAPPED_END;
+		sparse->areas[nr++].size = size - VFCAP_TRAPPED_END;
+	}
+	sparse->nr_areas = nr;
+	return vfio_info_add_capability(caps, &sparse->header,
+					struct_size(sparse, areas, nr));
+}
+
+/**
+ * vfcap_region_info - VFIO_DEVICE_GET_REGION_INFO
+ * @vdev: the VFIO device
+ * @info: what is told of the region
+ * @caps: its capabilities
+ *
+ * Context: Process context.
+ * Return: as vfio_pci_ioctl_get_region_info().
+ */
+int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
+		      struct vfio_info_cap *caps)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+	int ret;
+
+	ret = vfio_pci_ioctl_get_region_info(vdev, info, caps);
+	if (ret || !vfcap_traps(vf, info->index) ||
+	    !(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
+		return ret;
+	return vfcap_add_sparse_mmap(vf, caps);
+}
+
+#if VFCAP_DMABUF
+/**
+ * vfcap_get_dmabuf_phys - what a dma-buf of a BAR would export
+ * @core: the device
+ * @provider: set to what provides the BAR's memory
+ * @region: the BAR
+ * @phys_vec: filled with the addresses
+ * @ranges: what is to be exported
+ * @nr_ranges: how many
+ *
+ * Context: Process context.
+ * Return: as vfio_pci_core_get_dmabuf_phys(); -EINVAL for what is trapped.
+ */
+int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,
+			  struct p2pdma_provider **provider, unsigned int region,
+			  struct phys_vec *phys_vec,
+			  struct vfio_region_dma_range *ranges, size_t nr_ranges)
+{
+	size_t i;
+
+	for (i = 0; i < nr_ranges; i++)
+		if (vfcap_traps(to_vfcap(&core->vdev), region) &&
+		    vfcap_overlaps(ranges[i].offset, ranges[i].length,
+				   VFCAP_TRAPPED_START,
+				   VFCAP_TRAPPED_END - VFCAP_TRAPPED_START))
+			return -EINVAL;
+	return vfio_pci_core_get_dmabuf_phys(core, provider, region, phys_vec,
+					     ranges, nr_ranges);
+}
+#endif
