@@ -250,6 +250,36 @@ unsigned int vfio_find_cap(struct vfio *v, uint8_t id)
 	return 0;
 }
 
+struct vfio_region_info *vfio_region(struct vfio *v, unsigned int index,
+				     void *buf, size_t size)
+{
+	struct vfio_region_info *info = buf;
+
+	memset(buf, 0, size);
+	info->argsz = size;
+	info->index = index;
+	if (ioctl(v->fd, VFIO_DEVICE_GET_REGION_INFO, info) ||
+	    info->argsz > size)
+		return NULL;
+	return info;
+}
+
+void *vfio_region_cap(struct vfio_region_info *info, uint16_t id)
+{
+	uint32_t offset;
+
+	if (!(info->flags & VFIO_REGION_INFO_FLAG_CAPS))
+		return NULL;
+	for (offset = info->cap_offset; offset;) {
+		struct vfio_info_cap_header *header = (void *)info + offset;
+
+		if (header->id == id)
+			return header;
+		offset = header->next;
+	}
+	return NULL;
+}
+
 int vfio_reset(struct vfio *v)
 {
 	return ioctl(v->fd, VFIO_DEVICE_RESET) ? -errno : 0;

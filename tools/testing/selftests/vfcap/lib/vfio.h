@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct vfio_region_info;
+
 struct vfio {
 	int fd;			/* the device */
 	int parent;		/* iommufd, or the group */
@@ -44,6 +46,11 @@ int vfio_set(struct vfio *v, unsigned int pos, unsigned int size,
 /* Offset of a capability, as a guest finds it by walking the list, or 0 */
 unsigned int vfio_find_ecap(struct vfio *v, uint16_t id);
 unsigned int vfio_find_cap(struct vfio *v, uint8_t id);
+
+/* What is told of a region, with its capabilities in @buf; one of these, or NULL */
+struct vfio_region_info *vfio_region(struct vfio *v, unsigned int index,
+				     void *buf, size_t size);
+void *vfio_region_cap(struct vfio_region_info *info, uint16_t id);
 
 int vfio_reset(struct vfio *v);
 /* Have the first interrupt of an index signal an eventfd */
