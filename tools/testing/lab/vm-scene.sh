@@ -15,7 +15,7 @@ load_module()		# PATH [PARAMETER...]
 		fail "module $name is not the one in $path"
 }
 
-find_pf()		# VENDOR:DEVICE
+find_device()		# VENDOR:DEVICE
 {
 	lspci -D -d "$1" | awk '{ print $1; exit }'
 }
@@ -33,6 +33,13 @@ load_fixture()		# LAYOUT
 	echo 1 > $debugfs/rescan
 	[ -e "/sys/bus/pci/devices/$VFCAP_PF" ] ||
 		fail "the PF did not come back with layout $1"
+}
+
+# It makes no VMD yet: that is for who wants one to say.
+load_mock_vmd()
+{
+	load_module "$VFCAP_MODULES/tools/testing/fixture/vfcap-mock-vmd.ko" \
+		"lender=$(find_device 1b36:0005)" "memory=$VFCAP_VMD_MEMORY"
 }
 
 bind_vf()		# BDF DRIVER
@@ -61,7 +68,7 @@ create_vfs()		# NUMBER
 
 set_scene()
 {
-	VFCAP_PF=$(find_pf 8086:10c9)
+	VFCAP_PF=$(find_device 8086:10c9)
 	[ "$VFCAP_PF" ] || fail "the VM has no PF"
 	load_fixture "$VFCAP_FIXTURE"
 	modprobe igb || fail "modprobe igb failed"
@@ -69,6 +76,7 @@ set_scene()
 	! modinfo iommufd > /dev/null 2>&1 || modprobe iommufd
 	create_vfs 2
 	load_vfcap
+	load_mock_vmd
 	bind_vf "$VFCAP_VF" vfcap-vfio-pci
 	export VFCAP_PF VFCAP_VF VFCAP_VF2 VFCAP_LAYOUT
 }
