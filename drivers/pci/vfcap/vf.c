@@ -164,6 +164,18 @@ static void vfcap_unclaim(struct pci_vfcap *shared)
 	}
 }
 
+/* What is not shown cannot be lost. Caller holds the lock. */
+static void vfcap_unshow(struct pci_vfcap_vf *user, unsigned long mask)
+{
+	unsigned long bit;
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		user->pos[bit] = 0;
+	vfcap_sysfs_notify(user, user->lost & mask);
+	user->lost &= ~mask;
+	vfcap_unclaim(user->shared);
+}
+
 /* Give up what is held of @mask. Caller holds use_lock. */
 static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
 {
@@ -171,12 +183,8 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
 	unsigned long unused, bit;
 
 	scoped_guard(mutex, &shared->lock) {
-		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-			user->pos[bit] = 0;
 		user->held &= ~mask;
-		vfcap_sysfs_notify(user, user->lost & mask);
-		user->lost &= ~mask;
-		vfcap_unclaim(shared);
+		vfcap_unshow(user, mask);
 		unused = shared->noticed & ~vfcap_held(shared);
 	}
 	shared->noticed &= ~unused;
@@ -377,6 +385,20 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_show);
+
+/**
+ * pci_vfcap_withdraw - the VF no longer shows a capability, for now
+ * @user: the VF's handle
+ * @id: the capability, which it goes on to hold
+ *
+ * Context: Process context. Calls nothing back.
+ */
+void pci_vfcap_withdraw(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
+{
+	guard(mutex)(&user->shared->lock);
+	vfcap_unshow(user, BIT(id));
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_withdraw);
 
 /**
  * pci_vfcap_hide - the VF does not show a capability

@@ -2,14 +2,243 @@
 /*
  * What vfcap-vfio-pci offers a VMM beyond vfio-pci, through VFIO_DEVICE_FEATURE
  *
- * VFIO reserves no range of feature indices for drivers: use these only with a
- * device whose driver is vfcap-vfio-pci.
+ * VFIO reserves no range of feature indices for drivers. Before anything else, a
+ * VMM makes sure with VFCAP_FEATURE_QUERY and its magic number that the device's
+ * driver is vfcap-vfio-pci.
+ *
+ * Rules for all of them, unless a structure says otherwise:
+ *
+ * - VFIO_DEVICE_FEATURE_PROBE tells whether an index, with GET or SET, is there.
+ * - argsz may be larger than the structure of this header: bytes that the kernel
+ *   does not know must be zero, else errno is E2BIG. A structure may grow at its
+ *   end. An argsz that is smaller, a flag that is not known, and a reserved field
+ *   that is not zero give EINVAL, memory that cannot be accessed gives EFAULT.
+ * - A call that fails changes nothing.
  */
 #ifndef _UAPI_LINUX_VFIO_VFCAP_H
 #define _UAPI_LINUX_VFIO_VFCAP_H
 
 #include <linux/types.h>
 #include <linux/vfio.h>
+
+/* "vfcap\0\0\1" as a big-endian number */
+#define VFCAP_MAGIC	0x7666636170000001ULL
+
+/**
+ * enum vfcap_cap_index - the capabilities that vfcap-vfio-pci may show
+ * @VFCAP_CAP_PASID: PASID Extended Capability of a VF
+ * @VFCAP_CAP_PRI: Page Request Extended Capability of a VF
+ * @VFCAP_CAP_SHDW: vendor-specific capability "SHDW" of a VMD endpoint
+ * @VFCAP_CAP_COUNT: how many there are in this version of the header
+ */
+enum vfcap_cap_index {
+	VFCAP_CAP_PASID,
+	VFCAP_CAP_PRI,
+	VFCAP_CAP_SHDW,
+	VFCAP_CAP_COUNT
+};
+
+/**
+ * enum vfcap_step - what decided where a capability lies
+ * @VFCAP_STEP_NONE: nothing, it is not shown
+ * @VFCAP_STEP_USER: VFCAP_FEATURE_CHOOSE
+ * @VFCAP_STEP_PF_DRIVER: the PF's driver
+ * @VFCAP_STEP_QUIRK: a table in vfcap-vfio-pci, by vendor and device
+ * @VFCAP_STEP_PF_OFFSET: it lies where the PF has its own
+ * @VFCAP_STEP_GAP: a gap that reads as zero
+ *
+ * In this order they are asked.
+ */
+enum vfcap_step {
+	VFCAP_STEP_NONE,
+	VFCAP_STEP_USER,
+	VFCAP_STEP_PF_DRIVER,
+	VFCAP_STEP_QUIRK,
+	VFCAP_STEP_PF_OFFSET,
+	VFCAP_STEP_GAP
+};
+
+/**
+ * enum vfcap_reason - why a capability is not shown
+ * @VFCAP_REASON_NONE: it is shown
+ * @VFCAP_REASON_NOT_APPLICABLE: such a device never shows it
+ * @VFCAP_REASON_PARAMETER: the administrator switched it off
+ * @VFCAP_REASON_USER: the VMM hid it, with VFCAP_CHOOSE_HIDE
+ * @VFCAP_REASON_PF_GONE: the PF does not answer
+ * @VFCAP_REASON_PF_LACKS: the PF does not have it
+ * @VFCAP_REASON_PF_DISABLED: it is not enabled in the PF
+ * @VFCAP_REASON_PF_DRIVER: the PF's driver says no
+ * @VFCAP_REASON_PF_LOST: the PF lost it just when it was to be shown
+ * @VFCAP_REASON_NOT_HELD: it was not wanted, or not provided by the PF's driver,
+ *	when the device was opened
+ * @VFCAP_REASON_NO_CDEV: the device was opened through its group
+ * @VFCAP_REASON_NO_IOMMU: the IOMMU, or the kernel, attaches no PASIDs one by one
+ * @VFCAP_REASON_GROUP_SHARED: other devices are in its IOMMU group
+ * @VFCAP_REASON_PF_USER_SPACE: the PF is given to user space
+ * @VFCAP_REASON_NO_ANSWERER: nobody declares that it answers page requests
+ * @VFCAP_REASON_NO_ATS: ATS is not enabled in the device
+ * @VFCAP_REASON_NO_SHARE: the PF's page requests do not suffice for all its VFs
+ * @VFCAP_REASON_NO_ROOM: config space has no room for it
+ * @VFCAP_REASON_STRICT: nobody chose a place, and parameter placement=strict
+ * @VFCAP_REASON_OWN: the device has one itself
+ * @VFCAP_REASON_QEMU: QEMU would refuse to start
+ * @VFCAP_REASON_BARS: the device's BARs are not what the capability is about
+ * @VFCAP_REASON_QUIRK: the administrator said so of such devices
+ */
+enum vfcap_reason {
+	VFCAP_REASON_NONE,
+	VFCAP_REASON_NOT_APPLICABLE,
+	VFCAP_REASON_PARAMETER,
+	VFCAP_REASON_USER,
+	VFCAP_REASON_PF_GONE,
+	VFCAP_REASON_PF_LACKS,
+	VFCAP_REASON_PF_DISABLED,
+	VFCAP_REASON_PF_DRIVER,
+	VFCAP_REASON_PF_LOST,
+	VFCAP_REASON_NOT_HELD,
+	VFCAP_REASON_NO_CDEV,
+	VFCAP_REASON_NO_IOMMU,
+	VFCAP_REASON_GROUP_SHARED,
+	VFCAP_REASON_PF_USER_SPACE,
+	VFCAP_REASON_NO_ANSWERER,
+	VFCAP_REASON_NO_ATS,
+	VFCAP_REASON_NO_SHARE,
+	VFCAP_REASON_NO_ROOM,
+	VFCAP_REASON_STRICT,
+	VFCAP_REASON_OWN,
+	VFCAP_REASON_QEMU,
+	VFCAP_REASON_BARS,
+	VFCAP_REASON_QUIRK
+};
+
+#define VFCAP_FEATURE_QUERY		0xff00
+
+#define VFCAP_QUERY_EXTENDED		(1U << 0)
+#define VFCAP_QUERY_ENABLED		(1U << 1)
+#define VFCAP_QUERY_LOST		(1U << 2)
+
+/**
+ * struct vfcap_feature_query - data of VFCAP_FEATURE_QUERY
+ * @magic: out: VFCAP_MAGIC
+ * @cap: in: which capability, enum vfcap_cap_index
+ * @nr_caps: out: how many capabilities the driver knows: @cap is less than this
+ * @flags: out: VFCAP_QUERY_EXTENDED: it is in the list of extended capabilities;
+ *	VFCAP_QUERY_ENABLED: the guest has set its Enable;
+ *	VFCAP_QUERY_LOST: it is shown, and cannot be enabled until the PF has it
+ *	back and then the device is reset
+ * @id: out: its capability ID
+ * @offset: out: its offset in config space in bytes, 0 while it is not shown
+ * @size: out: its length in bytes
+ * @step: out: what decided where it lies, enum vfcap_step
+ * @reason: out: why it is not shown, enum vfcap_reason
+ * @reserved: must be zero
+ *
+ * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
+ * where, or why not. The first query, or the first access to config space, after
+ * the open decides that for the session.
+ *
+ * What a field holds that is marked "out" does not matter upon the call.
+ *
+ * Return: 0, or -1 with errno EINVAL: no such @cap; EIO: the device cannot be
+ * woken.
+ */
+struct vfcap_feature_query {
+	__u64 magic;
+	__u32 cap;
+	__u32 nr_caps;
+	__u32 flags;
+	__u16 id;
+	__u16 offset;
+	__u16 size;
+	__u16 step;
+	__u32 reason;
+	__u32 reserved[2];
+};
+
+#define VFCAP_FEATURE_CHOOSE		0xff01
+
+#define VFCAP_CHOOSE_OFFSET		(1U << 0)
+#define VFCAP_CHOOSE_HIDE		(1U << 1)
+#define VFCAP_CHOOSE_FORCE		(1U << 2)
+
+/**
+ * struct vfcap_feature_choose - data of VFCAP_FEATURE_CHOOSE
+ * @cap: which capability, enum vfcap_cap_index
+ * @flags: VFCAP_CHOOSE_OFFSET: it shall lie at @offset; with VFCAP_CHOOSE_FORCE
+ *	also if bytes there do not read as zero, which hides what the device has
+ *	there; VFCAP_CHOOSE_HIDE: it shall not be shown; 0: as if nothing had been
+ *	chosen
+ * @offset: in config space in bytes; 0 without VFCAP_CHOOSE_OFFSET
+ * @reserved: must be zero
+ *
+ * Upon VFIO_DEVICE_FEATURE_SET: choose whether and where a capability is shown,
+ * from now on until the device is closed. The guest must not be running, or not
+ * have looked yet. It does not show what the administrator or the conditions of
+ * mode auto forbid: the choice then has no effect that VFCAP_FEATURE_QUERY would
+ * not tell.
+ *
+ * Return: 0, or -1 with errno EINVAL: no such @cap, or none that such a device
+ * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
+ * of config space that has the capability's list, overlaps another capability,
+ * or lies over bytes that do not read as zero. EBUSY: the guest has enabled a
+ * capability. EIO: the device cannot be woken.
+ */
+struct vfcap_feature_choose {
+	__u32 cap;
+	__u32 flags;
+	__u16 offset;
+	__u16 reserved[3];
+};
+
+#define VFCAP_FEATURE_STATE		0xff02
+
+#define VFCAP_STATE_VERSION		1
+#define VFCAP_STATE_REGS		6
+
+/**
+ * struct vfcap_state_cap - virtual registers of one capability
+ * @offset: where it lies in config space, in bytes, or 0: it is not shown
+ * @size: its length in bytes, 0 when it is not shown
+ * @reserved: must be zero
+ * @regs: its dwords, from the capability header on; zero behind its end
+ */
+struct vfcap_state_cap {
+	__u16 offset;
+	__u16 size;
+	__u32 reserved;
+	__u32 regs[VFCAP_STATE_REGS];
+};
+
+/**
+ * struct vfcap_feature_state - data of VFCAP_FEATURE_STATE
+ * @magic: VFCAP_MAGIC
+ * @version: VFCAP_STATE_VERSION
+ * @reserved: must be zero
+ * @caps: by enum vfcap_cap_index
+ *
+ * Upon VFIO_DEVICE_FEATURE_GET: the virtual registers as they are. Upon
+ * VFIO_DEVICE_FEATURE_SET: have them as they were when the structure was filled,
+ * for this device or for one that shows the same capabilities, with the same
+ * read-only registers, at the same offsets. A VMM sets it while the guest does
+ * not run.
+ *
+ * An Enable that is set takes effect as if the guest had set it: PASIDs that are
+ * attached become known to the IOMMU. What the device itself does, such as page
+ * requests that were under way, is not part of it: Stopped in Page Request Status
+ * is told, and not set.
+ *
+ * Return: 0, or -1 with errno EINVAL: @magic or @version is another, or a
+ * register has a value that it could not have in this device; EBUSY: what it has
+ * enabled cannot be enabled now; EIO: the device cannot be woken.
+ */
+struct vfcap_feature_state {
+	__u64 magic;
+	__u32 version;
+	__u32 reserved;
+	struct vfcap_state_cap caps[VFCAP_CAP_COUNT];
+};
+
+#define VFCAP_FEATURE_LOST_EVENTFD	0xff03
 
 /**
  * struct vfcap_feature_lost_eventfd - data of VFCAP_FEATURE_LOST_EVENTFD
@@ -26,16 +255,12 @@
  * Nothing is signalled here if the administrator chose the error interrupt
  * (VFIO_PCI_ERR_IRQ_INDEX) with the module parameter loss_as_error=Y.
  *
- * Data behind the structure must be zero.
- *
- * Return: 0, or -1 with errno EINVAL: @reserved or what lies behind is not zero;
- * EBADF: @fd is no open file; EINVAL: it is no eventfd.
+ * Return: 0, or -1 with errno EBADF: @fd is no open file; EINVAL: it is no
+ * eventfd.
  */
 struct vfcap_feature_lost_eventfd {
 	__s32 fd;
 	__u32 reserved;
 };
-
-#define VFCAP_FEATURE_LOST_EVENTFD	0xff03
 
 #endif /* _UAPI_LINUX_VFIO_VFCAP_H */

@@ -49,11 +49,13 @@ void vfcap_chain_mark_open_ended(unsigned long *used, const unsigned long *heads
 
 /*
  * What is taken: what the list's own function marks, what core knows as a
- * capability, what is emulated already, and what the capability must not cover.
+ * capability, what else is emulated, and what the capability must not cover.
+ * Where it lies itself it may lie.
  */
-static void vfcap_find_used(struct vfcap_device *vf, const struct vfcap_cap *cap,
+static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 			    unsigned long *used)
 {
+	const struct vfcap_cap *cap = vfcap_caps[id];
 	const struct vfcap_list *list = cap->list;
 	const u16 *keep;
 	unsigned int pos;
@@ -61,7 +63,9 @@ static void vfcap_find_used(struct vfcap_device *vf, const struct vfcap_cap *cap
 	list->find_used(vf, used);
 
 	for (pos = list->start; pos < list->end; pos++)
-		if (vf->core.pci_config_map[pos] != VFCAP_MAP_RAW)
+		if (vf->core.pci_config_map[pos] != VFCAP_MAP_RAW &&
+		    (!vf->pos[id] ||
+		     !vfcap_overlaps(pos, 1, vf->pos[id], vfcap_cap_size(cap))))
 			vfcap_chain_mark(used, pos, pos + 1);
 
 	for (keep = cap->keep; keep && *keep; keep++)
@@ -101,6 +105,49 @@ static bool vfcap_is_free(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	return true;
 }
 
+/**
+ * vfcap_chain_fits - whether a capability can lie where somebody knows it can
+ * @vf: the VF
+ * @id: the capability
+ * @pos: the place
+ *
+ * Context: Process context, under the dev_set lock, with the VF powered up.
+ * Return: true if it lies, aligned, in the list's part of config space, and over
+ * no other capability. What else is there is not looked at.
+ */
+bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
+		      unsigned int pos)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
+
+	if (vf->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
+		return false;
+	vfcap_find_used(vf, id, used);
+	return vfcap_is_unused(cap, used, pos);
+}
+
+/**
+ * vfcap_chain_is_free - whether a capability would cover nothing at all
+ * @vf: the VF
+ * @id: the capability
+ * @pos: the place
+ *
+ * Context: Process context, under the dev_set lock, with the VF powered up.
+ * Return: true if it fits there, and all bytes read as zero.
+ */
+bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
+			 unsigned int pos)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
+
+	if (vf->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
+		return false;
+	vfcap_find_used(vf, id, used);
+	return vfcap_is_free(vf, cap, used, pos);
+}
+
 /* The highest place below @end, or 0 */
 static u16 vfcap_find_gap(struct vfcap_device *vf, const struct vfcap_cap *cap,
 			  const unsigned long *used, unsigned int end)
@@ -114,38 +161,16 @@ static u16 vfcap_find_gap(struct vfcap_device *vf, const struct vfcap_cap *cap,
 }
 
 /**
- * vfcap_chain_fits - whether a capability can lie where somebody knows it can
+ * vfcap_chain_find_gap - find room for a capability
  * @vf: the VF
- * @cap: the capability
- * @pos: the place
+ * @id: the capability
  *
  * Context: Process context, under the dev_set lock, with the VF powered up.
- * Return: true if it lies, aligned, in the list's part of config space, and over
- * no other capability. What else is there is not looked at.
+ * Return: the highest offset where it would cover nothing, 0 if there is none.
  */
-bool vfcap_chain_fits(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      unsigned int pos)
+u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id)
 {
-	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
-
-	if (vf->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
-		return false;
-	vfcap_find_used(vf, cap, used);
-	return vfcap_is_unused(cap, used, pos);
-}
-
-/**
- * vfcap_chain_place - find room for a capability
- * @vf: the VF
- * @cap: the capability
- * @wanted: where it would best lie, 0 for no opinion
- *
- * Context: Process context, under the dev_set lock, with the VF powered up.
- * Return: @wanted if it is free, else the highest offset that is, else 0.
- */
-u16 vfcap_chain_place(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      u16 wanted)
-{
+	const struct vfcap_cap *cap = vfcap_caps[id];
 	const struct vfcap_list *list = cap->list;
 	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
 	u16 pos = 0;
@@ -153,10 +178,7 @@ u16 vfcap_chain_place(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	if (vf->core.pdev->cfg_size < list->end)
 		return 0;
 
-	vfcap_find_used(vf, cap, used);
-	if (vfcap_is_free(vf, cap, used, wanted))
-		return wanted;
-
+	vfcap_find_used(vf, id, used);
 	if (list->bound)
 		pos = vfcap_find_gap(vf, cap, used, list->bound(vf));
 	return pos ?: vfcap_find_gap(vf, cap, used, list->end);
@@ -166,12 +188,12 @@ u16 vfcap_chain_place(struct vfcap_device *vf, const struct vfcap_cap *cap,
  * vfcap_chain_link - add a capability to its list
  * @vf: the VF
  * @cap: the capability, whose header is written here
- * @pos: what vfcap_chain_place() returned
+ * @pos: where it fits
  *
  * Its bytes become virtual for core.
  *
- * Context: Process context, under the dev_set lock and &vfcap_device.lock, before
- * the guest reads.
+ * Context: Process context, under the dev_set lock and &vfcap_device.lock, while
+ * nobody writes config space.
  */
 void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		      u16 pos)
@@ -179,4 +201,22 @@ void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	cap->list->link(vf, cap, pos);
 	memset(vf->core.pci_config_map + pos, VFCAP_MAP_VIRTUAL,
 	       vfcap_cap_size(cap));
+}
+
+/**
+ * vfcap_chain_unlink - take a capability out of its list
+ * @vf: the VF
+ * @cap: the capability
+ * @pos: where it lies
+ *
+ * Its bytes are the hardware's again.
+ *
+ * Context: As vfcap_chain_link().
+ */
+void vfcap_chain_unlink(struct vfcap_device *vf, const struct vfcap_cap *cap,
+			u16 pos)
+{
+	memset(vf->core.pci_config_map + pos, VFCAP_MAP_RAW,
+	       vfcap_cap_size(cap));
+	cap->list->unlink(vf, pos);
 }

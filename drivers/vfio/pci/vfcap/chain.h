@@ -24,9 +24,9 @@
  * @find_used: Mark the dwords in a bitmap of VFCAP_DWORDS that are taken: by the
  *	hardware's capabilities, those that core hides from the guest included.
  * @link: Have the list lead to a capability, and write its header.
+ * @unlink: Have it lead past a capability.
  *
- * @link is called under &vfcap_device.lock. Which bytes are ours core does not
- * know before it returned.
+ * The latter two are called under &vfcap_device.lock.
  */
 struct vfcap_list {
 	u16 start;
@@ -35,6 +35,7 @@ struct vfcap_list {
 	void (*find_used)(struct vfcap_device *vf, unsigned long *used);
 	void (*link)(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		     u16 pos);
+	void (*unlink)(struct vfcap_device *vf, u16 pos);
 };
 
 extern const struct vfcap_list vfcap_std_list;

@@ -6,6 +6,7 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/rwsem.h>
 #include <linux/uaccess.h>
 
 #include "vfcap.h"
@@ -91,34 +92,13 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 	return ret ?: done;
 }
 
-/**
- * vfcap_config_write - write the VF's virtual config space
- * @vf: the VF
- * @buf: the bytes
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was written
- *
- * What falls into an emulated capability stays here, the rest goes to core.
- *
- * Context: Process context, no locks held.
- * Return: bytes written, or -errno as vfio_pci_core_write() has it: an access
- * that fails midway fails as a whole, with its first part done.
- */
-ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
-			   size_t count, loff_t *ppos)
+/* Caller holds layout: what is shown, and where, stays as it is. */
+static ssize_t vfcap_write_pieces(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos)
 {
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t done = 0;
-	int err;
-
-	/* Core looks at the whole access before it does any of it. */
-	if (count && (offset >= vf->core.pdev->cfg_size ||
-		      count > vf->core.pdev->cfg_size - offset))
-		return -EFAULT;
-
-	err = vfcap_begin(vf);
-	if (err)
-		return err;
 
 	while (done < count) {
 		size_t piece = count - done;
@@ -155,3 +135,40 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 	return done;
 }
 
+/**
+ * vfcap_config_write - write the VF's virtual config space
+ * @vf: the VF
+ * @buf: the bytes
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was written
+ *
+ * What falls into an emulated capability stays here, the rest goes to core.
+ *
+ * Context: Process context, no locks held.
+ * Return: bytes written, or -errno as vfio_pci_core_write() has it: an access
+ * that fails midway fails as a whole, with its first part done. -EINTR when the
+ * caller is killed.
+ */
+ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
+			   size_t count, loff_t *ppos)
+{
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	ssize_t ret;
+
+	/* Core looks at the whole access before it does any of it. */
+	if (count && (offset >= vf->core.pdev->cfg_size ||
+		      count > vf->core.pdev->cfg_size - offset))
+		return -EFAULT;
+
+	ret = vfcap_begin(vf);
+	if (ret)
+		return ret;
+
+	/* The user may take any time to provide the bytes: no hung task. */
+	ret = down_read_killable(&vf->layout);
+	if (ret)
+		return ret;
+	ret = vfcap_write_pieces(vf, buf, count, ppos);
+	up_read(&vf->layout);
+	return ret;
+}

@@ -105,6 +105,23 @@ void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 }
 
 /**
+ * vfcap_emul_hide - have the guest no longer see a capability
+ * @vf: the VF
+ * @id: a capability that it shows, and that is not enabled
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id)
+{
+	guard(mutex)(&vf->lock);
+
+	vfcap_chain_unlink(vf, vfcap_caps[id], vf->pos[id]);
+	vf->pos[id] = 0;
+	__clear_bit(id, &vf->cleared);
+	__clear_bit(id, &vf->restart);
+}
+
+/**
  * vfcap_block - take away what the VF's Enable bits give
  * @vf: the VF
  *
@@ -268,6 +285,85 @@ void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 }
 
 /**
+ * vfcap_emul_save - all registers of a capability
+ * @vf: the VF
+ * @id: a capability that it shows
+ * @regs: filled with its dwords, CPU endian, header included
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs)
+{
+	unsigned int i;
+
+	guard(mutex)(&vf->lock);
+
+	for (i = 0; i < vfcap_caps[id]->nr_regs; i++)
+		regs[i] = vfcap_load(vf, id, i);
+}
+
+/**
+ * vfcap_emul_could_be - whether registers could have these values
+ * @vf: the VF
+ * @id: a capability that it shows
+ * @wanted: its dwords, CPU endian, header included
+ * @now: what they are
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: false if a read-only bit differs, or a bit is set that Enable clears.
+ */
+bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
+			 const u32 *wanted, const u32 *now)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_reg_behavior *b = cap->behavior;
+	unsigned int i;
+
+	if (wanted[0] != now[0])
+		return false;
+	for (i = VFCAP_CTRL; i < cap->nr_regs; i++)
+		if ((wanted[i] ^ now[i]) &
+		    ~(vfcap_writable(cap, i, now[i]) | b[i].w1c | b[i].preset))
+			return false;
+	return !(wanted[VFCAP_CTRL] & cap->enable) ||
+	       !(wanted[VFCAP_CTRL] & cap->clear_on_disable);
+}
+
+/**
+ * vfcap_emul_restore - have registers as they once were
+ * @vf: the VF
+ * @id: a capability that it shows
+ * @regs: its dwords, as vfcap_emul_could_be() accepts them
+ *
+ * It is a guest's write of all of them; what only the device sets and only a guest
+ * clears follows. Stopped stays: it tells of this VF's own page requests.
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: false if Enable should be 1 and is not.
+ */
+bool vfcap_emul_restore(struct vfcap_device *vf, unsigned int id,
+			const u32 *regs)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_reg_behavior *b = &cap->behavior[VFCAP_CTRL];
+	static const u32 all[VFCAP_MAX_REGS] = {
+		[0 ... VFCAP_MAX_REGS - 1] = ~0U,
+	};
+	u32 ctrl;
+
+	vfcap_emul_write(vf, id, regs, all);
+
+	guard(mutex)(&vf->lock);
+
+	ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+	if ((ctrl ^ regs[VFCAP_CTRL]) & cap->enable)
+		return false;
+	vfcap_store(vf, id, VFCAP_CTRL,
+		    (ctrl & ~b->w1c) | (regs[VFCAP_CTRL] & b->w1c));
+	return true;
+}
+
+/**
  * vfcap_emul_disable - clear control bits that a guest has set
  * @vf: the VF
  * @mask: of the capabilities BIT(enum pci_vfcap_id)
@@ -346,6 +442,8 @@ void vfcap_emul_close(struct vfcap_device *vf)
 	guard(mutex)(&vf->lock);
 
 	memset(vf->pos, 0, sizeof(vf->pos));
+	memset(vf->choice, 0, sizeof(vf->choice));
+	memset(vf->step, 0, sizeof(vf->step));
 	vf->anchored = false;
 	vf->shadow = false;
 	vf->decided = false;

@@ -102,33 +102,55 @@ static void vfcap_anchor(struct vfcap_device *vf)
 }
 
 /*
- * Behind the last one that leads up to a higher offset, so that an ascending list
- * stays ascending.
+ * The header that leads to @pos, or would: the last one in the list's order that
+ * leads up to a higher offset, so that an ascending list stays ascending.
  */
+static __le32 *vfcap_ext_prev(struct vfcap_device *vf, u16 pos,
+			      unsigned int *next)
+{
+	unsigned int at = PCI_CFG_SPACE_SIZE;
+	unsigned int loops = VFCAP_CHAIN_MAX;
+	__le32 *prev;
+
+	do {
+		prev = (__le32 *)(vf->core.vconfig + at);
+		*next = PCI_EXT_CAP_NEXT(le32_to_cpu(*prev));
+		if (*next < PCI_CFG_SPACE_SIZE)
+			*next = 0;
+		if (!*next || *next >= pos)
+			break;
+		at = *next;
+	} while (loops--);
+	return prev;
+}
+
+static void vfcap_ext_set_next(__le32 *header, unsigned int next)
+{
+	WRITE_ONCE(*header, cpu_to_le32((le32_to_cpu(*header) & 0xfffff) |
+					next << 20));
+}
+
 static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 			   u16 pos)
 {
-	struct vfio_pci_core_device *core = &vf->core;
-	unsigned int at = PCI_CFG_SPACE_SIZE;
-	unsigned int loops = VFCAP_CHAIN_MAX;
+	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
 	unsigned int next;
 	__le32 *prev;
 
 	vfcap_anchor(vf);
+	prev = vfcap_ext_prev(vf, pos, &next);
+	*header = cpu_to_le32(cap->id | cap->version << 16);
+	vfcap_ext_set_next(header, next);
+	vfcap_ext_set_next(prev, pos);
+}
 
-	do {
-		prev = (__le32 *)(core->vconfig + at);
-		next = PCI_EXT_CAP_NEXT(le32_to_cpu(*prev));
-		if (next < PCI_CFG_SPACE_SIZE)
-			next = 0;
-		if (!next || next > pos)
-			break;
-		at = next;
-	} while (loops--);
+static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
+{
+	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
+	unsigned int at;
+	__le32 *prev = vfcap_ext_prev(vf, pos, &at);
 
-	*(__le32 *)(core->vconfig + pos) =
-		cpu_to_le32(cap->id | cap->version << 16 | next << 20);
-	*prev = cpu_to_le32((le32_to_cpu(*prev) & 0xfffff) | pos << 20);
+	vfcap_ext_set_next(prev, PCI_EXT_CAP_NEXT(le32_to_cpu(*header)));
 }
 
 const struct vfcap_list vfcap_ext_list = {
@@ -136,4 +158,5 @@ const struct vfcap_list vfcap_ext_list = {
 	.end		= PCI_CFG_SPACE_EXP_SIZE,
 	.find_used	= vfcap_ext_find_used,
 	.link		= vfcap_ext_link,
+	.unlink		= vfcap_ext_unlink,
 };

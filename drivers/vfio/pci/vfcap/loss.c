@@ -8,7 +8,6 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/uaccess.h>
-#include <linux/vfio_vfcap.h>
 
 #include "vfcap.h"
 
@@ -121,14 +120,10 @@ int vfcap_feature_lost_eventfd(struct vfcap_device *vf, u32 flags,
 	struct eventfd_ctx *ctx = NULL;
 	int ret;
 
-	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET,
-				 sizeof(data));
+	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_SET, &data,
+				  sizeof(data), arg);
 	if (ret != 1)
 		return ret;
-
-	ret = copy_struct_from_user(&data, sizeof(data), arg, argsz);
-	if (ret)
-		return ret == -E2BIG ? -EINVAL : ret;
 	if (data.reserved || data.fd < -1)
 		return -EINVAL;
 

@@ -69,6 +69,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
 
+	init_rwsem(&vf->layout);
 	mutex_init(&vf->lock);
 	xa_init_flags(&vf->pasids, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);

@@ -44,18 +44,6 @@ const struct kernel_param_ops vfcap_mode_ops = {
 };
 
 /**
- * vfcap_mode_off - why what a parameter stands for is not shown in any case
- * @mode: what the parameter says
- *
- * Return: the reason, for the log, or NULL if it may be shown.
- */
-const char *vfcap_mode_off(const enum vfcap_mode *mode)
-{
-	return READ_ONCE(*mode) == VFCAP_OFF ?
-	       "switched off by its module parameter" : NULL;
-}
-
-/**
  * vfcap_mode_wants - whether a VF that is being opened may come to show it
  * @vf: the VF
  * @cap: the capability
@@ -84,29 +72,29 @@ bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
  * @vf: the VF
  * @cap: the capability
  *
- * Return: the reason, for the log, or NULL if its parameter lets it be shown.
+ * Return: the reason, or VFCAP_REASON_NONE if its parameter lets it be shown.
  */
-const char *vfcap_mode_forbids(struct vfcap_device *vf,
-			       const struct vfcap_cap *cap)
+enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
+				     const struct vfcap_cap *cap)
 {
 	enum vfcap_mode mode = READ_ONCE(*cap->mode);
-	const char *off = vfcap_mode_off(&mode);
 	size_t i;
 
-	if (off)
-		return off;
+	if (mode == VFCAP_OFF)
+		return VFCAP_REASON_PARAMETER;
 
 	for (i = 0; i < cap->nr_conditions; i++)
 		if (!cap->conditions[i].holds(vf))
 			break;
 	if (i == cap->nr_conditions)
-		return NULL;
+		return VFCAP_REASON_NONE;
 	if (mode == VFCAP_AUTO)
 		return cap->conditions[i].otherwise;
 
 	pci_info(vf->core.pdev, "parameter %s=on: %s %s\n", cap->param,
-		 cap->forced, cap->conditions[i].otherwise);
-	return NULL;
+		 cap->forced,
+		 vfcap_reason_text(cap, cap->conditions[i].otherwise));
+	return VFCAP_REASON_NONE;
 }
 
 /**

@@ -93,21 +93,21 @@ static bool vfcap_pasid_alone_in_group(struct vfcap_device *vf)
 static const struct vfcap_condition vfcap_pasid_backing[] = {
 	{
 		vfcap_pasid_by_cdev, vfcap_pasid_by_iommufd,
-		"it was opened through its VFIO group; have the VMM open its cdev (iommufd)",
+		VFCAP_REASON_NO_CDEV,
 	}, {
 		vfcap_pasid_by_iommu, NULL,
-		"its PASIDs cannot be attached one by one; that takes VT-d in scalable mode and Linux 6.15 or later with CONFIG_IOMMUFD",
+		VFCAP_REASON_NO_IOMMU,
 	}, {
 		vfcap_pasid_alone_in_group, NULL,
-		"it shares its IOMMU group with other devices",
+		VFCAP_REASON_GROUP_SHARED,
 	}, {
 		vfcap_pf_is_kernels, NULL,
-		"its PF is itself given to user space; bind the PF to its own driver",
+		VFCAP_REASON_PF_USER_SPACE,
 	},
 };
 
-static const char *vfcap_pasid_init(struct vfcap_device *vf, const u32 *pf,
-				    u32 *regs)
+static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
+					  const u32 *pf, u32 *regs)
 {
 	u16 cap = lower_16_bits(pf[PCI_PASID_CAP / 4]);
 	u16 ctrl = upper_16_bits(pf[PCI_PASID_CAP / 4]);
@@ -127,7 +127,7 @@ static const char *vfcap_pasid_init(struct vfcap_device *vf, const u32 *pf,
 	pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &devcap2);
 	if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX))
 		pci_info(pdev, "lacks End-End TLP Prefix Support: a Linux guest will not enable PASID\n");
-	return NULL;
+	return VFCAP_REASON_NONE;
 }
 
 /* Enable bits of what is not supported are hardwired to 0, as sec 7.8.9.3 allows. */

@@ -50,28 +50,28 @@ static bool vfcap_pri_has_ats(struct vfcap_device *vf)
 static const struct vfcap_condition vfcap_pri_backing[] = {
 	{
 		vfcap_pri_answered, NULL,
-		"the driver of its PF does not declare that it answers its VFs' page requests",
+		VFCAP_REASON_NO_ANSWERER,
 	}, {
 		vfcap_pri_has_ats, NULL,
-		"the kernel has not enabled ATS in it",
+		VFCAP_REASON_NO_ATS,
 	}, {
 		vfcap_pf_is_kernels, NULL,
-		"its PF is itself given to user space; bind the PF to its own driver",
+		VFCAP_REASON_PF_USER_SPACE,
 	},
 };
 
-static const char *vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
-				  u32 *regs)
+static enum vfcap_reason vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
+					u32 *regs)
 {
 	u32 share = pci_vfcap_pri_share(vf->shared);
 
 	if (!share)
-		return "its PF was allotted fewer page requests than it has VFs";
+		return VFCAP_REASON_NO_SHARE;
 
 	regs[PCI_PRI_CTRL / 4] = VFCAP_PRI_STOPPED |
 				 (pf[PCI_PRI_CTRL / 4] & VFCAP_PRI_PASID);
 	regs[PCI_PRI_MAX_REQ / 4] = share;
-	return NULL;
+	return VFCAP_REASON_NONE;
 }
 
 static bool vfcap_pri_may_enable(struct vfcap_device *vf)

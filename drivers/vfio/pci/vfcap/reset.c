@@ -13,7 +13,6 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/uaccess.h>
-#include <linux/vfio_vfcap.h>
 
 #include "vfcap.h"
 
@@ -135,12 +134,23 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 	return ret;
 }
 
-/*
+/**
+ * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
+ * @vf: the VF
+ * @flags: feature index and VFIO_DEVICE_FEATURE_SET
+ * @arg: the feature's argument
+ * @argsz: its size in bytes
+ *
  * The VF enters low power, or leaves it. It may leave D0 in between by runtime PM
- * at any time, and come back for any access; core keeps that to itself.
+ * at any time, and come back for any access; core keeps that to itself. A function
+ * that loses its registers on the way from D3hot to D0 loses them both when it is
+ * let go to low power and when it returns.
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_ioctl_feature().
  */
-static int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
-				   void __user *arg, size_t argsz)
+int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+			    void __user *arg, size_t argsz)
 {
 	/* Before the call, since the register may be out of reach afterwards. */
 	bool soft_reset = vfcap_soft_reset(vf->core.pdev);
@@ -162,39 +172,6 @@ static int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 		vf->low_power = !exit;
 	vfcap_sync(vf);
 	return ret;
-}
-
-/**
- * vfcap_ioctl_feature - VFIO_DEVICE_FEATURE
- * @vdev: the VFIO device
- * @flags: feature index and VFIO_DEVICE_FEATURE_*
- * @arg: the feature's argument
- * @argsz: its size in bytes
- *
- * Those of <linux/vfio_vfcap.h> are ours, the others core's. A function that
- * loses its registers on the way from D3hot to D0 loses them both when it is let
- * go to low power and when it returns.
- *
- * Context: Process context, no locks held.
- * Return: as vfio_pci_core_ioctl_feature().
- */
-int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
-			size_t argsz)
-{
-	struct vfcap_device *vf = to_vfcap(vdev);
-
-	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
-	case VFCAP_FEATURE_LOST_EVENTFD:
-		return vfcap_feature_lost_eventfd(vf, flags, arg, argsz);
-	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
-	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
-	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
-		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
-			return vfcap_feature_low_power(vf, flags, arg, argsz);
-		fallthrough;
-	default:
-		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-	}
 }
 
 static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)

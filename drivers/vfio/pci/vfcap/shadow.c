@@ -33,11 +33,14 @@ static bool vfcap_traps(struct vfcap_device *vf, unsigned int region)
 	return vf->shadow && region == VFCAP_VMD_MEMBAR2;
 }
 
+/* Why they are not emulated, for the log, or NULL */
 static const char *vfcap_shadow_check(struct vfcap_device *vf)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	u32 vmlock;
 
+	if (READ_ONCE(vfcap_vmd_shadow) == VFCAP_OFF)
+		return vfcap_reason_text(&vfcap_shdw, VFCAP_REASON_PARAMETER);
 	pci_read_config_dword(pdev, VFCAP_VMD_VMLOCK, &vmlock);
 	if (PCI_POSSIBLE_ERROR(vmlock))
 		return "it does not answer";
@@ -50,7 +53,9 @@ static const char *vfcap_shadow_check(struct vfcap_device *vf)
 	if (pci_resource_len(pdev, VFCAP_VMD_MEMBAR2) <
 	    VFCAP_SHADOW_START + VFCAP_SHADOW_SIZE)
 		return "its MEMBAR2 is too small for them";
-	return vfcap_vmd_check_bars(vf);
+	if (!vfcap_vmd_check_bars(vf))
+		return vfcap_reason_text(&vfcap_shdw, VFCAP_REASON_BARS);
+	return NULL;
 }
 
 /**
@@ -67,7 +72,7 @@ void vfcap_shadow_open(struct vfcap_device *vf)
 	if (!(vf->vmd & VFCAP_VMD_NATIVE))
 		return;
 
-	reason = vfcap_mode_off(&vfcap_vmd_shadow) ?: vfcap_shadow_check(vf);
+	reason = vfcap_shadow_check(vf);
 	vf->shadow = !reason;
 	if (reason)
 		pci_info(vf->core.pdev, "native shadow registers not shown: %s\n",

@@ -34,26 +34,28 @@ static bool vfcap_shdw_is_first(struct vfcap_device *vf)
 	return signature != VFCAP_SHDW_SIGNATURE;
 }
 
-/* See std_list.c. What does not fit at all is told of elsewhere. */
+/*
+ * See std_list.c. What does not fit at all is told of elsewhere. A VMM that
+ * chooses a place is not QEMU.
+ */
 static bool vfcap_shdw_leaves_room(struct vfcap_device *vf)
 {
-	return !(vf->vmd & VFCAP_VMD_QEMU) ||
-	       vfcap_chain_place(vf, &vfcap_shdw, 0) <
-	       vfcap_std_list.bound(vf);
+	return !(vf->vmd & VFCAP_VMD_QEMU) || vf->choice[VFCAP_SHDW].offset ||
+	       vfcap_chain_find_gap(vf, VFCAP_SHDW) < vfcap_std_list.bound(vf);
 }
 
 static const struct vfcap_condition vfcap_shdw_conditions[] = {
 	{
 		vfcap_shdw_is_first, NULL,
-		"it has one itself",
+		VFCAP_REASON_OWN,
 	}, {
 		vfcap_shdw_leaves_room, NULL,
-		"there is room only behind its last capability, where QEMU would refuse to start; QEMU adds its own",
+		VFCAP_REASON_QEMU,
 	},
 };
 
-static const char *vfcap_shdw_init(struct vfcap_device *vf, const u32 *pf,
-				   u32 *regs)
+static enum vfcap_reason vfcap_shdw_init(struct vfcap_device *vf, const u32 *pf,
+					 u32 *regs)
 {
 	const u32 *rbar = vf->core.rbar;
 
@@ -62,7 +64,7 @@ static const char *vfcap_shdw_init(struct vfcap_device *vf, const u32 *pf,
 	regs[3] = rbar[VFCAP_VMD_MEMBAR1 + 1];
 	regs[4] = rbar[VFCAP_VMD_MEMBAR2];
 	regs[5] = rbar[VFCAP_VMD_MEMBAR2 + 1];
-	return vfcap_vmd_check_bars(vf);
+	return vfcap_vmd_check_bars(vf) ? VFCAP_REASON_NONE : VFCAP_REASON_BARS;
 }
 
 const struct vfcap_cap vfcap_shdw = {

@@ -9,92 +9,116 @@
 #include "vfcap.h"
 
 /*
- * The functions up to vfcap_try_show() return NULL, or why a capability is not
- * shown, for the log.
+ * The functions up to vfcap_try_show() return why a capability is not shown, or
+ * VFCAP_REASON_NONE.
  */
-static const char *vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
-				 u32 *pf, u16 *pf_pos)
+static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
+				       u32 *pf, u16 *pf_pos)
 {
 	int pos;
 
 	if (!vfcap_is_shared(id))
-		return NULL;
+		return VFCAP_REASON_NONE;
 
 	pos = pci_vfcap_read(vf->shared, id, pf, vfcap_caps[id]->nr_regs);
 	if (pos == -ENODEV)
-		return "its PF does not answer";
+		return VFCAP_REASON_PF_GONE;
 	if (pos < 0)
-		return "its PF has no such capability";
+		return VFCAP_REASON_PF_LACKS;
 	*pf_pos = pos;
-	return NULL;
+	return VFCAP_REASON_NONE;
 }
 
-static const char *vfcap_check_enabled(const struct vfcap_cap *cap,
-				       const u32 *pf)
+static enum vfcap_reason vfcap_check_enabled(const struct vfcap_cap *cap,
+					     const u32 *pf)
 {
 	return cap->enable && !(pf[VFCAP_CTRL] & cap->enable) ?
-	       cap->unavailable : NULL;
-}
-
-/* Where a capability goes: where the PF's driver says, else near @wanted. */
-static const char *vfcap_place(struct vfcap_device *vf, unsigned int id,
-			       u16 wanted, u16 *pos)
-{
-	const struct vfcap_cap *cap = vfcap_caps[id];
-	int drivers = 0;
-
-	if (vfcap_is_shared(id))
-		drivers = pci_vfcap_place(vf->shared, id);
-	if (drivers < 0)
-		return "the driver of its PF says so";
-	if (drivers && vfcap_chain_fits(vf, cap, drivers)) {
-		*pos = drivers;
-		return NULL;
-	}
-	if (drivers)
-		pci_warn(vf->core.pdev,
-			 "%s capability does not fit at %#x, where the driver of its PF wants it\n",
-			 cap->name, drivers);
-
-	*pos = vfcap_chain_place(vf, cap, wanted);
-	return *pos ? NULL :
-	       "its config space has no room for it that reads as zero";
+	       VFCAP_REASON_PF_DISABLED : VFCAP_REASON_NONE;
 }
 
 /* From now on the PF's side watches over it. */
-static const char *vfcap_hold(struct vfcap_device *vf, unsigned int id, u16 pos,
-			      const u32 *pf)
+static enum vfcap_reason vfcap_hold(struct vfcap_device *vf, unsigned int id,
+				    u16 pos, const u32 *pf)
 {
 	int ret;
 
 	if (!vfcap_is_shared(id))
-		return NULL;
+		return VFCAP_REASON_NONE;
 
 	ret = pci_vfcap_show(vf->shared, id, pos, pf);
 	if (ret == -ENOENT)
-		return "it was not wanted, or not provided, when the VF was opened";
-	return ret ? "its PF has lost it meanwhile" : NULL;
+		return VFCAP_REASON_NOT_HELD;
+	return ret ? VFCAP_REASON_PF_LOST : VFCAP_REASON_NONE;
 }
 
-static const char *vfcap_try_show(struct vfcap_device *vf, unsigned int id)
+static enum vfcap_reason vfcap_try_show(struct vfcap_device *vf,
+					unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	u32 pf[VFCAP_MAX_REGS] = {}, regs[VFCAP_MAX_REGS] = {};
+	enum vfcap_step step = VFCAP_STEP_NONE;
 	u16 pf_pos = 0, pos = 0;
-	const char *reason;
+	enum vfcap_reason reason;
 
 	reason = vfcap_read_pf(vf, id, pf, &pf_pos) ?:
 		 vfcap_mode_forbids(vf, cap) ?:
 		 vfcap_check_enabled(cap, pf) ?:
 		 cap->init(vf, pf, regs) ?:
-		 vfcap_place(vf, id, pf_pos, &pos) ?:
+		 vfcap_place(vf, id, pf_pos, &pos, &step) ?:
 		 vfcap_hold(vf, id, pos, pf);
 	if (reason)
 		return reason;
 
 	vfcap_emul_show(vf, id, pos, regs);
-	pci_info(vf->core.pdev, "%s capability shown at %#x\n", cap->name, pos);
-	return NULL;
+	vf->step[id] = step;
+	return VFCAP_REASON_NONE;
+}
+
+/**
+ * vfcap_show - show a capability, or say why not
+ * @vf: the VF
+ * @id: the capability, which it does not show now
+ *
+ * Context: Process context, under the dev_set lock, with the VF powered up, while
+ * nobody writes config space.
+ */
+void vfcap_show(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	enum vfcap_reason reason = vfcap_try_show(vf, id);
+
+	vf->reason[id] = reason;
+	if (reason)
+		pci_info(vf->core.pdev, "%s capability not shown: %s\n",
+			 cap->name, vfcap_reason_text(cap, reason));
+	else
+		pci_info(vf->core.pdev, "%s capability shown at %#x\n",
+			 cap->name, vf->pos[id]);
+}
+
+/**
+ * vfcap_withdraw - no longer show a capability
+ * @vf: the VF
+ * @id: the capability, which may not be shown now
+ *
+ * It may be shown again in this session.
+ *
+ * Context: As vfcap_show().
+ */
+void vfcap_withdraw(struct vfcap_device *vf, unsigned int id)
+{
+	if (!vf->pos[id])
+		return;
+	vfcap_emul_hide(vf, id);
+	vf->step[id] = VFCAP_STEP_NONE;
+	if (vfcap_is_shared(id))
+		pci_vfcap_withdraw(vf->shared, id);
+}
+
+/* Whether the user may yet have it shown, by choosing a place */
+static bool vfcap_lacks_place(enum vfcap_reason reason)
+{
+	return reason == VFCAP_REASON_STRICT || reason == VFCAP_REASON_NO_ROOM;
 }
 
 /**
@@ -119,14 +143,12 @@ int vfcap_decide(struct vfcap_device *vf)
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		vf->reason[id] = VFCAP_REASON_NOT_APPLICABLE;
 	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS) {
-		const char *reason = vfcap_try_show(vf, id);
-
-		if (!reason)
-			continue;
-		pci_info(vf->core.pdev, "%s capability not shown: %s\n",
-			 vfcap_caps[id]->name, reason);
-		if (vfcap_is_shared(id))
+		vfcap_show(vf, id);
+		if (vf->reason[id] && vfcap_is_shared(id) &&
+		    !vfcap_lacks_place(vf->reason[id]))
 			pci_vfcap_hide(vf->shared, id);
 	}
 	/* Whoever sees it set sees what was shown. */

@@ -5,7 +5,9 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
+#include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/vfio_vfcap.h>
 #include <linux/vfcap-compat.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -22,12 +24,12 @@ enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
  * @holds: whether it holds for this VF
  * @may_hold: Optional, for what VFIO tells only after the open: whether it may
  *	come to hold.
- * @otherwise: what the log says if not, after "PASID capability not shown: "
+ * @otherwise: why the capability is not shown if it does not
  */
 struct vfcap_condition {
 	bool (*holds)(struct vfcap_device *vf);
 	bool (*may_hold)(struct vfcap_device *vf);
-	const char *otherwise;
+	enum vfcap_reason otherwise;
 };
 
 /**
@@ -69,8 +71,8 @@ struct vfcap_reg_behavior {
  * @keep: Optional. Places in config space that it must not cover, whatever they
  *	read, as offsets of dwords; the last one is 0.
  * @init: From the PF's registers, CPU endian, if it is shared with one, fill in
- *	the reset value of every dword behind the header. Return NULL, or why it
- *	cannot be shown.
+ *	the reset value of every dword behind the header. Return why it cannot be
+ *	shown, or VFCAP_REASON_NONE.
  * @implemented: Optional. Which of the bits that @behavior calls writable this VF
  *	has, from the present value of that dword.
  * @may_enable: Optional. Whether Enable can be set now; else it stays 0.
@@ -98,18 +100,27 @@ struct vfcap_cap {
 	const char *forced;
 	const char *unavailable;
 	const u16 *keep;
-	const char *(*init)(struct vfcap_device *vf, const u32 *pf, u32 *regs);
+	enum vfcap_reason (*init)(struct vfcap_device *vf, const u32 *pf,
+				  u32 *regs);
 	u32 (*implemented)(u32 value);
 	bool (*may_enable)(struct vfcap_device *vf);
 	void (*block)(struct vfcap_device *vf);
 	void (*sync)(struct vfcap_device *vf, bool enabled, bool restart);
 };
 
-/* All capabilities: those that a VF shares with its PF, then others */
+/*
+ * All capabilities: those that a VF shares with its PF, then others. User space
+ * knows them by the same numbers, enum vfcap_cap_index.
+ */
 enum {
 	VFCAP_SHDW = PCI_VFCAP_COUNT,
 	VFCAP_NR_CAPS
 };
+
+static_assert(VFCAP_CAP_PASID == (int)PCI_VFCAP_PASID);
+static_assert(VFCAP_CAP_PRI == (int)PCI_VFCAP_PRI);
+static_assert(VFCAP_CAP_SHDW == (int)VFCAP_SHDW);
+static_assert(VFCAP_CAP_COUNT == (int)VFCAP_NR_CAPS);
 
 static inline bool vfcap_is_shared(unsigned int id)
 {
@@ -121,7 +132,7 @@ extern const struct vfcap_cap vfcap_pri;
 extern const struct vfcap_cap vfcap_shdw;
 
 /* The longest capability, in dwords */
-#define VFCAP_MAX_REGS		6
+#define VFCAP_MAX_REGS		VFCAP_STATE_REGS
 
 static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
 {
@@ -132,13 +143,23 @@ static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
 #define VFCAP_CTRL		1
 
 /**
+ * struct vfcap_choice - what the user chose for a capability
+ * @flags: VFCAP_CHOOSE_*, 0 for nothing
+ * @offset: where it shall lie, 0 for no opinion
+ */
+struct vfcap_choice {
+	u32 flags;
+	u16 offset;
+};
+
+/**
  * struct vfcap_device - a VF, or VMD endpoint, bound to this driver
  * @core: what vfio-pci-core knows of it. A VF's dev_set has this VF only. The
  *	lock there (the dev_set lock) is VFIO's own around open, close and PASID
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @decided, @pos and @anchored, which
- *	@lock protects as well, @low_power and @pasids.
+ *	@lock protects as well, @low_power, @pasids, @choice, @step and @reason.
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
  * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
@@ -150,6 +171,12 @@ static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
  * @shadow: whether the native shadow registers are emulated in this session
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
+ * @choice: what the user chose for each capability, in this session
+ * @step: what decided where each lies
+ * @reason: why it is not shown
+ * @layout: Held for read around writes of config space, and for write while what
+ *	is shown changes after it was decided: a write goes where it belonged when
+ *	it began. Outside of all others.
  * @lock: Protects all below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.
@@ -175,6 +202,10 @@ struct vfcap_device {
 	bool shadow;
 	struct xarray pasids;
 	unsigned int nr_pasids;
+	struct vfcap_choice choice[VFCAP_NR_CAPS];
+	enum vfcap_step step[VFCAP_NR_CAPS];
+	enum vfcap_reason reason[VFCAP_NR_CAPS];
+	struct rw_semaphore layout;
 	struct mutex lock;		/* all below, and emulated bytes */
 	bool decided;
 	bool anchored;
@@ -219,21 +250,33 @@ static inline bool vfcap_overlaps(u64 start, u64 count, u64 pos, u64 size)
 /* mode.c: the parameters that say whether a capability is shown */
 extern const struct kernel_param_ops vfcap_mode_ops;
 
-const char *vfcap_mode_off(const enum vfcap_mode *mode);
 bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
-const char *vfcap_mode_forbids(struct vfcap_device *vf,
-			       const struct vfcap_cap *cap);
+enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
+				     const struct vfcap_cap *cap);
 bool vfcap_pf_is_kernels(struct vfcap_device *vf);
 
 /* chain.c: where a capability fits; its place in the list is the list's affair */
-u16 vfcap_chain_place(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      u16 wanted);
-bool vfcap_chain_fits(struct vfcap_device *vf, const struct vfcap_cap *cap,
+bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
 		      unsigned int pos);
+bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
+			 unsigned int pos);
+u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
 void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		      u16 pos);
+void vfcap_chain_unlink(struct vfcap_device *vf, const struct vfcap_cap *cap,
+			u16 pos);
+
+/* place.c: where a capability goes */
+enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
+			      u16 pf_pos, u16 *pos, enum vfcap_step *step);
+
+/* reason.c: why a capability is not shown, in words */
+const char *vfcap_reason_text(const struct vfcap_cap *cap,
+			      enum vfcap_reason reason);
 
 /* show.c: what a VF shows */
+void vfcap_show(struct vfcap_device *vf, unsigned int id);
+void vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
 int vfcap_decide(struct vfcap_device *vf);
 int vfcap_begin(struct vfcap_device *vf);
 
@@ -247,8 +290,14 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 extern const struct vfcap_cap * const vfcap_caps[];
 void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 		     const u32 *regs);
+void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id);
 void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 		      const u32 *val, const u32 *mask);
+void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs);
+bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
+			 const u32 *wanted, const u32 *now);
+bool vfcap_emul_restore(struct vfcap_device *vf, unsigned int id,
+			const u32 *regs);
 u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 		  unsigned int reg);
 void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
@@ -296,7 +345,19 @@ extern const struct pci_error_handlers vfcap_err_handlers;
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t count, loff_t *ppos);
 long vfcap_ioctl_reset(struct vfcap_device *vf);
+int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+			    void __user *arg, size_t argsz);
+
+/* feature.c, query.c, choose.c, state.c: VFIO_DEVICE_FEATURE */
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
+			size_t argsz);
+int vfcap_feature_begin(u32 flags, size_t argsz, u32 ops, void *data,
+			size_t size, const void __user *arg);
+int vfcap_feature_query(struct vfcap_device *vf, u32 flags, void __user *arg,
+			size_t argsz);
+int vfcap_feature_choose(struct vfcap_device *vf, u32 flags, void __user *arg,
+			 size_t argsz);
+int vfcap_feature_state(struct vfcap_device *vf, u32 flags, void __user *arg,
 			size_t argsz);
 
 /* vmd.c: Intel Volume Management Device endpoints */
@@ -315,7 +376,7 @@ extern const struct pci_device_id vfcap_vmd_ids[];
 extern enum vfcap_mode vfcap_vmd_shadow;
 unsigned long vfcap_vmd_find(struct pci_dev *pdev);
 bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
-const char *vfcap_vmd_check_bars(struct vfcap_device *vf);
+bool vfcap_vmd_check_bars(struct vfcap_device *vf);
 
 /* shadow.c: the native shadow registers of VMD endpoints that have none enabled */
 void vfcap_shadow_open(struct vfcap_device *vf);

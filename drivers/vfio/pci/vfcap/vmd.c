@@ -86,12 +86,10 @@ static bool vfcap_vmd_check_bar(struct vfcap_device *vf, unsigned int bar)
  * @vf: the device
  *
  * Context: Process context, while the device is open.
- * Return: NULL, or why not.
+ * Return: true if they are 64-bit memory BARs that have an address.
  */
-const char *vfcap_vmd_check_bars(struct vfcap_device *vf)
+bool vfcap_vmd_check_bars(struct vfcap_device *vf)
 {
-	if (vfcap_vmd_check_bar(vf, VFCAP_VMD_MEMBAR1) &&
-	    vfcap_vmd_check_bar(vf, VFCAP_VMD_MEMBAR2))
-		return NULL;
-	return "its BARs 2 and 4 are not two 64-bit memory BARs with an address";
+	return vfcap_vmd_check_bar(vf, VFCAP_VMD_MEMBAR1) &&
+	       vfcap_vmd_check_bar(vf, VFCAP_VMD_MEMBAR2);
 }

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where a capability goes: who is asked, in which order
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "vfcap.h"
+
+enum vfcap_placement { VFCAP_PLACE_AUTO, VFCAP_PLACE_STRICT };
+
+static const char * const vfcap_placements[] = {
+	[VFCAP_PLACE_AUTO]	= "auto",
+	[VFCAP_PLACE_STRICT]	= "strict",
+};
+
+static enum vfcap_placement vfcap_placement;
+
+static int vfcap_placement_set(const char *val, const struct kernel_param *kp)
+{
+	int ret = sysfs_match_string(vfcap_placements, val);
+
+	if (ret < 0) {
+		pr_err("%s: parameter %s: \"%s\" is none of auto, strict\n",
+		       KBUILD_MODNAME, kp->name, val);
+		return ret;
+	}
+	WRITE_ONCE(vfcap_placement, ret);
+	return 0;
+}
+
+static int vfcap_placement_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", vfcap_placements[vfcap_placement]);
+}
+
+static const struct kernel_param_ops vfcap_placement_ops = {
+	.set = vfcap_placement_set,
+	.get = vfcap_placement_get,
+};
+
+module_param_cb(placement, &vfcap_placement_ops, NULL, 0644);
+MODULE_PARM_DESC(placement, "Where capabilities may lie: auto (default): also where nothing is known to be, strict: only where the VMM, the PF's driver or a quirk says");
+
+/**
+ * struct vfcap_quirk - where a capability may lie in all functions of a kind
+ * @vendor: vendor ID
+ * @device: device ID
+ * @id: which capability
+ * @pos: offset in bytes, 0: it must not be shown
+ */
+struct vfcap_quirk {
+	u16 vendor;
+	u16 device;
+	u8 id;
+	u16 pos;
+};
+
+#define VFCAP_MAX_QUIRKS	32
+
+/* Filled by the parameter when the module is loaded, and constant then */
+static struct vfcap_quirk vfcap_quirks[VFCAP_MAX_QUIRKS];
+static unsigned int vfcap_nr_quirks;
+
+/* "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex */
+static int vfcap_quirk_parse(char *text, struct vfcap_quirk *quirk)
+{
+	char *offset = strchr(text, '=');
+	unsigned int id;
+	int name = 0;
+
+	if (!offset)
+		return -EINVAL;
+	*offset++ = 0;
+	if (sscanf(text, "%4hx:%4hx:%n", &quirk->vendor, &quirk->device,
+		   &name) != 2 || !name || kstrtou16(offset, 16, &quirk->pos))
+		return -EINVAL;
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (!strcmp(text + name, vfcap_caps[id]->param))
+			break;
+	quirk->id = id;
+	return id < VFCAP_NR_CAPS ? 0 : -EINVAL;
+}
+
+static int vfcap_quirks_set(const char *val, const struct kernel_param *kp)
+{
+	char *copy __free(kfree) = kstrdup(val, GFP_KERNEL);
+	char *rest = copy, *text;
+
+	if (!copy)
+		return -ENOMEM;
+
+	while ((text = strsep(&rest, ","))) {
+		if (vfcap_nr_quirks == VFCAP_MAX_QUIRKS ||
+		    vfcap_quirk_parse(strim(text),
+				      &vfcap_quirks[vfcap_nr_quirks])) {
+			pr_err("%s: parameter %s: not at most %u of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%s\"\n",
+			       KBUILD_MODNAME, kp->name, VFCAP_MAX_QUIRKS, val);
+			return -EINVAL;
+		}
+		vfcap_nr_quirks++;
+	}
+	return 0;
+}
+
+static int vfcap_quirks_get(char *buf, const struct kernel_param *kp)
+{
+	int len = 0;
+	unsigned int i;
+
+	for (i = 0; i < vfcap_nr_quirks; i++)
+		len += sysfs_emit_at(buf, len, "%s%04x:%04x:%s=%x",
+				     i ? "," : "", vfcap_quirks[i].vendor,
+				     vfcap_quirks[i].device,
+				     vfcap_caps[vfcap_quirks[i].id]->param,
+				     vfcap_quirks[i].pos);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
+static const struct kernel_param_ops vfcap_quirks_ops = {
+	.set = vfcap_quirks_set,
+	.get = vfcap_quirks_get,
+};
+
+module_param_cb(quirks, &vfcap_quirks_ops, NULL, 0444);
+MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET,..., all hex; 0: never show it");
+
+/*
+ * Those who are asked return an offset in bytes, 0 for no opinion, or the negative
+ * of a reason for which the capability is not shown.
+ */
+static int vfcap_ask_user(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+{
+	const struct vfcap_choice *choice = &vf->choice[id];
+
+	if (choice->flags & VFCAP_CHOOSE_HIDE)
+		return -VFCAP_REASON_USER;
+	return choice->offset;
+}
+
+/* Who knows the device knows what he covers, but not what else is shown. */
+static int vfcap_check_fits(struct vfcap_device *vf, unsigned int id, int pos,
+			    const char *who)
+{
+	if (!pos || vfcap_chain_fits(vf, id, pos))
+		return pos;
+	pci_warn(vf->core.pdev,
+		 "%s capability does not fit at %#x, where %s wants it\n",
+		 vfcap_caps[id]->name, pos, who);
+	return 0;
+}
+
+static int vfcap_ask_pf_driver(struct vfcap_device *vf, unsigned int id,
+			       u16 pf_pos)
+{
+	int pos = 0;
+
+	if (vfcap_is_shared(id))
+		pos = pci_vfcap_place(vf->shared, id);
+	if (pos < 0)
+		return -VFCAP_REASON_PF_DRIVER;
+	return vfcap_check_fits(vf, id, pos, "the driver of its PF");
+}
+
+static int vfcap_ask_quirk(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int i;
+
+	for (i = 0; i < vfcap_nr_quirks; i++) {
+		const struct vfcap_quirk *quirk = &vfcap_quirks[i];
+
+		if (quirk->vendor != pdev->vendor ||
+		    quirk->device != pdev->device || quirk->id != id)
+			continue;
+		if (!quirk->pos)
+			return -VFCAP_REASON_QUIRK;
+		return vfcap_check_fits(vf, id, quirk->pos, "parameter quirks");
+	}
+	return 0;
+}
+
+static int vfcap_ask_pf_offset(struct vfcap_device *vf, unsigned int id,
+			       u16 pf_pos)
+{
+	return vfcap_chain_is_free(vf, id, pf_pos) ? pf_pos : 0;
+}
+
+static int vfcap_ask_gap(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+{
+	return vfcap_chain_find_gap(vf, id) ?:
+	       -VFCAP_REASON_NO_ROOM;
+}
+
+/*
+ * In the order of enum vfcap_step. Those before the first guess are all asked, since
+ * each may forbid it; the guesses only while there is no place, and in strict mode
+ * not at all.
+ */
+static const struct {
+	enum vfcap_step step;
+	bool guess;
+	int (*ask)(struct vfcap_device *vf, unsigned int id, u16 pf_pos);
+} vfcap_steps[] = {
+	{ VFCAP_STEP_USER,	false,	vfcap_ask_user },
+	{ VFCAP_STEP_PF_DRIVER,	false,	vfcap_ask_pf_driver },
+	{ VFCAP_STEP_QUIRK,	false,	vfcap_ask_quirk },
+	{ VFCAP_STEP_PF_OFFSET,	true,	vfcap_ask_pf_offset },
+	{ VFCAP_STEP_GAP,	true,	vfcap_ask_gap },
+};
+
+/**
+ * vfcap_place - decide where a capability goes
+ * @vf: the VF
+ * @id: the capability, which is not shown now
+ * @pf_pos: where the PF has it, 0 if there is no such place
+ * @pos: set to its offset
+ * @step: set to what decided that
+ *
+ * Context: Process context, under the dev_set lock, with the VF powered up. Calls
+ * the PF driver's place.
+ * Return: VFCAP_REASON_NONE, or why it cannot be shown.
+ */
+enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
+			      u16 pf_pos, u16 *pos, enum vfcap_step *step)
+{
+	bool strict = READ_ONCE(vfcap_placement) == VFCAP_PLACE_STRICT;
+	unsigned int i;
+
+	*pos = 0;
+	for (i = 0; i < ARRAY_SIZE(vfcap_steps); i++) {
+		int ret;
+
+		if (vfcap_steps[i].guess && *pos)
+			break;
+		if (vfcap_steps[i].guess && strict)
+			return VFCAP_REASON_STRICT;
+		ret = vfcap_steps[i].ask(vf, id, pf_pos);
+		if (ret < 0)
+			return -ret;
+		if (ret && !*pos) {
+			*pos = ret;
+			*step = vfcap_steps[i].step;
+		}
+	}
+	return VFCAP_REASON_NONE;
+}
