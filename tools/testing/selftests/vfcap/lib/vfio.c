@@ -280,6 +280,29 @@ void *vfio_region_cap(struct vfio_region_info *info, uint16_t id)
 	return NULL;
 }
 
+int vfio_feature_told(struct vfio *v, uint32_t flags, void *data, size_t size,
+		      size_t told)
+{
+	struct vfio_device_feature *feature = calloc(1, sizeof(*feature) + size);
+	int ret;
+
+	if (!feature)
+		return -ENOMEM;
+	feature->argsz = sizeof(*feature) + told;
+	feature->flags = flags;
+	memcpy(feature->data, data, size);
+	ret = ioctl(v->fd, VFIO_DEVICE_FEATURE, feature) < 0 ? -errno : 0;
+	if (!ret)
+		memcpy(data, feature->data, size);
+	free(feature);
+	return ret;
+}
+
+int vfio_feature(struct vfio *v, uint32_t flags, void *data, size_t size)
+{
+	return vfio_feature_told(v, flags, data, size, size);
+}
+
 int vfio_reset(struct vfio *v)
 {
 	return ioctl(v->fd, VFIO_DEVICE_RESET) ? -errno : 0;

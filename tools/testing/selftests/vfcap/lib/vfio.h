@@ -52,6 +52,14 @@ struct vfio_region_info *vfio_region(struct vfio *v, unsigned int index,
 				     void *buf, size_t size);
 void *vfio_region_cap(struct vfio_region_info *info, uint16_t id);
 
+/*
+ * VFIO_DEVICE_FEATURE with an index and flags, and an argument of @size bytes, of
+ * which the ioctl is told @told
+ */
+int vfio_feature_told(struct vfio *v, uint32_t flags, void *data, size_t size,
+		      size_t told);
+int vfio_feature(struct vfio *v, uint32_t flags, void *data, size_t size);
+
 int vfio_reset(struct vfio *v);
 /* Have the first interrupt of an index signal an eventfd */
 int vfio_set_irq(struct vfio *v, uint32_t index, int efd);
