@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl: the administrator's command for vfcap, see vfcapctl(8)
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vfcapctl.h"
+
+enum {
+	OPT_HELP	= BIT(0),
+	OPT_JSON	= BIT(1),
+	OPT_DUMP	= BIT(2),
+	OPT_NO_OPEN	= BIT(3),
+	OPT_DRIVER	= BIT(4),
+	OPT_NO_DRIVER	= BIT(5),
+	OPT_CAP		= BIT(6),
+	OPT_VERSION	= BIT(7),
+};
+
+static const struct option long_options[] = {
+	{ "help",	no_argument,		NULL, OPT_HELP },
+	{ "json",	no_argument,		NULL, OPT_JSON },
+	{ "dump",	no_argument,		NULL, OPT_DUMP },
+	{ "no-open",	no_argument,		NULL, OPT_NO_OPEN },
+	{ "driver",	required_argument,	NULL, OPT_DRIVER },
+	{ "no-driver",	no_argument,		NULL, OPT_NO_DRIVER },
+	{ "cap",	required_argument,	NULL, OPT_CAP },
+	{ "version",	no_argument,		NULL, OPT_VERSION },
+	{ }
+};
+
+static const struct {
+	int option;
+	const char *text;
+} option_help[] = {
+	{ OPT_JSON,	 "  --json         print JSON, see vfcapctl(8) for its keys" },
+	{ OPT_DUMP,	 "  --dump         print config space as \"lspci -F FILE\" reads it" },
+	{ OPT_NO_OPEN,	 "  --no-open      do not open the device, only say what sysfs tells" },
+	{ OPT_DRIVER,	 "  --driver NAME  bind to this driver (default: " OUR_DRIVER ")" },
+	{ OPT_NO_DRIVER, "  --no-driver    leave it without a driver" },
+	{ OPT_CAP,	 "  --cap NAME     only this capability: pasid, pri, shdw" },
+	{ OPT_HELP,	 "  --help         print this" },
+};
+
+static const struct command {
+	const char *name;
+	const char *argument;
+	const char *summary;
+	int options;
+	enum status (*run)(const struct request *req);
+} commands[] = {
+	{
+		"list", "", "list PFs, VFs and VMD endpoints, and who uses them",
+		OPT_JSON | OPT_HELP, cmd_list,
+	}, {
+		"show", "BDF", "tell what a guest is shown: what, where, why",
+		OPT_JSON | OPT_DUMP | OPT_NO_OPEN | OPT_HELP, cmd_show,
+	},
+};
+
+static void print_help(FILE *f)
+{
+	size_t i;
+
+	fprintf(f, "Usage: vfcapctl COMMAND [OPTION...] [BDF]\n\n"
+		"Shows and mends what vfcap lets guests see of VFs and VMD endpoints.\n\n");
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(f, "  %-6s %-4s  %s\n", commands[i].name,
+			commands[i].argument, commands[i].summary);
+	fprintf(f, "\n\"vfcapctl COMMAND --help\" lists a command's options, vfcapctl(8) explains all.\n"
+		"--version prints the version.\n");
+}
+
+static void print_command_help(const struct command *c)
+{
+	size_t i;
+
+	printf("Usage: vfcapctl %s [OPTION...]%s%s\n\nTo %s.\n\n", c->name,
+	       *c->argument ? " " : "", c->argument, c->summary);
+	for (i = 0; i < ARRAY_SIZE(option_help); i++)
+		if (c->options & option_help[i].option)
+			puts(option_help[i].text);
+}
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static enum status usage_error(const struct command *c)
+{
+	return fail(STATUS_USAGE, "see \"vfcapctl %s --help\"", c->name);
+}
+
+static enum status take_option(struct request *req, int option)
+{
+	switch (option) {
+	case OPT_JSON:
+		req->json = true;
+		break;
+	case OPT_DUMP:
+		req->dump = true;
+		break;
+	case OPT_NO_OPEN:
+		req->no_open = true;
+		break;
+	case OPT_NO_DRIVER:
+		req->no_driver = true;
+		break;
+	case OPT_DRIVER:
+		req->driver = optarg;
+		break;
+	case OPT_CAP:
+		req->cap = cap_by_name(optarg);
+		if (req->cap < 0)
+			return fail(STATUS_USAGE,
+				    "--cap %s: none of pasid, pri, shdw", optarg);
+		break;
+	}
+	return STATUS_OK;
+}
+
+static enum status run(const struct command *c, int argc, char **argv)
+{
+	struct request req = { .cap = -1 };
+	enum status status;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		/* What is no option at all getopt has told already. */
+		if (option == '?')
+			return usage_error(c);
+		if (!(c->options & option)) {
+			fail(STATUS_USAGE, "%s has no option %s", c->name,
+			     argv[optind - 1]);
+			return usage_error(c);
+		}
+		if (option == OPT_HELP) {
+			print_command_help(c);
+			return STATUS_OK;
+		}
+		status = take_option(&req, option);
+		if (status != STATUS_OK)
+			return status;
+	}
+	if (argc - optind != !!*c->argument) {
+		fail(STATUS_USAGE, *c->argument ? "%s takes one PCI address" :
+						  "%s takes no argument", c->name);
+		return usage_error(c);
+	}
+	req.device = argv[optind];
+	return c->run(&req);
+}
+
+static enum status dispatch(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2) {
+		print_help(stderr);
+		return STATUS_USAGE;
+	}
+	if (!strcmp(argv[1], "--help")) {
+		print_help(stdout);
+		return STATUS_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("vfcapctl " VFCAPCTL_VERSION);
+		return STATUS_OK;
+	}
+	c = find_command(argv[1]);
+	if (!c)
+		return fail(STATUS_USAGE, "no command \"%s\"; see \"vfcapctl --help\"",
+			    argv[1]);
+	/* What getopt says begins with the program's name. */
+	argv[1] = argv[0];
+	return run(c, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	enum status status = dispatch(argc, argv);
+
+	if (fflush(stdout) || ferror(stdout))
+		return fail(STATUS_FAILED, "cannot write the output: %s",
+			    strerror(errno));
+	return status;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl: the VFIO file of a device
+ *
+ * A device that nobody uses is opened as a VMM opens it: through its cdev and
+ * iommufd, or where the kernel has no cdev through its group. That resets it. A
+ * device in use cannot be opened a second time, but the file of its user can be
+ * shared (pidfd_getfd): reads of config space and queries then tell what its
+ * guest sees, and change nothing.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vfcapctl.h"
+
+/* Since Linux 6.6; headers may be older than the kernel. */
+#ifndef VFIO_DEVICE_BIND_IOMMUFD
+struct vfio_device_bind_iommufd {
+	__u32 argsz;
+	__u32 flags;
+	__s32 iommufd;
+	__u32 out_devid;
+};
+
+#define VFIO_DEVICE_BIND_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 18)
+#endif
+
+#define REFUSE(s, status, ...)						\
+	(snprintf((s)->why, sizeof((s)->why), __VA_ARGS__), (status))
+
+static void session_init(struct session *s)
+{
+	*s = (struct session){ .fd = -1, .parent = -1, .container = -1 };
+}
+
+void session_close(struct session *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->parent >= 0)
+		close(s->parent);
+	if (s->container >= 0)
+		close(s->container);
+	s->fd = -1;
+	s->parent = -1;
+	s->container = -1;
+}
+
+static enum status refuse_errno(struct session *s, const struct device *d,
+				const char *what, int err)
+{
+	switch (err) {
+	case EBUSY:
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: %s is busy; a process that cannot be seen from here has it open, or a kernel driver has another device of its IOMMU group",
+			      d->bdf, what);
+	case EACCES:
+	case EPERM:
+		return REFUSE(s, STATUS_PERMISSION,
+			      "%s: cannot open %s: %s; it takes root, and where user space has the PF a VF token, which vfcapctl does not have",
+			      d->bdf, what, strerror(err));
+	default:
+		return REFUSE(s, STATUS_FAILED, "%s: cannot open %s: %s",
+			      d->bdf, what, strerror(err));
+	}
+}
+
+static enum status open_cdev(struct session *s, const struct device *d)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", d->vfio);
+	s->via = VIA_CDEV;
+	s->parent = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (s->parent < 0)
+		return refuse_errno(s, d, "/dev/iommu", errno);
+	s->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (s->fd < 0)
+		return refuse_errno(s, d, path, errno);
+	bind.iommufd = s->parent;
+	/* EINVAL: another file of it is bound. */
+	if (ioctl(s->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return refuse_errno(s, d, path, errno == EINVAL ? EBUSY : errno);
+	return STATUS_OK;
+}
+
+static enum status open_group(struct session *s, const struct device *d)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/dev/vfio/%s", d->group);
+	s->via = VIA_GROUP;
+	s->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (s->container < 0)
+		return refuse_errno(s, d, "/dev/vfio/vfio", errno);
+	s->parent = open(path, O_RDWR | O_CLOEXEC);
+	if (s->parent < 0)
+		return refuse_errno(s, d, path, errno);
+	if (ioctl(s->parent, VFIO_GROUP_SET_CONTAINER, &s->container) ||
+	    ioctl(s->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return refuse_errno(s, d, path, errno);
+	s->fd = ioctl(s->parent, VFIO_GROUP_GET_DEVICE_FD, d->bdf);
+	if (s->fd < 0)
+		return refuse_errno(s, d, path, errno);
+	return STATUS_OK;
+}
+
+/*
+ * Config accesses wake a device whose guest has put it to low power, and tell the
+ * VMM so.
+ */
+static bool is_asleep(const struct device *d)
+{
+	char status[32];
+
+	sysfs_read(status, sizeof(status),
+		   "/sys/bus/pci/devices/%s/power/runtime_status", d->bdf);
+	return !strcmp(status, "suspended");
+}
+
+static enum status share(struct session *s, const struct device *d,
+			 const struct holder *h)
+{
+	char who[2 * NAME_SIZE];
+	int process;
+
+	holder_describe(h, who, sizeof(who));
+	if (h->fd < 0)
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: %s has its VFIO group open, and none of its files says that it is the device (which they do since Linux 6.18)",
+			      d->bdf, who);
+	if (is_asleep(d))
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: %s has it in low power, and a look at it would wake it",
+			      d->bdf, who);
+
+	process = syscall(SYS_pidfd_open, h->pid, 0);
+	if (process >= 0) {
+		s->fd = syscall(SYS_pidfd_getfd, process, h->fd, 0);
+		close(process);
+	}
+	if (s->fd < 0)
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: %s has it open, and does not let its file be shared: %s",
+			      d->bdf, who, strerror(errno));
+	s->shared = true;
+	s->via = h->via;
+	return STATUS_OK;
+}
+
+static enum status open_any(struct session *s, const struct device *d)
+{
+	struct holder h[MAX_HOLDERS];
+	size_t n, i;
+
+	if (!*d->vfio)
+		return REFUSE(s, STATUS_UNSUPPORTED,
+			      "%s: its driver (%s) is none of VFIO; bind it first: vfcapctl bind %s",
+			      d->bdf, *d->driver ? d->driver : "none", d->bdf);
+	n = holders_find(d, h);
+	for (i = 0; i < n; i++)
+		if (h[i].fd >= 0)
+			return share(s, d, &h[i]);
+	if (n)
+		return share(s, d, &h[0]);
+	return d->has_cdev ? open_cdev(s, d) : open_group(s, d);
+}
+
+static enum status find_config(struct session *s, const struct device *d)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	/* EINVAL: its user has not bound it to an iommufd yet. */
+	if (ioctl(s->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return REFUSE(s, s->shared ? STATUS_BUSY : STATUS_FAILED,
+			      "%s: its VFIO file tells nothing of config space: %s",
+			      d->bdf, strerror(errno));
+	s->config = info.offset;
+	s->config_size = info.size;
+	return STATUS_OK;
+}
+
+enum status session_open(struct session *s, const struct device *d)
+{
+	enum status status;
+
+	session_init(s);
+	status = open_any(s, d);
+	if (status == STATUS_OK)
+		status = find_config(s, d);
+	if (status != STATUS_OK)
+		session_close(s);
+	return status;
+}
+
+ssize_t session_read(struct session *s, unsigned int pos, void *buf, size_t size)
+{
+	ssize_t done = pread(s->fd, buf, size, s->config + pos);
+
+	return done < 0 ? -errno : done;
+}
+
+int session_query(struct session *s, enum vfcap_cap_index cap,
+		  struct vfcap_feature_query *query)
+{
+	struct vfcap_feature_query q = { .cap = cap };
+	struct vfio_device_feature *feature;
+	/* Of what the feature's data must be aligned to */
+	__u64 buf[(sizeof(*feature) + sizeof(q)) / sizeof(__u64)];
+
+	feature = (void *)buf;
+	feature->argsz = sizeof(buf);
+	feature->flags = VFIO_DEVICE_FEATURE_GET | VFCAP_FEATURE_QUERY;
+	memcpy(feature->data, &q, sizeof(q));
+	if (ioctl(s->fd, VFIO_DEVICE_FEATURE, feature))
+		return -errno;
+
+	memcpy(&q, feature->data, sizeof(q));
+	if (q.magic != VFCAP_MAGIC)
+		return -ENOTTY;
+	*query = q;
+	return 0;
+}
