@@ -60,6 +60,12 @@ static const struct command {
 	}, {
 		"show", "BDF", "tell what a guest is shown: what, where, why",
 		OPT_JSON | OPT_DUMP | OPT_NO_OPEN | OPT_HELP, cmd_show,
+	}, {
+		"bind", "BDF", "bind a device to " OUR_DRIVER,
+		OPT_DRIVER | OPT_JSON | OPT_HELP, cmd_bind,
+	}, {
+		"unbind", "BDF", "give a device back to its default driver",
+		OPT_NO_DRIVER | OPT_JSON | OPT_HELP, cmd_unbind,
 	},
 };
 

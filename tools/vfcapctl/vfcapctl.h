@@ -54,6 +54,8 @@ struct request {
 
 enum status cmd_list(const struct request *req);
 enum status cmd_show(const struct request *req);
+enum status cmd_bind(const struct request *req);
+enum status cmd_unbind(const struct request *req);
 
 /* output.c: messages, tables, JSON */
 

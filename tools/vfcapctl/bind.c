@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl bind, unbind: give one device to a driver, and back
+ *
+ * Nothing is done before it is known that it can be. Each step that fails has the
+ * steps before it taken back, and the driver that a device has in the end is read
+ * back: that a probe reports success does not mean that a driver took the device.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "vfcapctl.h"
+
+#define DEVICES	"/sys/bus/pci/devices"
+#define DRIVERS	"/sys/bus/pci/drivers"
+
+/* "" clears it */
+static int set_override(const char *bdf, const char *driver)
+{
+	return sysfs_write(*driver ? driver : "\n", DEVICES "/%s/driver_override",
+			   bdf);
+}
+
+static int detach(const struct device *d)
+{
+	if (!*d->driver)
+		return 0;
+	return sysfs_write(d->bdf, DRIVERS "/%s/unbind", d->driver);
+}
+
+static void read_driver(const char *bdf, char *out)
+{
+	sysfs_link(out, NAME_SIZE, DEVICES "/%s/driver", bdf);
+}
+
+/* Through the driver's own file, which tells the error of its probe */
+static int attach(const char *bdf, const char *driver)
+{
+	char now[NAME_SIZE];
+	int err = sysfs_write(bdf, DRIVERS "/%s/bind", driver);
+
+	if (err)
+		return err;
+	read_driver(bdf, now);
+	return strcmp(now, driver) ? -ENODEV : 0;
+}
+
+/*
+ * Its old driver may take the device only by name: as one that was bound while
+ * driver_override named it, which since was changed.
+ */
+static int restore(const struct device *before)
+{
+	char now[NAME_SIZE];
+	int err = 0, ret;
+
+	read_driver(before->bdf, now);
+	if (*before->driver && strcmp(now, before->driver)) {
+		err = set_override(before->bdf, before->driver);
+		if (!err)
+			err = attach(before->bdf, before->driver);
+	}
+	ret = set_override(before->bdf, before->override);
+	return err ?: ret;
+}
+
+/* What a device had before, after a step has failed with @err */
+static enum status roll_back(const struct device *before, const char *step,
+			     int err)
+{
+	enum status status = status_of_errno(-err);
+	int again;
+
+	fail(status, "%s: %s: %s", before->bdf, step, strerror(-err));
+	again = restore(before);
+	if (again)
+		return fail(STATUS_FAILED,
+			    "%s: and its old driver (%s) could not be given back: %s; see the kernel's log",
+			    before->bdf, *before->driver ? before->driver : "none",
+			    strerror(-again));
+	fail(status, "%s: its driver is %s, as before; the kernel's log may tell more",
+	     before->bdf, *before->driver ? before->driver : "none");
+	return status;
+}
+
+/* What stands against taking the device's driver away */
+static enum status check_movable(const struct device *d)
+{
+	char used[TEXT_SIZE], path[128];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver_override", d->bdf);
+	if (access(path, W_OK))
+		return fail(status_of_errno(errno), "%s: cannot write %s: %s",
+			    d->bdf, path, strerror(errno));
+	if (d->num_vfs)
+		return fail(STATUS_BUSY,
+			    "%s: it is a PF with %u VFs, which need its driver",
+			    d->bdf, d->num_vfs);
+	device_used_by(d, used, sizeof(used));
+	if (*used)
+		return fail(STATUS_BUSY,
+			    "%s: in use: %s; end that first", d->bdf, used);
+	return STATUS_OK;
+}
+
+static enum status check_driver(const struct device *d, const char *driver)
+{
+	if (!*driver || strlen(driver) >= NAME_SIZE || *driver == '.' ||
+	    strchr(driver, '/'))
+		return fail(STATUS_USAGE, "\"%s\": not the name of a driver",
+			    driver);
+	if (!strcmp(driver, OUR_DRIVER) && d->kind != KIND_VF &&
+	    d->kind != KIND_VMD)
+		return fail(STATUS_UNSUPPORTED,
+			    "%s: neither a VF nor a VMD endpoint: %s does not take it",
+			    d->bdf, driver);
+	if (!sysfs_exists(DRIVERS "/%s", driver))
+		return fail(STATUS_UNSUPPORTED,
+			    "%s: no PCI driver %s is loaded; load it first: modprobe %s",
+			    d->bdf, driver, driver);
+	return STATUS_OK;
+}
+
+static enum status report(const struct request *req, const struct device *before,
+			  const char *note)
+{
+	struct json_object *o;
+	struct device now;
+	bool changed;
+
+	device_load(&now, before->bdf);
+	changed = strcmp(now.driver, before->driver) ||
+		  strcmp(now.override, before->override);
+	if (req->json) {
+		o = json_object_new_object();
+		json_set_number(o, "version", 1);
+		json_set_text(o, "address", now.bdf);
+		json_set_text(o, "driver", now.driver);
+		json_set_text(o, "driver_override", now.override);
+		json_set_text(o, "previous_driver", before->driver);
+		json_set_bool(o, "changed", changed);
+		json_print(o);
+		return STATUS_OK;
+	}
+	printf("%s: driver %s", now.bdf, *now.driver ? now.driver : "none");
+	if (strcmp(now.driver, before->driver))
+		printf(" (before: %s)", *before->driver ? before->driver : "none");
+	printf("%s%s\n", *note ? "; " : "", note);
+	return STATUS_OK;
+}
+
+enum status cmd_bind(const struct request *req)
+{
+	const char *driver = req->driver ?: OUR_DRIVER;
+	enum status status;
+	struct device d;
+	int err;
+
+	status = device_find(&d, req->device);
+	if (status == STATUS_OK)
+		status = check_driver(&d, driver);
+	if (status != STATUS_OK)
+		return status;
+	if (!strcmp(d.driver, driver) && !strcmp(d.override, driver))
+		return report(req, &d, "nothing to do");
+
+	/* Its driver stays where only the override is missing. */
+	if (strcmp(d.driver, driver)) {
+		status = check_movable(&d);
+		if (status != STATUS_OK)
+			return status;
+	}
+	err = set_override(d.bdf, driver);
+	if (err)
+		return roll_back(&d, "cannot write its driver_override", err);
+	if (!strcmp(d.driver, driver))
+		return report(req, &d, "");
+	err = detach(&d);
+	if (err)
+		return roll_back(&d, "its old driver does not let it go", err);
+	err = attach(d.bdf, driver);
+	if (err)
+		return roll_back(&d, "the driver did not take it", err);
+	return report(req, &d, "");
+}
+
+/* Why a device that was given back has no driver */
+static const char *why_none(const struct device *d)
+{
+	char autoprobe[8];
+
+	if (*d->pf && !sysfs_read(autoprobe, sizeof(autoprobe),
+				  DEVICES "/%s/sriov_drivers_autoprobe", d->pf) &&
+	    *autoprobe == '0')
+		return "its PF has sriov_drivers_autoprobe=0";
+	return "no driver that is loaded takes it";
+}
+
+enum status cmd_unbind(const struct request *req)
+{
+	char now[NAME_SIZE];
+	enum status status;
+	struct device d;
+	int err;
+
+	status = device_find(&d, req->device);
+	if (status != STATUS_OK)
+		return status;
+	if (!*d.override && strcmp(d.driver, OUR_DRIVER) &&
+	    !(req->no_driver && *d.driver))
+		return report(req, &d, "nothing to do");
+	status = check_movable(&d);
+	if (status != STATUS_OK)
+		return status;
+
+	err = set_override(d.bdf, "");
+	if (err)
+		return roll_back(&d, "cannot clear its driver_override", err);
+	err = detach(&d);
+	if (err)
+		return roll_back(&d, "its driver does not let it go", err);
+	if (req->no_driver)
+		return report(req, &d, "");
+	err = sysfs_write(d.bdf, "/sys/bus/pci/drivers_probe");
+	if (err)
+		return roll_back(&d, "cannot probe for its default driver", err);
+	read_driver(d.bdf, now);
+	return report(req, &d, *now ? "" : why_none(&d));
+}
