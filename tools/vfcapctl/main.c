@@ -66,6 +66,9 @@ static const struct command {
 	}, {
 		"unbind", "BDF", "give a device back to its default driver",
 		OPT_NO_DRIVER | OPT_JSON | OPT_HELP, cmd_unbind,
+	}, {
+		"doctor", "BDF", "find out why a capability is not shown",
+		OPT_CAP | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
 	},
 };
 

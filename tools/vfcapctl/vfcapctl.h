@@ -56,6 +56,7 @@ enum status cmd_list(const struct request *req);
 enum status cmd_show(const struct request *req);
 enum status cmd_bind(const struct request *req);
 enum status cmd_unbind(const struct request *req);
+enum status cmd_doctor(const struct request *req);
 
 /* output.c: messages, tables, JSON */
 
@@ -232,5 +233,15 @@ void view_load(struct view *v, const struct device *d, bool may_open);
 const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 			 const struct device *d);
 struct json_object *view_json(const struct view *v, const struct device *d);
+
+/* module.c: whether the module that runs is the one that is installed */
+
+enum module_state {
+	MODULE_NOT_LOADED, MODULE_NOT_INSTALLED, MODULE_SAME, MODULE_DIFFERS,
+	MODULE_UNKNOWN
+};
+
+/* @path, of PATH_MAX bytes: the installed one, "" if there is none */
+enum module_state module_compare(const char *name, char *path);
 
 #endif

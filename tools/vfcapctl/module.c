@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl: whether the module that runs is the one that is installed
+ *
+ * They are compared by their build IDs. libkmod knows where a module lies, libdw
+ * reads it however it is compressed.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <elfutils/libdwelf.h>
+#include <libkmod.h>
+
+#include "vfcapctl.h"
+
+#define BUILD_ID_SIZE	64
+
+static void find_installed(const char *name, char *path)
+{
+	struct kmod_module *module;
+	struct kmod_ctx *ctx;
+	const char *found;
+
+	*path = 0;
+	ctx = kmod_new(NULL, NULL);
+	if (!ctx)
+		return;
+	if (!kmod_module_new_from_name(ctx, name, &module)) {
+		found = kmod_module_get_path(module);
+		if (found)
+			snprintf(path, PATH_MAX, "%s", found);
+		kmod_module_unref(module);
+	}
+	kmod_unref(ctx);
+}
+
+/* Each returns how long the ID is, 0 when it cannot be read. */
+static size_t installed_id(const char *path, uint8_t *id)
+{
+	const void *found;
+	ssize_t len = 0;
+	Elf *elf;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	elf_version(EV_CURRENT);
+	elf = dwelf_elf_begin(fd);
+	if (elf)
+		len = dwelf_elf_gnu_build_id(elf, &found);
+	if (len > 0 && len <= BUILD_ID_SIZE)
+		memcpy(id, found, len);
+	elf_end(elf);
+	close(fd);
+	return len > 0 && len <= BUILD_ID_SIZE ? len : 0;
+}
+
+static size_t running_id(const char *name, uint8_t *id)
+{
+	struct {
+		Elf64_Nhdr header;
+		char owner[4];		/* "GNU" */
+		uint8_t id[BUILD_ID_SIZE];
+	} note = {};
+	char path[PATH_MAX];
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/notes/.note.gnu.build-id",
+		 name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	size = fread(&note, 1, sizeof(note), f);
+	fclose(f);
+	if (note.header.n_type != NT_GNU_BUILD_ID ||
+	    note.header.n_namesz != sizeof(note.owner) ||
+	    note.header.n_descsz > BUILD_ID_SIZE ||
+	    size < offsetof(typeof(note), id) + note.header.n_descsz)
+		return 0;
+	memcpy(id, note.id, note.header.n_descsz);
+	return note.header.n_descsz;
+}
+
+enum module_state module_compare(const char *name, char *path)
+{
+	uint8_t installed[BUILD_ID_SIZE], running[BUILD_ID_SIZE];
+	size_t len;
+
+	find_installed(name, path);
+	if (!sysfs_exists("/sys/module/%s", name))
+		return MODULE_NOT_LOADED;
+	if (!*path)
+		return MODULE_NOT_INSTALLED;
+
+	len = running_id(name, running);
+	if (!len || installed_id(path, installed) != len)
+		return MODULE_UNKNOWN;
+	return memcmp(installed, running, len) ? MODULE_DIFFERS : MODULE_SAME;
+}
