@@ -12,7 +12,9 @@ OUT = build/$(shell cat $(RELEASE_FILE) 2>/dev/null)
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m CONFIG_SAMPLE_VFCAP_PF=m
 
-.PHONY: modules modules_install demo check lint clean help
+TOOLS := tools/vfcapctl
+
+.PHONY: modules modules_install tools tools_install demo check lint clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -28,6 +30,12 @@ links:
 	@mkdir -p $(OUT)/tools/testing
 	@cp -rsf $(addprefix $(CURDIR)/,Kbuild drivers include samples) $(OUT)/
 	@cp -rsf $(CURDIR)/tools/testing/fixture $(OUT)/tools/testing/
+
+tools:
+	+$(MAKE) -C $(TOOLS)
+
+tools_install:
+	+$(MAKE) -C $(TOOLS) install
 
 demo:
 	@$(LAB)/demo
@@ -45,6 +53,9 @@ help:
 	@echo 'make                  build the modules and the sample PF driver for KDIR'
 	@echo '                      (default: the running kernel)'
 	@echo 'make modules_install  install them; run as root'
+	@echo 'make tools            build vfcapctl; takes libpci, json-c, libkmod and libdw'
+	@echo 'make tools_install    install it below PREFIX (default: /usr/local), with its'
+	@echo '                      man page and its completion for bash; run as root'
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
