@@ -8,8 +8,8 @@ OUT := $(TOP)/build/$(RELEASE)
 # The modules that take a kernel to a root over 9p, where they are not built in
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
-.PHONY: all modules selftests
-all: modules selftests $(OUT)/initramfs.cpio $(TOP)/build/guest.cpio
+.PHONY: all modules selftests tools
+all: modules selftests tools $(OUT)/initramfs.cpio $(TOP)/build/guest.cpio
 
 modules:
 	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m modules
@@ -23,6 +23,9 @@ selftests:
 	cp -rsf $(TOP)/tools/testing/selftests/vfcap $(OUT)/selftests/
 	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap \
 		top_srcdir=/cache/linux KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
+
+tools:
+	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl
 
 $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symvers
 	rm -rf $(OUT)/initramfs
