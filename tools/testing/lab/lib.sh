@@ -163,16 +163,20 @@ select_kernel()		# NAME
 	KERNEL_OUT=build/$KERNEL_RELEASE
 }
 
-# Build the modules, the fixture and the tests for the selected kernel, and the
-# initramfs that takes it to its root.
+# Build the modules, the fixture and the tests for the selected kernel, the
+# initramfs that takes it to its root, and the nested guest's.
 build_kernel_modules()
 {
+	local make=(make -s -C /vfcap/tools/testing/lab -f vm.mk)
+
 	mkdir -p "$TOP_DIR/build"
 	exec 8> "$TOP_DIR/build/lock"
 	flock 8
-	if ! in_root_with_modules make -s -C /vfcap/tools/testing/lab \
-		-f vm.mk KDIR="$KERNEL_BUILD" RELEASE="$KERNEL_RELEASE" \
-		> "$TOP_DIR/build/build.log" 2>&1 < /dev/null; then
+	if ! {
+		in_root "${make[@]}" guest &&
+		in_root_with_modules "${make[@]}" KDIR="$KERNEL_BUILD" \
+			RELEASE="$KERNEL_RELEASE"
+	} > "$TOP_DIR/build/build.log" 2>&1 < /dev/null; then
 		cat "$TOP_DIR/build/build.log" >&2
 		die "building for kernel $KERNEL_RELEASE failed"
 	fi

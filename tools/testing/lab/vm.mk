@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What a VM needs of the checkout, built inside the lab's root for one kernel:
-# make -f vm.mk KDIR=... RELEASE=...
+# make -f vm.mk KDIR=... RELEASE=..., and of the nested guest: make -f vm.mk guest
 TOP := /vfcap
 OUT := $(TOP)/build/$(RELEASE)
 
@@ -9,7 +9,7 @@ OUT := $(TOP)/build/$(RELEASE)
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
 .PHONY: all modules selftests tools
-all: modules selftests tools $(OUT)/initramfs.cpio $(TOP)/build/guest.cpio
+all: modules selftests tools $(OUT)/initramfs.cpio
 
 modules:
 	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m modules
@@ -27,34 +27,50 @@ selftests:
 tools:
 	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl
 
-$(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symvers
-	rm -rf $(OUT)/initramfs
-	mkdir -p $(OUT)/initramfs/bin $(OUT)/initramfs/modules
-	cp /bin/busybox $(OUT)/initramfs/bin/
-	cp $< $(OUT)/initramfs/init
-	: > $(OUT)/initramfs/modules/order
-	for module in $(BOOT_MODULES); do \
-		modprobe -S $(RELEASE) -a -D $$module; \
+# $(call copy_modules,RELEASE,FOLDER,MODULE...): modules and what they need, and
+# in which order to load them
+define copy_modules
+	mkdir -p $(2)
+	: > $(2)/order
+	for module in $(3); do \
+		modprobe -S $(1) -a -D $$module; \
 	done | awk '$$1 == "insmod" && !seen[$$2]++ { print $$2 }' | \
 	while read -r path; do \
 		name=$$(basename $$path); name=$${name%%.ko*}.ko; \
 		case $$path in \
-		*.xz) xz -dc $$path > $(OUT)/initramfs/modules/$$name ;; \
-		*) cp $$path $(OUT)/initramfs/modules/$$name ;; \
+		*.xz) xz -dc $$path > $(2)/$$name ;; \
+		*) cp $$path $(2)/$$name ;; \
 		esac; \
-		echo $$name >> $(OUT)/initramfs/modules/order; \
+		echo $$name >> $(2)/order; \
 	done
+endef
+
+$(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symvers
+	rm -rf $(OUT)/initramfs
+	mkdir -p $(OUT)/initramfs/bin
+	cp /bin/busybox $(OUT)/initramfs/bin/
+	cp $< $(OUT)/initramfs/init
+	$(call copy_modules,$(RELEASE),$(OUT)/initramfs/modules,$(BOOT_MODULES))
 	cd $(OUT)/initramfs && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@
 
-# The nested guest's root: what a look at its PCI devices takes
-$(TOP)/build/guest.cpio: $(TOP)/tools/testing/lab/guest-init
-	rm -rf $(TOP)/build/guest
-	mkdir -p $(TOP)/build/guest/bin $(TOP)/build/guest/usr/share/misc
-	cp /bin/busybox /usr/bin/lspci /usr/bin/setpci $(TOP)/build/guest/bin/
-	cp /usr/share/misc/pci.ids $(TOP)/build/guest/usr/share/misc/
-	ldd /usr/bin/lspci | grep -o '/[^ ]*' | \
-		xargs cp --parents -Lt $(TOP)/build/guest
-	cp $< $(TOP)/build/guest/init
-	cd $(TOP)/build/guest && find . | cpio -o -H newc --quiet > $@.part
+# The nested guest's root: what a look at its PCI devices takes, and the driver
+# of the one that Debian's kernel has no driver built in for. To be made where
+# the stock kernels' modules are in their place.
+GUEST := $(TOP)/build/guest
+GUEST_RELEASE = $(shell readlink /usr/lib/modules/debian-7.2)
+
+.PHONY: guest
+guest: $(GUEST).cpio
+
+$(GUEST).cpio: $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd vm.mk)
+	rm -rf $(GUEST)
+	mkdir -p $(GUEST)/bin $(GUEST)/usr/share/misc
+	cp /bin/busybox /usr/bin/lspci /usr/bin/setpci $(GUEST)/bin/
+	cp /usr/share/misc/pci.ids $(GUEST)/usr/share/misc/
+	ldd /usr/bin/lspci | grep -o '/[^ ]*' | xargs cp --parents -Lt $(GUEST)
+	cp $< $(GUEST)/init
+	cp $(TOP)/tools/testing/lab/guest-vmd $(GUEST)/
+	$(call copy_modules,$(GUEST_RELEASE),$(GUEST)/modules,vmd)
+	cd $(GUEST) && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@
