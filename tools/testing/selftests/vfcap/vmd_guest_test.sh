@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A guest's vmd driver must assign the host's addresses in the domain behind a
+# VMD that is passed to it: those are what the hardware there decodes. The VMD is
+# the fixture's, whose domain is in memory; what the guest wrote is read there,
+# on the host's side. One guest, with Debian's own kernel, has one VMD after the
+# other plugged in.
+
+debugfs=/sys/kernel/debug/vfcap-mock-vmd
+work=$(mktemp -d)
+tests=0 failed=0 skipped=0 guest=""
+trap 'stop_guest; rm -rf "$work"' EXIT
+
+result()		# NAME
+{
+	local status=$?
+	tests=$((tests + 1))
+	if [ $status = 0 ]; then
+		echo "ok $tests $1"
+	else
+		echo "not ok $tests $1"
+		failed=$((failed + 1))
+	fi
+}
+
+skip()			# NAME WHY
+{
+	tests=$((tests + 1))
+	skipped=$((skipped + 1))
+	echo "ok $tests $1 # SKIP $2"
+}
+
+guest_runs()
+{
+	[ "$guest" ] && kill -0 "$guest" 2> /dev/null
+}
+
+# What the guest printed since "mark"
+mark()
+{
+	marked=$(wc -l < "$work/console")
+	: > "$work/qemu"
+}
+
+printed()
+{
+	tail -n "+$((marked + 1))" "$work/console" | tr -d '\r'
+}
+
+wait_for()		# LINE SECONDS
+{
+	local end=$((SECONDS + $2))
+
+	until printed | grep -q "^$1"; do
+		if ! guest_runs || [ $SECONDS -ge $end ] ||
+		   grep -q '^Error' "$work/qemu"; then
+			printed | sed 's/^/# /'
+			sed 's/^/# QEMU: /' "$work/qemu"
+			echo "# the guest did not print: $1"
+			guest_runs || {
+				wait "$guest"
+				echo "# QEMU ended with status $?"
+			}
+			return 1
+		fi
+		sleep 0.5
+	done
+}
+
+stop_guest()
+{
+	! guest_runs || kill "$guest"
+	[ -z "$guest" ] || wait "$guest" 2> /dev/null
+	guest=""
+	exec 3>&-
+}
+
+launch_guest()		# ACCEL
+{
+	local qemu
+
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	qemu=(qemu-system-x86_64 -M q35 -accel "$1" -cpu max -m 512 -nodefaults
+		-display none -no-reboot -monitor stdio
+		-serial "file:$work/console"
+		-kernel /boot/debian-7.2 -initrd /vfcap/build/guest.cpio
+		-append "console=ttyS0 quiet rdinit=/guest-vmd VMD_ID=fffe"
+		-device pcie-root-port,id=port1,mem-reserve=64M)
+	# shellcheck disable=SC2054
+	[ ! -e /dev/iommu ] || qemu+=(-object iommufd,id=iommufd0)
+	echo "# ${qemu[*]}"
+
+	rm -f "$work/monitor"
+	mkfifo "$work/monitor"
+	: > "$work/console"
+	mark
+	"${qemu[@]}" < "$work/monitor" >> "$work/qemu" 2>&1 &
+	guest=$!
+	exec 3> "$work/monitor"
+	wait_for "guest: Linux .*ready" 200
+}
+
+# A /dev/kvm that is there may still not work; and a guest on SVM that is itself
+# emulated has, rarely, ended in the middle of its output.
+start_guest()
+{
+	local accel
+
+	for accel in kvm kvm tcg; do
+		stop_guest
+		! launch_guest $accel || return 0
+	done
+	return 1
+}
+
+# Let there be a VMD, and DRIVER have it. Sets "device", and "host": what MEMBAR1
+# and MEMBAR2 are for the host.
+make_vmd()		# DRIVER VMD
+{
+	echo "$2" > $debugfs/device || return
+	device=$(cat $debugfs/device)
+	host=$(awk 'NR == 3 || NR == 5 { print $1, $2 }' \
+		"/sys/bus/pci/devices/$device/resource")
+	echo "$1" > "/sys/bus/pci/devices/$device/driver_override"
+	echo "$device" > /sys/bus/pci/drivers_probe
+	[ -e "/sys/bus/pci/drivers/$1/$device" ] || {
+		echo "# $1 does not take it"
+		return 1
+	}
+}
+
+plug()			# OPTIONS
+{
+	mark
+	echo "device_add vfio-pci,host=$device,id=vmd,bus=port1$1" >&3
+	wait_for "guest: end" 100
+}
+
+# A guest that does not let go of it is of no use for the next.
+unplug()
+{
+	mark
+	echo "device_del vmd" >&3
+	wait_for "guest: unplugged" 60 || stop_guest
+}
+
+# Have the guest look at a VMD. Sets "seen", what it printed of that, and leaves
+# what it wrote. If it ended meanwhile, another is asked.
+run()			# DRIVER VMD OPTIONS
+{
+	local status=1
+
+	for _ in 1 2; do
+		make_vmd "$1" "$2" || break
+		guest_runs || start_guest || break
+		! plug "$3" || status=0
+		seen=$(printed)
+		dd if=$debugfs/memory of="$work/cfgbar" bs=1M count=3 status=none
+		! guest_runs || break
+	done
+	! guest_runs || unplug
+	echo none > $debugfs/device
+	return $status
+}
+
+dword()			# OFFSET
+{
+	echo $((0x$(od -A n -t x4 -j "$1" -N 4 "$work/cfgbar" | tr -d ' ')))
+}
+
+# The addresses of a port's windows that are open, and of the endpoint below
+addresses()		# PORT
+{
+	local port=$(($1 << 15)) rom=$((($1 + 1) << 20 | 0x30)) value at
+
+	for at in 0x20 0x24; do
+		value=$(dword $((port + at)))
+		[ $((value & 0xfff0)) -gt $((value >> 16 & 0xfff0)) ] ||
+			echo $(((value & 0xfff0) << 16)) \
+				$(((value & 0xfff00000) | 0xfffff))
+	done
+	value=$(($(dword $rom) & 0xfffff800))
+	echo $value $((value | 0x7ff))
+}
+
+# Whether there are a window and an endpoint, and all within what RANGES has a
+# line of for this port.
+port_within()		# PORT RANGES
+{
+	local start end from to lines=0
+
+	read -r start end <<< "$(sed -n "$(($1 + 1))p" <<< "$2")"
+	while read -r from to; do
+		printf '# port %d: %x..%x\n' "$1" "$from" "$to"
+		[ $((from)) -ge $((start)) ] && [ $((to)) -le $((end)) ] || return
+		lines=$((lines + 1))
+	done < <(addresses "$1")
+	[ $lines -ge 2 ]
+}
+
+# RANGES are those of MEMBAR1, which has room for the first port, and MEMBAR2.
+within()		# RANGES
+{
+	port_within 0 "$1" && port_within 1 "$1"
+}
+
+guest_ranges()
+{
+	sed -n 's/^guest: MEMBAR. is //p' <<< "$seen"
+}
+
+# The guest enumerated the domain, and has other addresses than the host: else
+# nothing could be told from those it wrote.
+enumerated()
+{
+	local line
+
+	for line in 'Bound to PCI domain 10000' '^10000:00:00.0 0604' \
+		'^10000:00:01.0 0604' '^10000:01:00.0 0108' \
+		'^10000:02:00.0 0108'; do
+		grep -q "$line" <<< "$seen" || {
+			echo "# ${seen//$'\n'/$'\n'# }"
+			echo "# the guest has no: $line"
+			return 1
+		}
+	done
+	[ "$(guest_ranges | wc -l)" = 2 ] &&
+		! grep -qxF "$host" <<< "$(guest_ranges)"
+}
+
+test_guest()		# NAME VMD [OPTIONS]
+{
+	run vfcap-vfio-pci "$2" "$3" && enumerated && within "$host"
+	result "$1"
+}
+
+echo "TAP version 13"
+if [ ! -e $debugfs ]; then
+	echo "1..0 # SKIP needs the lab's VM: vfcap-mock-vmd"
+	exit 4
+fi
+echo "1..7"
+modprobe vfio-pci
+modprobe kvm-amd 2> /dev/null || modprobe kvm-intel 2> /dev/null
+
+test_guest "201D, with QEMU's own capability" 201d
+test_guest "201D, where QEMU has none" 201d ,x-pci-device-id=0xfffe
+test_guest "A77F" a77f
+test_guest "28C0" 28c0
+test_guest "28C0, where the hardware has the registers" "28c0 native"
+if [ -e /dev/iommu ]; then
+	test_guest "A77F, through iommufd" a77f ,iommufd=iommufd0
+else
+	skip "A77F, through iommufd" "the kernel has no iommufd"
+fi
+# That the tests above can fail:
+run vfio-pci a77f && enumerated && within "$(guest_ranges)"
+result "A77F with vfio-pci gets the guest's addresses"
+
+echo "# Totals: pass:$((tests - failed - skipped)) fail:$failed xfail:0 xpass:0 skip:$skipped error:0"
+exit $((failed > 0))
