@@ -88,7 +88,8 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 
 	done = vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
 	if (done > 0)
-		ret = vfcap_shadow_config_read(vf, buf, done, offset);
+		ret = vfcap_shadow_config_read(vf, buf, done, offset) ?:
+		      vfcap_ims_config_read(vf, buf, done, offset);
 	return ret ?: done;
 }
 

@@ -123,6 +123,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 
 	vf->af_pos = pci_find_capability(core->pdev, PCI_CAP_ID_AF);
 	vfcap_shadow_open(vf);
+	vfcap_ims_open(vf);
 	/* Core holds a reference now, which its user may give back. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);

@@ -169,6 +169,8 @@ struct vfcap_choice {
  * @low_power: the user let the VF go to low power, and has not had it return
  * @af_pos: offset of the VF's Advanced Features capability, or 0
  * @shadow: whether the native shadow registers are emulated in this session
+ * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
+ *	this session, or 0
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
  * @choice: what the user chose for each capability, in this session
@@ -200,6 +202,7 @@ struct vfcap_device {
 	bool low_power;
 	u8 af_pos;
 	bool shadow;
+	u16 ims_pos;
 	struct xarray pasids;
 	unsigned int nr_pasids;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
@@ -391,5 +394,10 @@ int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
 int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg);
 int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		      struct vfio_info_cap *caps);
+
+/* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
+void vfcap_ims_open(struct vfcap_device *vf);
+int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, unsigned int offset);
 
 #endif /* VFCAP_H */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupt Message Storage (IMS), as the Intel SIOV DVSEC tells of it
+ *
+ * A guest that writes interrupt messages into storage of the device bypasses the
+ * VMM, which traps and translates those that it writes into MSI and MSI-X
+ * registers. So guests do not learn that the device supports it: that bit reads
+ * as 0. All else of the DVSEC is the hardware's.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/uaccess.h>
+
+#include "chain.h"
+
+#define VFCAP_DVSEC_SIOV	5
+
+/* Capabilities of that DVSEC, from its first byte on */
+#define VFCAP_SIOV_CAP		0x14
+#define VFCAP_SIOV_CAP_IMS	BIT(0)
+
+static bool vfcap_ims_show;
+
+static const char * const vfcap_ims_modes[] = { "hide", "show" };
+
+static int vfcap_ims_set(const char *val, const struct kernel_param *kp)
+{
+	int ret = sysfs_match_string(vfcap_ims_modes, val);
+
+	if (ret < 0) {
+		pr_err("%s: parameter %s: \"%s\" is none of hide, show\n",
+		       KBUILD_MODNAME, kp->name, val);
+		return ret;
+	}
+	WRITE_ONCE(vfcap_ims_show, ret);
+	return 0;
+}
+
+static int vfcap_ims_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", vfcap_ims_modes[vfcap_ims_show]);
+}
+
+static const struct kernel_param_ops vfcap_ims_ops = {
+	.set = vfcap_ims_set,
+	.get = vfcap_ims_get,
+};
+
+module_param_cb(ims, &vfcap_ims_ops, NULL, 0644);
+MODULE_PARM_DESC(ims, "What guests see of IMS support in the Intel SIOV DVSEC: hide (default): none, show: what the device has");
+
+/**
+ * vfcap_ims_open - find what is to be hidden in this session
+ * @vf: the device
+ *
+ * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
+ * can reach the device.
+ */
+void vfcap_ims_open(struct vfcap_device *vf)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	u32 header, cap;
+	u16 pos;
+
+	vf->ims_pos = 0;
+	if (READ_ONCE(vfcap_ims_show))
+		return;
+
+	pos = pci_find_dvsec_capability(pdev, PCI_VENDOR_ID_INTEL,
+					VFCAP_DVSEC_SIOV);
+	if (!pos)
+		return;
+	pci_read_config_dword(pdev, pos + PCI_DVSEC_HEADER1, &header);
+	if (PCI_DVSEC_HEADER1_LEN(header) <= VFCAP_SIOV_CAP)
+		return;
+	vf->ims_pos = pos + VFCAP_SIOV_CAP;
+	pci_read_config_dword(pdev, vf->ims_pos, &cap);
+	if (cap & VFCAP_SIOV_CAP_IMS)
+		pci_info(pdev, "IMS support hidden in the SIOV DVSEC at %#x\n",
+			 pos);
+}
+
+/**
+ * vfcap_ims_config_read - correct what core has read of the DVSEC
+ * @vf: the device
+ * @buf: the bytes
+ * @count: how many
+ * @offset: in config space, of the first one
+ *
+ * Its bytes are not marked as virtual, for core then takes those behind them for
+ * the header of a capability.
+ *
+ * Context: Process context.
+ * Return: 0 or -EFAULT.
+ */
+int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, unsigned int offset)
+{
+	u8 __user *byte = (u8 __user *)buf + (vf->ims_pos - offset);
+	u8 val;
+
+	if (!vf->ims_pos || !vfcap_overlaps(offset, count, vf->ims_pos, 1))
+		return 0;
+	/* A capability of ours may have been put over it. */
+	if (vf->core.pci_config_map[vf->ims_pos] == VFCAP_MAP_VIRTUAL)
+		return 0;
+	if (get_user(val, byte))
+		return -EFAULT;
+	return put_user(val & ~VFCAP_SIOV_CAP_IMS, byte);
+}
