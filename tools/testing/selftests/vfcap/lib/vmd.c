@@ -57,6 +57,11 @@ int vmd_move(void)
 	return host_write(MOCK "move", "1");
 }
 
+int vmd_unmap(void)
+{
+	return host_write(MOCK "mapped", "0");
+}
+
 static int vmd_resource(unsigned int bar, uint64_t *start, uint64_t *end)
 {
 	unsigned long long first = 0, last = 0;

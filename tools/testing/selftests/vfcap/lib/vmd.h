@@ -42,6 +42,9 @@ int vmd_move(void);
 uint64_t vmd_bar(unsigned int bar);
 uint64_t vmd_bar_size(unsigned int bar);
 
+/* Have nobody but drivers map its memory in the kernel, until it is made anew */
+int vmd_unmap(void);
+
 /* Memory of a BAR, past the driver */
 int vmd_memory_read(unsigned int bar, uint64_t offset, void *buf, size_t size);
 int vmd_memory_write(unsigned int bar, uint64_t offset, const void *buf,
