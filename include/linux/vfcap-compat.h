@@ -51,7 +51,7 @@ static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
 
 /*
  * Region info was an ioctl like others: a driver that adds to what core tells of
- * a BAR must tell all of it.
+ * a BAR must tell all of it. So with regions of the driver's own, from an index on.
  */
 typedef int (*vfcap_region_info_fn)(struct vfio_device *vdev,
 				    struct vfio_region_info *info,
@@ -62,7 +62,7 @@ typedef int (*vfcap_region_info_fn)(struct vfio_device *vdev,
 	.get_region_info_caps	= vfcap_region_info,
 static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
 				    unsigned long arg,
-				    vfcap_region_info_fn fill)
+				    vfcap_region_info_fn fill, u32 own)
 {
 	return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
@@ -125,7 +125,7 @@ static inline long vfcap_ioctl_bar_info(struct vfio_device *vdev,
 
 static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
 				    unsigned long arg,
-				    vfcap_region_info_fn fill)
+				    vfcap_region_info_fn fill, u32 own)
 {
 	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
 	void __user *uarg = (void __user *)arg;
@@ -135,11 +135,22 @@ static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 	if (copy_from_user(&info, uarg, minsz))
 		return -EFAULT;
-	if (info.argsz < minsz || info.index > VFIO_PCI_BAR5_REGION_INDEX)
+	if (info.argsz < minsz ||
+	    (info.index > VFIO_PCI_BAR5_REGION_INDEX && info.index < own))
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 	return vfcap_ioctl_bar_info(vdev, &info, uarg, fill);
 }
 #endif
+
+/* Core maps BARs when the device is opened; it did so when one was first used. */
+static inline int vfcap_core_map_bar(struct vfio_pci_core_device *core, int bar)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	return PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(core, bar));
+#else
+	return vfio_pci_core_setup_barmap(core, bar);
+#endif
+}
 
 /* Whether core exports BARs as dma-bufs, if the driver lets it */
 #define VFCAP_DMABUF	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))

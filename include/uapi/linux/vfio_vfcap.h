@@ -263,4 +263,52 @@ struct vfcap_feature_lost_eventfd {
 	__u32 reserved;
 };
 
+#define VFCAP_FEATURE_WRITE_COMBINE	0xff04
+
+/**
+ * struct vfcap_feature_write_combine - data of VFCAP_FEATURE_WRITE_COMBINE
+ * @region_index: GET: the BAR, VFIO_PCI_BAR0_REGION_INDEX and so on
+ * @alias_index: GET: out: index of the alias region; SET: the one to remove
+ * @offset: GET: offset in the BAR in bytes, a multiple of the page size
+ * @size: GET: how many bytes, a multiple of the page size
+ * @flags: must be zero
+ * @reserved: must be zero
+ *
+ * Upon VFIO_DEVICE_FEATURE_GET: create an alias region over pages of a BAR. It can
+ * be mapped with mmap() only, in whole or in part, and writes through such a mapping
+ * are combined by the CPU: they may be delayed, merged and reordered. With
+ * VFIO_DEVICE_GET_REGION_INFO the alias has a size, an offset for mmap() and the
+ * flag VFIO_REGION_INFO_FLAG_MMAP. As all mappings of a BAR, those of an alias give
+ * SIGBUS while the device's memory is disabled, or the device sleeps.
+ *
+ * As long as there is the alias its pages are mapped through it, and not through the
+ * BAR's own region: mmap() of that gives EBUSY if one of them is in it. The rest of
+ * the BAR stays as it is. read() and write() of the BAR's region work as ever, in these
+ * pages too. VFIO_DEVICE_IOEVENTFD gives EBUSY while the device has an alias.
+ *
+ * Upon VFIO_DEVICE_FEATURE_SET: remove an alias region. Mappings of it that are
+ * left give SIGBUS. What closes the device removes all. @region_index, @offset and
+ * @size do not matter.
+ *
+ * Return: 0, or -1 with errno
+ *
+ * GET: EINVAL: the region is no BAR that can be mapped; the pages are not whole, not
+ * in the BAR, or there are none; they cannot be mapped. EEXIST: another alias has some
+ * of them. EBUSY: some of them are mapped (by a mapping that is left of a removed
+ * alias, too), or the device has an ioeventfd. ENOSPC: there are 16 aliases.
+ * EOPNOTSUPP: they cannot be write combining, for a reason that the kernel's log has:
+ * the MSI-X table is in the BAR, the platform has no such memory type, or the kernel
+ * has the pages mapped otherwise. EINTR: killed while waiting for another access.
+ *
+ * SET: ENOENT: there is no such alias. EINTR: as above.
+ */
+struct vfcap_feature_write_combine {
+	__u32 region_index;
+	__u32 alias_index;
+	__u64 offset;
+	__u64 size;
+	__u32 flags;
+	__u32 reserved;
+};
+
 #endif /* _UAPI_LINUX_VFIO_VFCAP_H */

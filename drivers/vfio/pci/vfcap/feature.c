@@ -56,6 +56,8 @@ int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 		return vfcap_feature_state(vf, flags, arg, argsz);
 	case VFCAP_FEATURE_LOST_EVENTFD:
 		return vfcap_feature_lost_eventfd(vf, flags, arg, argsz);
+	case VFCAP_FEATURE_WRITE_COMBINE:
+		return vfcap_feature_write_combine(vf, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:

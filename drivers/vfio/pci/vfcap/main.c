@@ -75,6 +75,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);
+	vfcap_wc_init(vf);
 
 	return vfio_pci_core_init_dev(vdev);
 }
@@ -124,6 +125,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	vf->af_pos = pci_find_capability(core->pdev, PCI_CAP_ID_AF);
 	vfcap_shadow_open(vf);
 	vfcap_ims_open(vf);
+	vfcap_wc_open(vf);
 	/* Core holds a reference now, which its user may give back. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
@@ -137,6 +139,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	vfcap_keep_awake(vf->core.pdev);
 	vfcap_emul_close(vf);
 	vfcap_set_lost_eventfd(vf, NULL);
+	vfcap_wc_close(vf);
 	vfio_pci_core_close_device(vdev);
 	pci_vfcap_vf_close(vf->shared);
 }
@@ -150,7 +153,7 @@ static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 	case VFCAP_VMD_MEMBAR2:
 		return vfcap_shadow_rw(to_vfcap(vdev), buf, count, ppos, false);
 	default:
-		return vfio_pci_core_read(vdev, buf, count, ppos);
+		return vfcap_bar_rw(to_vfcap(vdev), buf, count, ppos, false);
 	}
 }
 
@@ -164,31 +167,29 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 		return vfcap_shadow_rw(to_vfcap(vdev), (char __user *)buf,
 				       count, ppos, true);
 	default:
-		return vfio_pci_core_write(vdev, buf, count, ppos);
+		return vfcap_bar_rw(to_vfcap(vdev), (char __user *)buf, count,
+				    ppos, true);
 	}
 }
 
 static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
-	return vfcap_shadow_mmap(to_vfcap(vdev), vma);
+	return vfcap_wc_mmap(to_vfcap(vdev), vma);
 }
 
 static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
 			unsigned long arg)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
-	int ret;
 
 	switch (cmd) {
 	case VFIO_DEVICE_RESET:
 		return vfcap_ioctl_reset(vf);
 	case VFIO_DEVICE_IOEVENTFD:
-		ret = vfcap_shadow_ioeventfd(vf, (void __user *)arg);
-		if (ret)
-			return ret;
-		fallthrough;
+		return vfcap_ioctl_ioeventfd(vf, arg);
 	default:
-		return vfcap_core_ioctl(vdev, cmd, arg, vfcap_region_info);
+		return vfcap_core_ioctl(vdev, cmd, arg, vfcap_region_info,
+					VFCAP_ALIAS_FIRST);
 	}
 }
 

@@ -33,6 +33,24 @@ static bool vfcap_traps(struct vfcap_device *vf, unsigned int region)
 	return vf->shadow && region == VFCAP_VMD_MEMBAR2;
 }
 
+/**
+ * vfcap_is_trapped - whether pages of a BAR cannot be mapped
+ * @vf: the device
+ * @region: the BAR
+ * @start: offset in it
+ * @size: of the range
+ *
+ * Context: Any context, while the device is open.
+ * Return: true if one of them cannot.
+ */
+bool vfcap_is_trapped(struct vfcap_device *vf, unsigned int region, u64 start,
+		      u64 size)
+{
+	return vfcap_traps(vf, region) &&
+	       vfcap_overlaps(start, size, VFCAP_TRAPPED_START,
+			      VFCAP_TRAPPED_END - VFCAP_TRAPPED_START);
+}
+
 /* Why they are not emulated, for the log, or NULL */
 static const char *vfcap_shadow_check(struct vfcap_device *vf)
 {
@@ -213,12 +231,8 @@ ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 			      vfcap_shadow_read(vf, buf + done, piece,
 						at - VFCAP_SHADOW_START);
 			ret = ret ?: piece;
-		} else if (write) {
-			ret = vfio_pci_core_write(&vf->core.vdev, buf + done,
-						  piece, &pos);
 		} else {
-			ret = vfio_pci_core_read(&vf->core.vdev, buf + done,
-						 piece, &pos);
+			ret = vfcap_bar_rw(vf, buf + done, piece, &pos, write);
 		}
 		if (ret < 0)
 			return ret;
@@ -243,10 +257,9 @@ int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma)
 {
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 
-	if (vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(offset)) &&
-	    vfcap_overlaps(offset & VFIO_PCI_OFFSET_MASK,
-			   vma->vm_end - vma->vm_start, VFCAP_TRAPPED_START,
-			   VFCAP_TRAPPED_END - VFCAP_TRAPPED_START))
+	if (vfcap_is_trapped(vf, VFIO_PCI_OFFSET_TO_INDEX(offset),
+			     offset & VFIO_PCI_OFFSET_MASK,
+			     vma->vm_end - vma->vm_start))
 		return -EINVAL;
 	return vfio_pci_core_mmap(&vf->core.vdev, vma);
 }
@@ -313,6 +326,8 @@ int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 	struct vfcap_device *vf = to_vfcap(vdev);
 	int ret;
 
+	if (info->index >= VFCAP_ALIAS_FIRST)
+		return vfcap_wc_region_info(vf, info);
 	ret = vfio_pci_ioctl_get_region_info(vdev, info, caps);
 	if (ret || !vfcap_traps(vf, info->index) ||
 	    !(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
@@ -341,10 +356,8 @@ int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,
 	size_t i;
 
 	for (i = 0; i < nr_ranges; i++)
-		if (vfcap_traps(to_vfcap(&core->vdev), region) &&
-		    vfcap_overlaps(ranges[i].offset, ranges[i].length,
-				   VFCAP_TRAPPED_START,
-				   VFCAP_TRAPPED_END - VFCAP_TRAPPED_START))
+		if (vfcap_is_trapped(to_vfcap(&core->vdev), region,
+				     ranges[i].offset, ranges[i].length))
 			return -EINVAL;
 	return vfio_pci_core_get_dmabuf_phys(core, provider, region, phys_vec,
 					     ranges, nr_ranges);

@@ -12,6 +12,8 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "wc.h"
+
 struct eventfd_ctx;
 struct vfcap_device;
 struct vfcap_list;
@@ -171,6 +173,7 @@ struct vfcap_choice {
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
  *	this session, or 0
+ * @wc: which pages of its BARs are write combining
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
  * @choice: what the user chose for each capability, in this session
@@ -203,6 +206,7 @@ struct vfcap_device {
 	u8 af_pos;
 	bool shadow;
 	u16 ims_pos;
+	struct vfcap_wc wc;
 	struct xarray pasids;
 	unsigned int nr_pasids;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
@@ -390,6 +394,8 @@ ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
 				  unsigned int offset);
 ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 			loff_t *ppos, bool write);
+bool vfcap_is_trapped(struct vfcap_device *vf, unsigned int region, u64 start,
+		      u64 size);
 int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
 int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg);
 int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Write combining: alias regions over pages of a BAR
+ *
+ * Nothing about a BAR tells that its pages may be written so, the prefetchable bit
+ * does not either: the user must know the device. What is not asked for stays as
+ * vfio-pci has it.
+ */
+#include <linux/cleanup.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/pci.h>
+#include <linux/pgtable.h>
+#include <linux/uaccess.h>
+#include <linux/vfio_vfcap.h>
+
+#include "vfcap.h"
+
+enum vfcap_wc_refusal {
+	VFCAP_WC_PLATFORM,
+	VFCAP_WC_MSIX,
+	VFCAP_WC_KERNEL
+};
+
+static const char * const vfcap_wc_refusals[] = {
+	[VFCAP_WC_PLATFORM]	= "this CPU, or the kernel for it, has no such memory type",
+	[VFCAP_WC_MSIX]		= "the MSI-X table is in it, which the kernel has mapped uncached",
+	[VFCAP_WC_KERNEL]	= "another mapping, in the kernel or by sysfs, has it uncached",
+};
+
+/* Once in a session, for users are many and may ask again and again */
+static int vfcap_wc_refuse(struct vfcap_device *vf, unsigned int bar,
+			   enum vfcap_wc_refusal refusal)
+{
+	if (!test_and_set_bit(refusal, &vf->wc.refused))
+		pci_info(vf->core.pdev, "BAR %u cannot be write combining: %s\n",
+			 bar, vfcap_wc_refusals[refusal]);
+	return -EOPNOTSUPP;
+}
+
+/* Where there is none, the kernel's names for it stand for uncached. */
+static bool vfcap_has_wc(void)
+{
+	return pgprot_val(pgprot_writecombine(__pgprot(0))) !=
+	       pgprot_val(pgprot_noncached(__pgprot(0)));
+}
+
+/**
+ * vfcap_wc_init - what a device that is probed has
+ * @vf: the device
+ */
+void vfcap_wc_init(struct vfcap_device *vf)
+{
+	size_t i;
+
+	init_rwsem(&vf->wc.bar_lock);
+	init_rwsem(&vf->wc.map_lock);
+	xa_init_flags(&vf->wc.aliases, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	for (i = 0; i < ARRAY_SIZE(vf->wc.pieces); i++)
+		INIT_LIST_HEAD(&vf->wc.pieces[i]);
+}
+
+/**
+ * vfcap_wc_open - begin a session, without any alias
+ * @vf: the device
+ *
+ * Context: Under the dev_set lock, before the user can reach the device.
+ */
+void vfcap_wc_open(struct vfcap_device *vf)
+{
+	vf->wc.refused = 0;
+}
+
+/**
+ * vfcap_wc_close - remove all aliases, and give core its BARs back
+ * @vf: the device
+ *
+ * Context: Before core is closed, under the dev_set lock. The last user of the file
+ * is gone, and so are all mappings.
+ */
+void vfcap_wc_close(struct vfcap_device *vf)
+{
+	unsigned int bar;
+
+	xa_destroy(&vf->wc.aliases);
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		vfcap_bar_close(vf, bar);
+}
+
+/**
+ * vfcap_wc_region_info - VFIO_DEVICE_GET_REGION_INFO of an alias
+ * @vf: the device
+ * @info: what is told of it
+ *
+ * Context: Process context.
+ * Return: 0, or -EINVAL if there is no such region.
+ */
+int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info)
+{
+	struct vfcap_piece *alias;
+
+	guard(rwsem_read)(&vf->wc.map_lock);
+
+	alias = xa_load(&vf->wc.aliases, info->index);
+	if (!alias)
+		return -EINVAL;
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->size = alias->size;
+	info->flags = VFIO_REGION_INFO_FLAG_MMAP;
+	return 0;
+}
+
+/* What can be known of a request for ever */
+static int vfcap_wc_check(struct vfcap_device *vf,
+			  struct vfcap_feature_write_combine *wc)
+{
+	u64 end;
+
+	if (wc->region_index >= PCI_STD_NUM_BARS)
+		return -EINVAL;
+	wc->region_index = array_index_nospec(wc->region_index,
+					      PCI_STD_NUM_BARS);
+	if (!vf->core.bar_mmap_supported[wc->region_index])
+		return -EINVAL;
+	if (!wc->size || !PAGE_ALIGNED(wc->offset) || !PAGE_ALIGNED(wc->size) ||
+	    check_add_overflow(wc->offset, wc->size, &end) ||
+	    end > pci_resource_len(vf->core.pdev, wc->region_index))
+		return -EINVAL;
+	if (vfcap_is_trapped(vf, wc->region_index, wc->offset, wc->size))
+		return -EINVAL;
+
+	if (wc->region_index == vf->core.msix_bar)
+		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_MSIX);
+	if (!vfcap_has_wc())
+		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_PLATFORM);
+	return 0;
+}
+
+static bool vfcap_has_ioeventfds(struct vfcap_device *vf)
+{
+	guard(mutex)(&vf->core.ioeventfds_lock);
+
+	return vf->core.ioeventfds_nr;
+}
+
+/* Caller holds both locks for write. */
+static int vfcap_wc_create_locked(struct vfcap_device *vf,
+				  const struct vfcap_feature_write_combine *wc)
+{
+	struct vfcap_piece *alias;
+
+	if (vfcap_bar_find_alias(vf, wc->region_index, wc->offset, wc->size))
+		return -EEXIST;
+	if (vfcap_has_ioeventfds(vf) ||
+	    vfcap_wc_is_mapped(vf, wc->region_index, wc->offset, wc->size))
+		return -EBUSY;
+
+	alias = vfcap_bar_split(vf, wc->region_index, wc->offset, wc->size,
+				wc->alias_index);
+	if (alias == ERR_PTR(-EOPNOTSUPP))
+		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_KERNEL);
+	if (IS_ERR(alias))
+		return PTR_ERR(alias);
+	/* The place is reserved, so that this needs no memory. */
+	xa_store(&vf->wc.aliases, wc->alias_index, alias, GFP_KERNEL);
+	return 0;
+}
+
+/* Caller holds both locks for write. */
+static int vfcap_wc_remove_locked(struct vfcap_device *vf,
+				  const struct vfcap_feature_write_combine *wc)
+{
+	struct vfcap_piece *alias = xa_load(&vf->wc.aliases, wc->alias_index);
+
+	if (!alias)
+		return -ENOENT;
+	xa_erase(&vf->wc.aliases, wc->alias_index);
+	vfcap_wc_zap(vf, alias);
+	vfcap_bar_join(vf, alias);
+	return 0;
+}
+
+typedef int (*vfcap_wc_change_fn)(struct vfcap_device *vf,
+				  const struct vfcap_feature_write_combine *wc);
+
+static int vfcap_wc_change(struct vfcap_device *vf,
+			   const struct vfcap_feature_write_combine *wc,
+			   vfcap_wc_change_fn change)
+{
+	int ret = -EINTR;
+
+	if (down_write_killable(&vf->wc.bar_lock))
+		return ret;
+	if (!down_write_killable(&vf->wc.map_lock)) {
+		ret = change(vf, wc);
+		up_write(&vf->wc.map_lock);
+	}
+	up_write(&vf->wc.bar_lock);
+	return ret;
+}
+
+static int vfcap_wc_create(struct vfcap_device *vf, void __user *arg,
+			   struct vfcap_feature_write_combine *wc)
+{
+	int ret;
+
+	ret = vfcap_wc_check(vf, wc);
+	if (ret)
+		return ret;
+	ret = xa_alloc(&vf->wc.aliases, &wc->alias_index, NULL,
+		       XA_LIMIT(VFCAP_ALIAS_FIRST, VFCAP_ALIAS_LAST),
+		       GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ret == -EBUSY ? -ENOSPC : ret;
+
+	/* Before, so that nothing is to be undone that others may have seen. */
+	if (copy_to_user(arg, wc, sizeof(*wc)))
+		ret = -EFAULT;
+	ret = ret ?: vfcap_wc_change(vf, wc, vfcap_wc_create_locked);
+	if (ret)
+		xa_erase(&vf->wc.aliases, wc->alias_index);
+	return ret;
+}
+
+/**
+ * vfcap_feature_write_combine - VFCAP_FEATURE_WRITE_COMBINE
+ * @vf: the device
+ * @flags: VFIO_DEVICE_FEATURE_*
+ * @arg: struct vfcap_feature_write_combine
+ * @argsz: its size in bytes
+ *
+ * Context: Process context, no locks held.
+ * Return: 0 or -errno, see the structure.
+ */
+int vfcap_feature_write_combine(struct vfcap_device *vf, u32 flags,
+				void __user *arg, size_t argsz)
+{
+	struct vfcap_feature_write_combine wc;
+	int ret;
+
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_GET |
+				 VFIO_DEVICE_FEATURE_SET, sizeof(wc));
+	if (ret != 1)
+		return ret;
+	ret = copy_struct_from_user(&wc, sizeof(wc), arg, argsz);
+	if (ret)
+		return ret;
+	if (wc.flags || wc.reserved)
+		return -EINVAL;
+	return flags & VFIO_DEVICE_FEATURE_GET ?
+	       vfcap_wc_create(vf, arg, &wc) :
+	       vfcap_wc_change(vf, &wc, vfcap_wc_remove_locked);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VFCAP_WC_H
+#define VFCAP_WC_H
+
+#include <linux/list.h>
+#include <linux/rwsem.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/xarray.h>
+
+struct vfcap_device;
+struct vm_area_struct;
+
+/* Indices of alias regions: far from core's, of which there may come to be more */
+#define VFCAP_ALIAS_FIRST	0x100
+#define VFCAP_ALIAS_LAST	0x10f
+
+/**
+ * struct vfcap_piece - pages of a BAR that have one memory type in the kernel
+ * @entry: in &vfcap_wc.pieces
+ * @start: offset in the BAR
+ * @size: in bytes, whole pages
+ * @io: the kernel's mapping, or NULL if there was no memory for it
+ * @alias: index of the region by which the user maps them write combining, or 0:
+ *	they are uncached
+ * @bar: the BAR
+ */
+struct vfcap_piece {
+	struct list_head entry;
+	u64 start;
+	u64 size;
+	void __iomem *io;
+	u32 alias;
+	unsigned int bar;
+};
+
+/**
+ * struct vfcap_wc - which pages of a device's BARs are write combining
+ * @bar_lock: Held for read around everything by which core may use its own mapping of
+ *	a BAR, for write while that is replaced. Outside of mmap_lock, since memory of
+ *	the user is accessed under it; who waits for it can be killed.
+ * @map_lock: Held for read around everything that maps pages of a BAR into user
+ *	space, for write (with @bar_lock) while @aliases or @pieces change. Inside of
+ *	mmap_lock and @bar_lock, outside of core's memory_lock; no memory of the user
+ *	is accessed under it.
+ * @aliases: struct vfcap_piece by region index
+ * @pieces: of each BAR, in order. While a list is empty core's own mapping serves all
+ *	of the BAR. Else there is no mapping of core's, and at most one uncached piece
+ *	between two others.
+ * @refused: reasons of refusals that the log has of this session
+ */
+struct vfcap_wc {
+	struct rw_semaphore bar_lock;
+	struct rw_semaphore map_lock;
+	struct xarray aliases;
+	struct list_head pieces[PCI_STD_NUM_BARS];
+	unsigned long refused;
+};
+
+static inline bool vfcap_is_alias(u32 region)
+{
+	return region >= VFCAP_ALIAS_FIRST && region <= VFCAP_ALIAS_LAST;
+}
+
+/* wc.c: alias regions */
+void vfcap_wc_init(struct vfcap_device *vf);
+void vfcap_wc_open(struct vfcap_device *vf);
+void vfcap_wc_close(struct vfcap_device *vf);
+int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info);
+int vfcap_feature_write_combine(struct vfcap_device *vf, u32 flags,
+				void __user *arg, size_t argsz);
+
+/* bar.c: the kernel's own mappings of BARs, and who uses them */
+struct vfcap_piece *vfcap_bar_find_alias(struct vfcap_device *vf,
+					 unsigned int bar, u64 start, u64 size);
+struct vfcap_piece *vfcap_bar_split(struct vfcap_device *vf, unsigned int bar,
+				    u64 start, u64 size, u32 alias);
+void vfcap_bar_join(struct vfcap_device *vf, struct vfcap_piece *piece);
+void vfcap_bar_close(struct vfcap_device *vf, unsigned int bar);
+ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
+		     loff_t *ppos, bool write);
+long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
+
+/* wc_mmap.c: what of a BAR is mapped into user space */
+int vfcap_wc_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
+bool vfcap_wc_is_mapped(struct vfcap_device *vf, unsigned int bar, u64 start,
+			u64 size);
+void vfcap_wc_zap(struct vfcap_device *vf, const struct vfcap_piece *piece);
+
+#endif /* VFCAP_WC_H */
