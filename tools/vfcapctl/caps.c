@@ -87,6 +87,8 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_QEMU] = { "qemu", "QEMU would refuse to start" },
 	[VFCAP_REASON_BARS] = {
 		"bars", "its BARs are not what the capability is about" },
+	[VFCAP_REASON_QUIRK] = {
+		"quirk", "the driver's parameter quirks says so" },
 };
 
 static const struct word steps[] = {
