@@ -335,9 +335,8 @@ static ssize_t vfcap_piece_rw(struct vfcap_device *vf, struct vfcap_piece *piece
 	ret = vfio_pci_core_do_io_rw(&vf->core, true, piece->io, buf,
 				     offset - piece->start, count, 0, 0, write,
 				     VFIO_PCI_IO_WIDTH_8);
-	/* A write has left the CPU when it returns, as one to other pages has. */
 	if (write && piece->alias)
-		wmb();
+		wmb(); /* A write has left the CPU, as one to other pages has. */
 	return ret;
 }
 
