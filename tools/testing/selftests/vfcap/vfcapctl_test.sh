@@ -415,6 +415,7 @@ completes vfcapctl "do" doctor && completes vfcapctl show "" "$VFCAP_VF" &&
 result "bash completes commands, devices, options and drivers"
 
 echo auto > $parameters/pasid
+modprobe -r vmd
 [ $tests = 45 ] || echo "# $tests tests, not as planned"
 echo "# Totals: pass:$((tests - failed)) fail:$failed xfail:0 xpass:0 skip:0 error:0"
 exit $((failed > 0))

@@ -242,6 +242,8 @@ if [ ! -e $debugfs ]; then
 fi
 echo "1..7"
 modprobe vfio-pci
+# The host's own driver would take the VMD first.
+modprobe -r vmd 2> /dev/null
 modprobe kvm-amd 2> /dev/null || modprobe kvm-intel 2> /dev/null
 
 test_guest "201D, with QEMU's own capability" 201d
