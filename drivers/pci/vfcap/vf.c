@@ -224,6 +224,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 			return -EBUSY;
 		}
 		user->held = mask;
+		user->misses = 0;
 		user->pri_answered = vfcap_answers(shared);
 		if (assigned_flag && !shared->unbinding)
 			pci_set_dev_assigned(user->vf);
@@ -380,7 +381,6 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 	}
 
 	user->pos[id] = pos;
-	user->misses = 0;
 	vfcap_guard_start(shared);
 	return 0;
 }
@@ -392,11 +392,16 @@ EXPORT_SYMBOL_GPL(pci_vfcap_show);
  * @id: the capability, which it goes on to hold
  *
  * Context: Process context. Calls nothing back.
+ * Return: 0, -EBUSY while it is lost: that ends with a reset only.
  */
-void pci_vfcap_withdraw(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
+int pci_vfcap_withdraw(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
 {
 	guard(mutex)(&user->shared->lock);
+
+	if (user->lost & BIT(id))
+		return -EBUSY;
 	vfcap_unshow(user, BIT(id));
+	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_withdraw);
 

@@ -10,9 +10,10 @@
  *
  * - VFIO_DEVICE_FEATURE_PROBE tells whether an index, with GET or SET, is there.
  * - argsz may be larger than the structure of this header: bytes that the kernel
- *   does not know must be zero, else errno is E2BIG. A structure may grow at its
- *   end. An argsz that is smaller, a flag that is not known, and a reserved field
- *   that is not zero give EINVAL, memory that cannot be accessed gives EFAULT.
+ *   does not know must be zero, and not more than fit in a page, else errno is
+ *   E2BIG. A structure may grow at its end. An argsz that is smaller, a flag that
+ *   is not known, and a reserved field that is not zero give EINVAL, memory that
+ *   cannot be accessed gives EFAULT.
  * - A call that fails changes nothing.
  */
 #ifndef _UAPI_LINUX_VFIO_VFCAP_H
@@ -134,8 +135,9 @@ enum vfcap_reason {
  * @reserved: must be zero
  *
  * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
- * where, or why not. The first query, or the first access to config space, after
- * the open decides that for the session.
+ * where, or why not. That is decided for the session by the first of these after
+ * the open, by any other of these features, by the first access to config space, or
+ * by the first attach of a PASID.
  *
  * What a field holds that is marked "out" does not matter upon the call.
  *
@@ -173,15 +175,17 @@ struct vfcap_feature_query {
  *
  * Upon VFIO_DEVICE_FEATURE_SET: choose whether and where a capability is shown,
  * from now on until the device is closed. The guest must not be running, or not
- * have looked yet. It does not show what the administrator or the conditions of
- * mode auto forbid: the choice then has no effect that VFCAP_FEATURE_QUERY would
- * not tell.
+ * have looked yet: registers of the capability are as after a reset. It is not
+ * shown if the administrator or the conditions of mode auto forbid it. That is no
+ * error: VFCAP_FEATURE_QUERY tells.
  *
  * Return: 0, or -1 with errno EINVAL: no such @cap, or none that such a device
  * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
  * of config space that has the capability's list, overlaps another capability,
- * or lies over bytes that do not read as zero. EBUSY: the guest has enabled a
- * capability. EIO: the device cannot be woken.
+ * or lies over bytes that do not read as zero (nor may SHDW lie at E8h to FFh, which
+ * is QEMU's). EBUSY: the guest has enabled a capability, or PRI has not stopped yet; a
+ * capability is lost; for PASID: page tables are attached to PASIDs. EIO: the
+ * device cannot be woken.
  */
 struct vfcap_feature_choose {
 	__u32 cap;

@@ -14,6 +14,7 @@
  * attach, or is another page table of the same user. An IOAS is never
  * remembered, since iommufd attaches none to a PASID.
  */
+#include <linux/idr.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -210,6 +211,19 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
 				     pasid, a->pt_id, ret);
 	}
+}
+
+/**
+ * vfcap_pasid_any - whether the user has attached anything to a PASID
+ * @vf: the VF
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: true if so, whether it is remembered or attached, and also where it was
+ * attached while the PASID capability was not shown.
+ */
+bool vfcap_pasid_any(struct vfcap_device *vf)
+{
+	return !xa_empty(&vf->pasids) || !ida_is_empty(&vf->core.vdev.pasids);
 }
 
 /**

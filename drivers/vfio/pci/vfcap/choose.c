@@ -25,15 +25,20 @@ static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
 	}
 }
 
-/* What a guest has, or had and lost, is not moved under it. */
-static bool vfcap_in_use(struct vfcap_device *vf)
+/*
+ * What a guest has, or had and lost, is not moved under it. PASIDs are attached in
+ * one way while the capability is shown, and in another while it is not.
+ */
+static bool vfcap_in_use(struct vfcap_device *vf, unsigned int chosen)
 {
 	unsigned int id;
 
+	if (chosen == PCI_VFCAP_PASID && vfcap_pasid_any(vf))
+		return true;
 	for (id = 0; id < VFCAP_NR_CAPS; id++) {
 		if (!vf->pos[id])
 			continue;
-		if (vfcap_reg_get(vf, id, VFCAP_CTRL) & vfcap_caps[id]->enable)
+		if (!vfcap_emul_at_rest(vf, id))
 			return true;
 		if (vfcap_is_shared(id) && !pci_vfcap_usable(vf->shared, id))
 			return true;
@@ -44,8 +49,10 @@ static bool vfcap_in_use(struct vfcap_device *vf)
 static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
 			      const struct vfcap_feature_choose *data)
 {
+	int ret;
+
 	vfcap_sync(vf);
-	if (vfcap_in_use(vf))
+	if (vfcap_in_use(vf, id))
 		return -EBUSY;
 	if (data->offset && !vfcap_chain_fits(vf, id, data->offset))
 		return -EINVAL;
@@ -53,9 +60,11 @@ static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
 	    !vfcap_chain_is_free(vf, id, data->offset))
 		return -EINVAL;
 
+	ret = vfcap_withdraw(vf, id);
+	if (ret)
+		return ret;
 	vf->choice[id].flags = data->flags;
 	vf->choice[id].offset = data->offset;
-	vfcap_withdraw(vf, id);
 	vfcap_show(vf, id);
 	return 0;
 }

@@ -104,12 +104,45 @@ void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 	vfcap_chain_link(vf, vfcap_caps[id], pos);
 }
 
+/* Give a capability's registers their reset value. Caller holds the lock. */
+static void vfcap_reset_cap(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_reg_behavior *behavior = vfcap_caps[id]->behavior;
+	unsigned int i;
+
+	for (i = VFCAP_CTRL; i < vfcap_caps[id]->nr_regs; i++)
+		vfcap_store(vf, id, i,
+			    (vfcap_load(vf, id, i) &
+			     ~(behavior[i].rw | behavior[i].w1c)) |
+			    behavior[i].preset);
+	__set_bit(id, &vf->cleared);
+	__set_bit(id, &vf->restart);
+}
+
+/**
+ * vfcap_emul_at_rest - whether nothing of a capability is under way
+ * @vf: the VF
+ * @id: a capability that it shows
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: false while it is enabled, or was and has not stopped yet.
+ */
+bool vfcap_emul_at_rest(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 preset = cap->behavior[VFCAP_CTRL].preset;
+	u32 ctrl = vfcap_reg_get(vf, id, VFCAP_CTRL);
+
+	return !(ctrl & cap->enable) && (ctrl & preset) == preset;
+}
+
 /**
  * vfcap_emul_hide - have the guest no longer see a capability
  * @vf: the VF
- * @id: a capability that it shows, and that is not enabled
+ * @id: a capability that it shows, after vfcap_emul_end()
  *
- * Context: Process context, under the dev_set lock.
+ * Context: Process context, under the dev_set lock, while nobody writes config
+ * space.
  */
 void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id)
 {
@@ -119,6 +152,7 @@ void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id)
 	vf->pos[id] = 0;
 	__clear_bit(id, &vf->cleared);
 	__clear_bit(id, &vf->restart);
+	__clear_bit(id, &vf->lost);
 }
 
 /**
@@ -155,6 +189,22 @@ static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
 		pci_vfcap_control(vf->shared, id, ctrl, ctrl);
 	if (cap->sync)
 		cap->sync(vf, ctrl & cap->enable, restart);
+}
+
+/**
+ * vfcap_emul_end - end what a guest has of a capability
+ * @vf: the VF
+ * @id: a capability that it shows, at rest
+ *
+ * Its registers are as after a reset, and so is what is behind them.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_emul_end(struct vfcap_device *vf, unsigned int id)
+{
+	scoped_guard(mutex, &vf->lock)
+		vfcap_reset_cap(vf, id);
+	vfcap_sync_cap(vf, id);
 }
 
 /**
@@ -195,7 +245,15 @@ static u32 vfcap_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
 	       ~(val & mask & cap->behavior[reg].w1c);
 }
 
-static bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id)
+/**
+ * vfcap_emul_may_enable - whether a guest could enable a capability now
+ * @vf: the VF
+ * @id: a capability that it shows
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: false if its Enable would stay 0.
+ */
+bool vfcap_emul_may_enable(struct vfcap_device *vf, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 
@@ -212,7 +270,7 @@ static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 		   cap->behavior[VFCAP_CTRL].w1c;
 
 	new ^= (new ^ pci_vfcap_control(vf->shared, id, old, new)) & mask;
-	if (new & ~old & cap->enable && !vfcap_may_enable(vf, id)) {
+	if (new & ~old & cap->enable && !vfcap_emul_may_enable(vf, id)) {
 		pci_notice_ratelimited(vf->core.pdev, "%s cannot be enabled now\n",
 				       cap->name);
 		new &= ~cap->enable;
@@ -404,24 +462,13 @@ void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
  */
 void vfcap_emul_reset(struct vfcap_device *vf)
 {
-	const struct vfcap_reg_behavior *behavior;
 	unsigned int id;
-	unsigned int i;
 
 	guard(mutex)(&vf->lock);
 
-	for (id = 0; id < VFCAP_NR_CAPS; id++) {
-		if (!vf->pos[id])
-			continue;
-		behavior = vfcap_caps[id]->behavior;
-		for (i = VFCAP_CTRL; i < vfcap_caps[id]->nr_regs; i++)
-			vfcap_store(vf, id, i,
-				    (vfcap_load(vf, id, i) &
-				     ~(behavior[i].rw | behavior[i].w1c)) |
-				    behavior[i].preset);
-		__set_bit(id, &vf->cleared);
-		__set_bit(id, &vf->restart);
-	}
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (vf->pos[id])
+			vfcap_reset_cap(vf, id);
 }
 
 /**

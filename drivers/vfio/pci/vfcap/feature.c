@@ -27,6 +27,8 @@ int vfcap_feature_begin(u32 flags, size_t argsz, u32 ops, void *data,
 
 	if (ret != 1)
 		return ret;
+	if (argsz > PAGE_SIZE)
+		return -E2BIG;
 	return copy_struct_from_user(data, size, arg, argsz) ?: 1;
 }
 

@@ -91,9 +91,8 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 	if (mode == VFCAP_AUTO)
 		return cap->conditions[i].otherwise;
 
-	pci_info(vf->core.pdev, "parameter %s=on: %s %s\n", cap->param,
-		 cap->forced,
-		 vfcap_reason_text(cap, cap->conditions[i].otherwise));
+	vfcap_log(vf, "parameter %s=on: %s %s\n", cap->param, cap->forced,
+		  vfcap_reason_text(cap, cap->conditions[i].otherwise));
 	return VFCAP_REASON_NONE;
 }
 

@@ -126,7 +126,8 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
 
 	pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &devcap2);
 	if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX))
-		pci_info(pdev, "lacks End-End TLP Prefix Support: a Linux guest will not enable PASID\n");
+		vfcap_log(vf,
+			  "lacks End-End TLP Prefix Support: a Linux guest will not enable PASID\n");
 	return VFCAP_REASON_NONE;
 }
 

@@ -146,9 +146,9 @@ static int vfcap_check_fits(struct vfcap_device *vf, unsigned int id, int pos,
 {
 	if (!pos || vfcap_chain_fits(vf, id, pos))
 		return pos;
-	pci_warn(vf->core.pdev,
-		 "%s capability does not fit at %#x, where %s wants it\n",
-		 vfcap_caps[id]->name, pos, who);
+	vfcap_log(vf,
+		  "%s capability does not fit at %#x, where %s wants it\n",
+		  vfcap_caps[id]->name, pos, who);
 	return 0;
 }
 

@@ -8,6 +8,29 @@
 
 #include "vfcap.h"
 
+/**
+ * vfcap_log - log what is decided at an open
+ * @vf: the VF
+ * @fmt: as of printf()
+ *
+ * A user may choose again and again afterwards, and can ask instead: that is not
+ * logged.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_log(struct vfcap_device *vf, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (vf->decided)
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	pci_info(vf->core.pdev, "%pV", &vaf);
+	va_end(args);
+}
+
 /*
  * The functions up to vfcap_try_show() return why a capability is not shown, or
  * VFCAP_REASON_NONE.
@@ -89,30 +112,38 @@ void vfcap_show(struct vfcap_device *vf, unsigned int id)
 
 	vf->reason[id] = reason;
 	if (reason)
-		pci_info(vf->core.pdev, "%s capability not shown: %s\n",
-			 cap->name, vfcap_reason_text(cap, reason));
+		vfcap_log(vf, "%s capability not shown: %s\n",
+			  cap->name, vfcap_reason_text(cap, reason));
 	else
-		pci_info(vf->core.pdev, "%s capability shown at %#x\n",
-			 cap->name, vf->pos[id]);
+		vfcap_log(vf, "%s capability shown at %#x\n",
+			  cap->name, vf->pos[id]);
 }
 
 /**
  * vfcap_withdraw - no longer show a capability
  * @vf: the VF
- * @id: the capability, which may not be shown now
+ * @id: the capability, at rest; it may not be shown now
  *
  * It may be shown again in this session.
  *
  * Context: As vfcap_show().
+ * Return: 0, -EBUSY if it is lost.
  */
-void vfcap_withdraw(struct vfcap_device *vf, unsigned int id)
+int vfcap_withdraw(struct vfcap_device *vf, unsigned int id)
 {
+	int ret = 0;
+
 	if (!vf->pos[id])
-		return;
+		return 0;
+
+	vfcap_emul_end(vf, id);
+	if (vfcap_is_shared(id))
+		ret = pci_vfcap_withdraw(vf->shared, id);
+	if (ret)
+		return ret;
 	vfcap_emul_hide(vf, id);
 	vf->step[id] = VFCAP_STEP_NONE;
-	if (vfcap_is_shared(id))
-		pci_vfcap_withdraw(vf->shared, id);
+	return 0;
 }
 
 /* Whether the user may yet have it shown, by choosing a place */

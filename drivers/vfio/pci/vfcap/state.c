@@ -74,6 +74,13 @@ static int vfcap_state_set(struct vfcap_device *vf,
 				      &before.caps[id]))
 			return -EINVAL;
 
+	/* What would fail is not begun. */
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (state->caps[id].regs[VFCAP_CTRL] &
+		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
+		    !vfcap_emul_may_enable(vf, id))
+			return -EBUSY;
+
 	if (vfcap_state_apply(vf, state))
 		return 0;
 	vfcap_state_apply(vf, &before);

@@ -282,8 +282,10 @@ const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason);
 
 /* show.c: what a VF shows */
+__printf(2, 3)
+void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
 void vfcap_show(struct vfcap_device *vf, unsigned int id);
-void vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
+int vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
 int vfcap_decide(struct vfcap_device *vf);
 int vfcap_begin(struct vfcap_device *vf);
 
@@ -297,7 +299,10 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 extern const struct vfcap_cap * const vfcap_caps[];
 void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 		     const u32 *regs);
+void vfcap_emul_end(struct vfcap_device *vf, unsigned int id);
 void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id);
+bool vfcap_emul_at_rest(struct vfcap_device *vf, unsigned int id);
+bool vfcap_emul_may_enable(struct vfcap_device *vf, unsigned int id);
 void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 		      const u32 *val, const u32 *mask);
 void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs);
@@ -320,8 +325,14 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id);
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
 void vfcap_pasid_block(struct vfcap_device *vf);
 void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
+bool vfcap_pasid_any(struct vfcap_device *vf);
 void vfcap_pasid_forget(struct vfcap_device *vf);
 #else
+static inline bool vfcap_pasid_any(struct vfcap_device *vf)
+{
+	return false;
+}
+
 static inline void vfcap_pasid_block(struct vfcap_device *vf)
 {
 }

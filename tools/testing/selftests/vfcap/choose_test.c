@@ -17,6 +17,7 @@
 
 #include "../kselftest_harness.h"
 #include "lib/host.h"
+#include "lib/iommufd.h"
 #include "lib/sample.h"
 #include "lib/vfio.h"
 #include "lib/vmd.h"
@@ -257,6 +258,54 @@ TEST_F(choose, busy)
 	ASSERT_EQ(0, vfio_set(v, ctrl, 2, 0));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
 	EXPECT_EQ(0x200, find(v));
+}
+
+/* PASIDs that were attached while it was hidden would be past its Enable. */
+TEST_F(choose, attached)
+{
+	struct vfio *v = &self->v;
+	uint32_t ioas, pt;
+
+	if (!vfio_has_cdev(host_vf()))
+		SKIP(return, "this kernel has no VFIO cdev");
+	vfio_close(v);
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	ASSERT_EQ(0, iommufd_ioas(v, &ioas));
+	ASSERT_EQ(0, iommufd_hwpt(v, ioas, true, &pt));
+	ASSERT_EQ(0, iommufd_attach(v, pt, 0));
+
+	/* Remembered while it is shown */
+	ASSERT_EQ(0, iommufd_attach(v, pt, 5));
+	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, HIDE, 0));
+	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
+	ASSERT_EQ(0, iommufd_detach(v, 5));
+
+	/* Attached while it is not */
+	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, HIDE, 0));
+	ASSERT_EQ(0, iommufd_attach(v, pt, 5));
+	EXPECT_TRUE(iommu_has_pasid(host_vf(), 5));
+	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, 0, 0));
+	EXPECT_EQ(0, find(v));
+	ASSERT_EQ(0, iommufd_detach(v, 5));
+	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, 0, 0));
+	EXPECT_EQ(PF_PASID, find(v));
+	ASSERT_EQ(0, iommufd_attach(v, pt, 5));
+	EXPECT_FALSE(iommu_has_pasid(host_vf(), 5));
+}
+
+/* What it is shown with anew are reset values. */
+TEST_F(choose, registers_end)
+{
+	struct vfio *v = &self->v;
+
+	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 6));
+	ASSERT_EQ(0, vfio_set(v, PF_PRI + PCI_PRI_ALLOC_REQ, 4, 7));
+	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
+	EXPECT_EQ(0, vfio_get(v, 0x206, 2));
+	EXPECT_EQ(7, vfio_get(v, PF_PRI + PCI_PRI_ALLOC_REQ, 4));
+	ASSERT_EQ(0, choose(v, VFCAP_CAP_PRI, OFFSET, 0x300));
+	EXPECT_EQ(0, vfio_get(v, 0x300 + PCI_PRI_ALLOC_REQ, 4));
+	EXPECT_EQ(PCI_PRI_STATUS_STOPPED, vfio_get(v, 0x300 + PCI_PRI_STATUS, 2));
 }
 
 /* What was lost does not come back by being moved. */
