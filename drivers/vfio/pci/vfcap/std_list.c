@@ -52,11 +52,18 @@ static void vfcap_std_find_used(struct vfcap_device *vf, unsigned long *used)
 				 pdev->pcie_cap + PCI_EXP_SLTSTA2 + sizeof(u16));
 }
 
+/* PCI r3.0, sec 6.2.3: the pointer means nothing where Status says no list. */
+static u8 vfcap_std_first(const u8 *vconfig)
+{
+	return vconfig[PCI_STATUS] & PCI_STATUS_CAP_LIST ?
+	       vconfig[PCI_CAPABILITY_LIST] : 0;
+}
+
 /* The highest header that the guest sees */
 static u16 vfcap_std_bound(struct vfcap_device *vf)
 {
 	const u8 *vconfig = vf->core.vconfig;
-	unsigned int pos = vfcap_std_next(vconfig[PCI_CAPABILITY_LIST]);
+	unsigned int pos = vfcap_std_next(vfcap_std_first(vconfig));
 	unsigned int loops = VFCAP_STD_MAX;
 	u16 highest = 0;
 
@@ -74,7 +81,7 @@ static void vfcap_std_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	u8 *vconfig = vf->core.vconfig;
 
 	vconfig[pos + PCI_CAP_LIST_ID] = cap->id;
-	vconfig[pos + PCI_CAP_LIST_NEXT] = vconfig[PCI_CAPABILITY_LIST];
+	vconfig[pos + PCI_CAP_LIST_NEXT] = vfcap_std_first(vconfig);
 	vconfig[pos + PCI_CAP_FLAGS] = vfcap_cap_size(cap);
 	vconfig[pos + PCI_CAP_FLAGS + 1] = cap->version;
 
@@ -91,6 +98,8 @@ static void vfcap_std_unlink(struct vfcap_device *vf, u16 pos)
 	while (vfcap_std_next(*pointer) != pos && loops--)
 		pointer = vconfig + vfcap_std_next(*pointer) + PCI_CAP_LIST_NEXT;
 	*pointer = vconfig[pos + PCI_CAP_LIST_NEXT];
+	if (!vfcap_std_next(vconfig[PCI_CAPABILITY_LIST]))
+		vconfig[PCI_STATUS] &= ~PCI_STATUS_CAP_LIST;
 }
 
 const struct vfcap_list vfcap_std_list = {
