@@ -87,14 +87,11 @@ static bool vfcap_is_unused(const struct vfcap_cap *cap,
  * see "unassigned_perms" in vfio_pci_config.c. Only what reads as zero may be
  * covered.
  */
-static bool vfcap_is_free(struct vfcap_device *vf, const struct vfcap_cap *cap,
-			  const unsigned long *used, unsigned int pos)
+static bool vfcap_reads_zero(struct vfcap_device *vf,
+			     const struct vfcap_cap *cap, unsigned int pos)
 {
 	unsigned int i;
 	u32 val;
-
-	if (!vfcap_is_unused(cap, used, pos))
-		return false;
 
 	for (i = 0; i < cap->nr_regs; i++) {
 		pci_read_config_dword(vf->core.pdev, pos + i * sizeof(u32),
@@ -139,13 +136,8 @@ bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
 bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
 			 unsigned int pos)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
-	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
-
-	if (vf->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
-		return false;
-	vfcap_find_used(vf, id, used);
-	return vfcap_is_free(vf, cap, used, pos);
+	return vfcap_chain_fits(vf, id, pos) &&
+	       vfcap_reads_zero(vf, vfcap_caps[id], pos);
 }
 
 /* The highest place below @end, or 0 */
@@ -155,7 +147,8 @@ static u16 vfcap_find_gap(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	unsigned int pos = end - vfcap_cap_size(cap);
 
 	for (; pos < end && pos >= cap->list->start; pos -= sizeof(u32))
-		if (vfcap_is_free(vf, cap, used, pos))
+		if (vfcap_is_unused(cap, used, pos) &&
+		    vfcap_reads_zero(vf, cap, pos))
 			return pos;
 	return 0;
 }

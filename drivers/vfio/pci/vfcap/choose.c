@@ -5,7 +5,6 @@
 #include <linux/cleanup.h>
 #include <linux/nospec.h>
 #include <linux/pci.h>
-#include <linux/pm_runtime.h>
 #include <linux/rwsem.h>
 
 #include "vfcap.h"
@@ -46,6 +45,14 @@ static bool vfcap_in_use(struct vfcap_device *vf, unsigned int chosen)
 	return false;
 }
 
+static bool vfcap_may_lie(struct vfcap_device *vf, unsigned int id,
+			  const struct vfcap_feature_choose *data)
+{
+	return data->flags & VFCAP_CHOOSE_FORCE ?
+	       vfcap_chain_fits(vf, id, data->offset) :
+	       vfcap_chain_is_free(vf, id, data->offset);
+}
+
 static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
 			      const struct vfcap_feature_choose *data)
 {
@@ -54,10 +61,7 @@ static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
 	vfcap_sync(vf);
 	if (vfcap_in_use(vf, id))
 		return -EBUSY;
-	if (data->offset && !vfcap_chain_fits(vf, id, data->offset))
-		return -EINVAL;
-	if (data->offset && !(data->flags & VFCAP_CHOOSE_FORCE) &&
-	    !vfcap_chain_is_free(vf, id, data->offset))
+	if (data->offset && !vfcap_may_lie(vf, id, data))
 		return -EINVAL;
 
 	ret = vfcap_withdraw(vf, id);
@@ -72,19 +76,10 @@ static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
 static int vfcap_choose(struct vfcap_device *vf, unsigned int id,
 			const struct vfcap_feature_choose *data)
 {
-	struct device *dev = &vf->core.pdev->dev;
-	int ret;
-
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
-	ret = vfcap_decide(vf);
-	if (ret)
-		return ret;
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-	ret = vfcap_apply_choice(vf, id, data);
-	pm_runtime_put(dev);
-	return ret;
+	/* VFIO keeps the device awake around an ioctl. */
+	return vfcap_decide(vf) ?: vfcap_apply_choice(vf, id, data);
 }
 
 /**
