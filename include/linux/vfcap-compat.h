@@ -178,7 +178,7 @@ static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 
 /*
  * A parameter of vfio-pci that core keeps per device from 7.2 on. Before, it is
- * one value for all drivers, and not ours to change; VFs have no INTx anyway.
+ * one value for all drivers, and not ours to change.
  */
 static inline void vfcap_set_nointxmask(struct vfio_pci_core_device *core,
 					bool nointxmask)

@@ -94,46 +94,24 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 }
 
 /* Caller holds layout: what is shown, and where, stays as it is. */
-static ssize_t vfcap_write_pieces(struct vfcap_device *vf,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos)
+static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
+				 size_t *count, loff_t pos, bool write)
 {
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	ssize_t done = 0;
+	unsigned int offset = pos & VFIO_PCI_OFFSET_MASK;
+	unsigned int index = vfcap_first_piece(vf, offset, count);
 
-	while (done < count) {
-		size_t piece = count - done;
-		loff_t pos = *ppos + done;
-		unsigned int index;
-		ssize_t ret;
-
-		index = vfcap_first_piece(vf, offset + done, &piece);
-		switch (index) {
-		case VFCAP_NONE:
-			ret = vfcap_core_config_write(vf, buf + done, piece,
-						      &pos);
-			break;
-		case VFCAP_ANCHOR:
-			ret = piece;
-			break;
-		case VFCAP_VMLOCK:
-			ret = vfcap_shadow_config_write(vf, buf + done, piece,
-							offset + done -
-							VFCAP_VMD_VMLOCK);
-			break;
-		default:
-			ret = vfcap_cap_write(vf, index, buf + done, piece,
-					      offset + done - vf->pos[index]);
-		}
-		if (ret < 0)
-			return ret;
-		done += ret;
-		if (ret < piece)
-			break;
+	switch (index) {
+	case VFCAP_NONE:
+		return vfcap_core_config_write(vf, buf, *count, &pos);
+	case VFCAP_ANCHOR:
+		return *count;
+	case VFCAP_VMLOCK:
+		return vfcap_shadow_config_write(vf, buf, *count,
+						 offset - VFCAP_VMD_VMLOCK);
+	default:
+		return vfcap_cap_write(vf, index, buf, *count,
+				       offset - vf->pos[index]);
 	}
-
-	*ppos += done;
-	return done;
 }
 
 /**
@@ -169,7 +147,8 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 	ret = down_read_killable(&vf->layout);
 	if (ret)
 		return ret;
-	ret = vfcap_write_pieces(vf, buf, count, ppos);
+	ret = vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
+				  vfcap_write_piece);
 	up_read(&vf->layout);
 	return ret;
 }

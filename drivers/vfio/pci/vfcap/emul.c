@@ -424,7 +424,7 @@ bool vfcap_emul_restore(struct vfcap_device *vf, unsigned int id,
 /**
  * vfcap_emul_disable - clear control bits that a guest has set
  * @vf: the VF
- * @mask: of the capabilities BIT(enum pci_vfcap_id)
+ * @mask: of which capabilities, BIT(index) each
  *
  * What is behind them follows at the next vfcap_sync().
  *

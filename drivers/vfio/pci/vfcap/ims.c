@@ -9,11 +9,9 @@
  */
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/string.h>
-#include <linux/sysfs.h>
 #include <linux/uaccess.h>
 
-#include "chain.h"
+#include "vfcap.h"
 
 #define VFCAP_DVSEC_SIOV	5
 
@@ -21,34 +19,16 @@
 #define VFCAP_SIOV_CAP		0x14
 #define VFCAP_SIOV_CAP_IMS	BIT(0)
 
-static bool vfcap_ims_show;
+enum vfcap_ims { VFCAP_IMS_HIDE, VFCAP_IMS_SHOW };
 
-static const char * const vfcap_ims_modes[] = { "hide", "show" };
-
-static int vfcap_ims_set(const char *val, const struct kernel_param *kp)
-{
-	int ret = sysfs_match_string(vfcap_ims_modes, val);
-
-	if (ret < 0) {
-		pr_err("%s: parameter %s: \"%s\" is none of hide, show\n",
-		       KBUILD_MODNAME, kp->name, val);
-		return ret;
-	}
-	WRITE_ONCE(vfcap_ims_show, ret);
-	return 0;
-}
-
-static int vfcap_ims_get(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%s\n", vfcap_ims_modes[vfcap_ims_show]);
-}
-
-static const struct kernel_param_ops vfcap_ims_ops = {
-	.set = vfcap_ims_set,
-	.get = vfcap_ims_get,
+static const char * const vfcap_ims_words[] = {
+	[VFCAP_IMS_HIDE]	= "hide",
+	[VFCAP_IMS_SHOW]	= "show",
 };
 
-module_param_cb(ims, &vfcap_ims_ops, NULL, 0644);
+static struct vfcap_param vfcap_ims = VFCAP_PARAM(vfcap_ims_words, "hide, show");
+
+module_param_cb(ims, &vfcap_param_ops, &vfcap_ims, 0644);
 MODULE_PARM_DESC(ims, "What guests see of IMS support in the Intel SIOV DVSEC: hide (default): none, show: what the device has");
 
 /**
@@ -65,7 +45,7 @@ void vfcap_ims_open(struct vfcap_device *vf)
 	u16 pos;
 
 	vf->ims_pos = 0;
-	if (READ_ONCE(vfcap_ims_show))
+	if (READ_ONCE(vfcap_ims.value) == VFCAP_IMS_SHOW)
 		return;
 
 	pos = pci_find_dvsec_capability(pdev, PCI_VENDOR_ID_INTEL,
@@ -102,9 +82,6 @@ int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
 	u8 val;
 
 	if (!vf->ims_pos || !vfcap_overlaps(offset, count, vf->ims_pos, 1))
-		return 0;
-	/* A capability of ours may have been put over it. */
-	if (vf->core.pci_config_map[vf->ims_pos] == VFCAP_MAP_VIRTUAL)
 		return 0;
 	if (get_user(val, byte))
 		return -EFAULT;

@@ -147,34 +147,34 @@ static void vfcap_close_device(struct vfio_device *vdev)
 static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	switch (VFIO_PCI_OFFSET_TO_INDEX(*ppos)) {
-	case VFIO_PCI_CONFIG_REGION_INDEX:
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
 		return vfcap_config_read(to_vfcap(vdev), buf, count, ppos);
-	case VFCAP_VMD_MEMBAR2:
-		return vfcap_shadow_rw(to_vfcap(vdev), buf, count, ppos, false);
-	default:
-		return vfcap_bar_rw(to_vfcap(vdev), buf, count, ppos, false);
-	}
+	return vfcap_shadow_rw(to_vfcap(vdev), buf, count, ppos, false);
 }
 
 static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	switch (VFIO_PCI_OFFSET_TO_INDEX(*ppos)) {
-	case VFIO_PCI_CONFIG_REGION_INDEX:
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
 		return vfcap_config_write(to_vfcap(vdev), buf, count, ppos);
-	case VFCAP_VMD_MEMBAR2:
-		return vfcap_shadow_rw(to_vfcap(vdev), (char __user *)buf,
-				       count, ppos, true);
-	default:
-		return vfcap_bar_rw(to_vfcap(vdev), (char __user *)buf, count,
-				    ppos, true);
-	}
+	return vfcap_shadow_rw(to_vfcap(vdev), (char __user *)buf, count, ppos,
+			       true);
 }
 
 static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	return vfcap_wc_mmap(to_vfcap(vdev), vma);
+}
+
+static int vfcap_region_info(struct vfio_device *vdev,
+			     struct vfio_region_info *info,
+			     struct vfio_info_cap *caps)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+
+	if (info->index >= VFCAP_ALIAS_FIRST)
+		return vfcap_wc_region_info(vf, info);
+	return vfcap_shadow_region_info(vf, info, caps);
 }
 
 static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
@@ -217,10 +217,9 @@ static const struct vfio_device_ops vfcap_ops = {
 
 static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	unsigned long vmd = pdev->is_virtfn ? 0 : vfcap_vmd_find(pdev);
 	struct vfcap_device *vf;
 	int ret;
-
-	unsigned long vmd = pdev->is_virtfn ? 0 : vfcap_vmd_find(pdev);
 
 	if (!pdev->is_virtfn && !vmd) {
 		pci_err(pdev, "%s; use vfio-pci for it\n",

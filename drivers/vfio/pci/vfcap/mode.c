@@ -4,43 +4,15 @@
  * asks for
  */
 #include <linux/device.h>
-#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
-#include <linux/string.h>
 
 #include "vfcap.h"
 
-static const char * const vfcap_modes[] = {
+const char * const vfcap_mode_words[] = {
 	[VFCAP_AUTO]	= "auto",
 	[VFCAP_ON]	= "on",
 	[VFCAP_OFF]	= "off",
-};
-
-static int vfcap_mode_set(const char *val, const struct kernel_param *kp)
-{
-	enum vfcap_mode *mode = kp->arg;
-	int ret = sysfs_match_string(vfcap_modes, val);
-
-	if (ret < 0) {
-		pr_err("%s: parameter %s: \"%s\" is none of auto, on, off\n",
-		       KBUILD_MODNAME, kp->name, val);
-		return ret;
-	}
-	WRITE_ONCE(*mode, ret);
-	return 0;
-}
-
-static int vfcap_mode_get(char *buf, const struct kernel_param *kp)
-{
-	enum vfcap_mode *mode = kp->arg;
-
-	return sysfs_emit(buf, "%s\n", vfcap_modes[*mode]);
-}
-
-const struct kernel_param_ops vfcap_mode_ops = {
-	.set = vfcap_mode_set,
-	.get = vfcap_mode_get,
 };
 
 /**
@@ -52,7 +24,7 @@ const struct kernel_param_ops vfcap_mode_ops = {
  */
 bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
 {
-	enum vfcap_mode mode = READ_ONCE(*cap->mode);
+	enum vfcap_mode mode = READ_ONCE(cap->mode->value);
 	size_t i;
 
 	if (mode != VFCAP_AUTO)
@@ -77,7 +49,7 @@ bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
 enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 				     const struct vfcap_cap *cap)
 {
-	enum vfcap_mode mode = READ_ONCE(*cap->mode);
+	enum vfcap_mode mode = READ_ONCE(cap->mode->value);
 	size_t i;
 
 	if (mode == VFCAP_OFF)

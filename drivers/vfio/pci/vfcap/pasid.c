@@ -26,9 +26,9 @@ static const struct vfcap_reg_behavior vfcap_pasid_behavior[] = {
 	},
 };
 
-static enum vfcap_mode vfcap_pasid_mode;
+static struct vfcap_param vfcap_pasid_mode = VFCAP_MODE_PARAM;
 
-module_param_cb(pasid, &vfcap_mode_ops, &vfcap_pasid_mode, 0644);
+module_param_cb(pasid, &vfcap_param_ops, &vfcap_pasid_mode, 0644);
 MODULE_PARM_DESC(pasid, "Show VFs' PASID capability: auto (default): if the PF has it enabled and the VF's user can have it backed by the IOMMU, on: if the PF has it enabled, off: never");
 
 static bool vfcap_pasid_by_cdev(struct vfcap_device *vf)

@@ -16,32 +16,10 @@ static const char * const vfcap_placements[] = {
 	[VFCAP_PLACE_STRICT]	= "strict",
 };
 
-static enum vfcap_placement vfcap_placement;
+static struct vfcap_param vfcap_placement =
+	VFCAP_PARAM(vfcap_placements, "auto, strict");
 
-static int vfcap_placement_set(const char *val, const struct kernel_param *kp)
-{
-	int ret = sysfs_match_string(vfcap_placements, val);
-
-	if (ret < 0) {
-		pr_err("%s: parameter %s: \"%s\" is none of auto, strict\n",
-		       KBUILD_MODNAME, kp->name, val);
-		return ret;
-	}
-	WRITE_ONCE(vfcap_placement, ret);
-	return 0;
-}
-
-static int vfcap_placement_get(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%s\n", vfcap_placements[vfcap_placement]);
-}
-
-static const struct kernel_param_ops vfcap_placement_ops = {
-	.set = vfcap_placement_set,
-	.get = vfcap_placement_get,
-};
-
-module_param_cb(placement, &vfcap_placement_ops, NULL, 0644);
+module_param_cb(placement, &vfcap_param_ops, &vfcap_placement, 0644);
 MODULE_PARM_DESC(placement, "Where capabilities may lie: auto (default): also where nothing is known to be, strict: only where the VMM, the PF's driver or a quirk says");
 
 /**
@@ -64,45 +42,48 @@ struct vfcap_quirk {
 static struct vfcap_quirk vfcap_quirks[VFCAP_MAX_QUIRKS];
 static unsigned int vfcap_nr_quirks;
 
-/* "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex */
-static int vfcap_quirk_parse(char *text, struct vfcap_quirk *quirk)
+/*
+ * "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex. Returns its length, or -EINVAL.
+ * Nothing is allocated: of a built-in driver this runs before there is memory.
+ */
+static int vfcap_quirk_parse(const char *text, struct vfcap_quirk *quirk)
 {
-	char *offset = strchr(text, '=');
-	unsigned int id;
-	int name = 0;
+	char param[16];
+	int len = 0;
+	u8 id;
 
-	if (!offset)
-		return -EINVAL;
-	*offset++ = 0;
-	if (sscanf(text, "%4hx:%4hx:%n", &quirk->vendor, &quirk->device,
-		   &name) != 2 || !name || kstrtou16(offset, 16, &quirk->pos))
+	sscanf(text, "%4hx:%4hx:%15[^=]=%4hx%n", &quirk->vendor,
+	       &quirk->device, param, &quirk->pos, &len);
+	if (!len)
 		return -EINVAL;
 	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (!strcmp(text + name, vfcap_caps[id]->param))
+		if (!strcmp(param, vfcap_caps[id]->param))
 			break;
 	quirk->id = id;
-	return id < VFCAP_NR_CAPS ? 0 : -EINVAL;
+	return id < VFCAP_NR_CAPS ? len : -EINVAL;
 }
 
 static int vfcap_quirks_set(const char *val, const struct kernel_param *kp)
 {
-	char *copy __free(kfree) = kstrdup(val, GFP_KERNEL);
-	char *rest = copy, *text;
+	const char *rest = val;
+	int len;
 
-	if (!copy)
-		return -ENOMEM;
-
-	while ((text = strsep(&rest, ","))) {
-		if (vfcap_nr_quirks == VFCAP_MAX_QUIRKS ||
-		    vfcap_quirk_parse(strim(text),
-				      &vfcap_quirks[vfcap_nr_quirks])) {
-			pr_err("%s: parameter %s: not at most %u of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%s\"\n",
-			       KBUILD_MODNAME, kp->name, VFCAP_MAX_QUIRKS, val);
-			return -EINVAL;
-		}
+	do {
+		if (vfcap_nr_quirks == VFCAP_MAX_QUIRKS)
+			goto err;
+		len = vfcap_quirk_parse(rest, &vfcap_quirks[vfcap_nr_quirks]);
+		if (len < 0)
+			goto err;
 		vfcap_nr_quirks++;
-	}
-	return 0;
+		rest += len;
+	} while (*rest++ == ',');
+	if (!rest[-1])
+		return 0;
+
+err:
+	pr_err("%s: parameter %s: not at most %u of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%s\"\n",
+	       KBUILD_MODNAME, kp->name, VFCAP_MAX_QUIRKS, val);
+	return -EINVAL;
 }
 
 static int vfcap_quirks_get(char *buf, const struct kernel_param *kp)
@@ -164,7 +145,8 @@ static int vfcap_ask_pf_driver(struct vfcap_device *vf, unsigned int id,
 	return vfcap_check_fits(vf, id, pos, "the driver of its PF");
 }
 
-static int vfcap_ask_quirk(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vf,
+						 unsigned int id)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int i;
@@ -172,14 +154,35 @@ static int vfcap_ask_quirk(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
 	for (i = 0; i < vfcap_nr_quirks; i++) {
 		const struct vfcap_quirk *quirk = &vfcap_quirks[i];
 
-		if (quirk->vendor != pdev->vendor ||
-		    quirk->device != pdev->device || quirk->id != id)
-			continue;
-		if (!quirk->pos)
-			return -VFCAP_REASON_QUIRK;
-		return vfcap_check_fits(vf, id, quirk->pos, "parameter quirks");
+		if (quirk->vendor == pdev->vendor &&
+		    quirk->device == pdev->device && quirk->id == id)
+			return quirk;
 	}
-	return 0;
+	return NULL;
+}
+
+static int vfcap_ask_quirk(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+{
+	const struct vfcap_quirk *quirk = vfcap_find_quirk(vf, id);
+
+	if (!quirk)
+		return 0;
+	if (!quirk->pos)
+		return -VFCAP_REASON_QUIRK;
+	return vfcap_check_fits(vf, id, quirk->pos, "parameter quirks");
+}
+
+/**
+ * vfcap_place_is_given - whether the user or the administrator says where it goes
+ * @vf: the VF
+ * @id: the capability
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: true if so, even if it does not fit there.
+ */
+bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id)
+{
+	return vf->choice[id].offset || vfcap_find_quirk(vf, id);
 }
 
 static int vfcap_ask_pf_offset(struct vfcap_device *vf, unsigned int id,
@@ -226,7 +229,7 @@ static const struct {
 enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
 			      u16 pf_pos, u16 *pos, enum vfcap_step *step)
 {
-	bool strict = READ_ONCE(vfcap_placement) == VFCAP_PLACE_STRICT;
+	bool strict = READ_ONCE(vfcap_placement.value) == VFCAP_PLACE_STRICT;
 	unsigned int i;
 
 	*pos = 0;

@@ -31,9 +31,9 @@ static const struct vfcap_reg_behavior vfcap_pri_behavior[] = {
 	},
 };
 
-static enum vfcap_mode vfcap_pri_mode;
+static struct vfcap_param vfcap_pri_mode = VFCAP_MODE_PARAM;
 
-module_param_cb(pri, &vfcap_mode_ops, &vfcap_pri_mode, 0644);
+module_param_cb(pri, &vfcap_param_ops, &vfcap_pri_mode, 0644);
 MODULE_PARM_DESC(pri, "Show VFs' PRI capability: auto (default): if the PF has it enabled and its driver answers its VFs' page requests, on: if the PF has it enabled, off: never");
 
 static bool vfcap_pri_answered(struct vfcap_device *vf)

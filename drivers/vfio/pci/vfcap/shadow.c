@@ -57,7 +57,7 @@ static const char *vfcap_shadow_check(struct vfcap_device *vf)
 	struct pci_dev *pdev = vf->core.pdev;
 	u32 vmlock;
 
-	if (READ_ONCE(vfcap_vmd_shadow) == VFCAP_OFF)
+	if (READ_ONCE(vfcap_vmd_shadow.value) == VFCAP_OFF)
 		return vfcap_reason_text(&vfcap_shdw, VFCAP_REASON_PARAMETER);
 	pci_read_config_dword(pdev, VFCAP_VMD_VMLOCK, &vmlock);
 	if (PCI_POSSIBLE_ERROR(vmlock))
@@ -144,7 +144,7 @@ static int vfcap_write_vmlock(struct pci_dev *pdev, unsigned int pos,
 			pos += 1;
 		}
 	}
-	return pcibios_err_to_errno(ret);
+	return ret;
 }
 
 /**
@@ -183,8 +183,8 @@ static u64 vfcap_bar_address(struct vfcap_device *vf, unsigned int bar)
 	       (vf->core.rbar[bar] & PCI_BASE_ADDRESS_MEM_MASK);
 }
 
-static int vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
-			     size_t count, unsigned int offset)
+static ssize_t vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
+				 size_t count, unsigned int offset)
 {
 	__le64 regs[] = {
 		cpu_to_le64(vfcap_bar_address(vf, VFCAP_VMD_MEMBAR1)),
@@ -193,11 +193,24 @@ static int vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
 
 	static_assert(sizeof(regs) == VFCAP_SHADOW_SIZE);
 
-	return copy_to_user(buf, (u8 *)regs + offset, count) ? -EFAULT : 0;
+	return copy_to_user(buf, (u8 *)regs + offset, count) ? -EFAULT : count;
+}
+
+static ssize_t vfcap_shadow_piece(struct vfcap_device *vf, char __user *buf,
+				  size_t *count, loff_t pos, bool write)
+{
+	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
+
+	if (!vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(pos)) ||
+	    !vfcap_cut(offset, count, VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE))
+		return vfcap_bar_rw(vf, buf, *count, &pos, write);
+	if (write)
+		return *count;
+	return vfcap_shadow_read(vf, buf, *count, offset - VFCAP_SHADOW_START);
 }
 
 /**
- * vfcap_shadow_rw - read or write MEMBAR2
+ * vfcap_shadow_rw - read or write a region other than config space
  * @vf: the device
  * @buf: the bytes
  * @count: how many
@@ -215,34 +228,8 @@ static int vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 			loff_t *ppos, bool write)
 {
-	bool traps = vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(*ppos));
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	size_t done = 0;
-
-	while (done < count) {
-		size_t piece = count - done;
-		u64 at = offset + done;
-		loff_t pos = *ppos + done;
-		ssize_t ret;
-
-		if (traps && vfcap_cut(at, &piece, VFCAP_SHADOW_START,
-				       VFCAP_SHADOW_SIZE)) {
-			ret = write ? 0 :
-			      vfcap_shadow_read(vf, buf + done, piece,
-						at - VFCAP_SHADOW_START);
-			ret = ret ?: piece;
-		} else {
-			ret = vfcap_bar_rw(vf, buf + done, piece, &pos, write);
-		}
-		if (ret < 0)
-			return ret;
-		done += ret;
-		if (ret < piece)
-			break;
-	}
-
-	*ppos += done;
-	return done;
+	return vfcap_access_pieces(vf, buf, count, ppos, write,
+				   vfcap_shadow_piece);
 }
 
 /**
@@ -312,23 +299,20 @@ static int vfcap_add_sparse_mmap(struct vfcap_device *vf,
 }
 
 /**
- * vfcap_region_info - VFIO_DEVICE_GET_REGION_INFO
- * @vdev: the VFIO device
+ * vfcap_shadow_region_info - tell of a region, and of what of it can be mapped
+ * @vf: the device
  * @info: what is told of the region
  * @caps: its capabilities
  *
  * Context: Process context.
  * Return: as vfio_pci_ioctl_get_region_info().
  */
-int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
-		      struct vfio_info_cap *caps)
+int vfcap_shadow_region_info(struct vfcap_device *vf,
+			     struct vfio_region_info *info,
+			     struct vfio_info_cap *caps)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
-	int ret;
+	int ret = vfio_pci_ioctl_get_region_info(&vf->core.vdev, info, caps);
 
-	if (info->index >= VFCAP_ALIAS_FIRST)
-		return vfcap_wc_region_info(vf, info);
-	ret = vfio_pci_ioctl_get_region_info(vdev, info, caps);
 	if (ret || !vfcap_traps(vf, info->index) ||
 	    !(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
 		return ret;

@@ -35,12 +35,13 @@ static bool vfcap_shdw_is_first(struct vfcap_device *vf)
 }
 
 /*
- * See std_list.c. What does not fit at all is told of elsewhere. A VMM that
- * chooses a place is not QEMU.
+ * See std_list.c. What does not fit at all is told of elsewhere. Who says where
+ * it goes knows the VMM.
  */
 static bool vfcap_shdw_leaves_room(struct vfcap_device *vf)
 {
-	return !(vf->vmd & VFCAP_VMD_QEMU) || vf->choice[VFCAP_SHDW].offset ||
+	return !(vf->vmd & VFCAP_VMD_QEMU) ||
+	       vfcap_place_is_given(vf, VFCAP_SHDW) ||
 	       vfcap_chain_find_gap(vf, VFCAP_SHDW) < vfcap_std_list.bound(vf);
 }
 

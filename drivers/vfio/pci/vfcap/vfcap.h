@@ -2,7 +2,6 @@
 #ifndef VFCAP_H
 #define VFCAP_H
 
-#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
 #include <linux/rwsem.h>
@@ -12,6 +11,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "param.h"
 #include "wc.h"
 
 struct eventfd_ctx;
@@ -64,7 +64,7 @@ struct vfcap_reg_behavior {
  *	reads as 0
  * @clear_on_enable: there too, bits that go to 0 when Enable goes to 1
  * @clear_on_disable: and when it goes to 0
- * @mode: what its parameter says
+ * @mode: its parameter, with &enum vfcap_mode
  * @conditions: what mode auto asks for. Of these mode on logs the first that is
  *	missing.
  * @nr_conditions: how many
@@ -96,7 +96,7 @@ struct vfcap_cap {
 	u32 restart;
 	u32 clear_on_enable;
 	u32 clear_on_disable;
-	const enum vfcap_mode *mode;
+	const struct vfcap_param *mode;
 	const struct vfcap_condition *conditions;
 	size_t nr_conditions;
 	const char *forced;
@@ -255,7 +255,9 @@ static inline bool vfcap_overlaps(u64 start, u64 count, u64 pos, u64 size)
 }
 
 /* mode.c: the parameters that say whether a capability is shown */
-extern const struct kernel_param_ops vfcap_mode_ops;
+extern const char * const vfcap_mode_words[3];
+
+#define VFCAP_MODE_PARAM	VFCAP_PARAM(vfcap_mode_words, "auto, on, off")
 
 bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
 enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
@@ -274,6 +276,7 @@ void vfcap_chain_unlink(struct vfcap_device *vf, const struct vfcap_cap *cap,
 			u16 pos);
 
 /* place.c: where a capability goes */
+bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
 enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
 			      u16 pf_pos, u16 *pos, enum vfcap_step *step);
 
@@ -288,6 +291,13 @@ void vfcap_show(struct vfcap_device *vf, unsigned int id);
 int vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
 int vfcap_decide(struct vfcap_device *vf);
 int vfcap_begin(struct vfcap_device *vf);
+
+/* pieces.c: accesses of which one part is emulated, and another is core's */
+ssize_t vfcap_access_pieces(struct vfcap_device *vf, char __user *buf,
+			    size_t count, loff_t *ppos, bool write,
+			    ssize_t (*access)(struct vfcap_device *vf,
+					      char __user *buf, size_t *count,
+					      loff_t pos, bool write));
 
 /* config.c: access to the virtual config space */
 ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
@@ -391,7 +401,7 @@ int vfcap_feature_state(struct vfcap_device *vf, u32 flags, void __user *arg,
 #define VFCAP_VMD_MEMBAR2	4
 
 extern const struct pci_device_id vfcap_vmd_ids[];
-extern enum vfcap_mode vfcap_vmd_shadow;
+extern struct vfcap_param vfcap_vmd_shadow;
 unsigned long vfcap_vmd_find(struct pci_dev *pdev);
 bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
 bool vfcap_vmd_check_bars(struct vfcap_device *vf);
@@ -409,8 +419,9 @@ bool vfcap_is_trapped(struct vfcap_device *vf, unsigned int region, u64 start,
 		      u64 size);
 int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
 int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg);
-int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
-		      struct vfio_info_cap *caps);
+int vfcap_shadow_region_info(struct vfcap_device *vf,
+			     struct vfio_region_info *info,
+			     struct vfio_info_cap *caps);
 
 /* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
 void vfcap_ims_open(struct vfcap_device *vf);

@@ -39,9 +39,9 @@ const struct pci_device_id vfcap_vmd_ids[] = {
 };
 MODULE_DEVICE_TABLE(pci, vfcap_vmd_ids);
 
-enum vfcap_mode vfcap_vmd_shadow;
+struct vfcap_param vfcap_vmd_shadow = VFCAP_MODE_PARAM;
 
-module_param_cb(vmd_shadow, &vfcap_mode_ops, &vfcap_vmd_shadow, 0644);
+module_param_cb(vmd_shadow, &vfcap_param_ops, &vfcap_vmd_shadow, 0644);
 MODULE_PARM_DESC(vmd_shadow, "Show guests the host's addresses of a VMD endpoint's BARs: auto (default): where nothing else does, on: also where a VMM may dislike it, off: never");
 
 /**
