@@ -20,6 +20,7 @@ selftests:
 	ln -sfn /cache/linux/tools/testing/selftests/lib.mk $(OUT)/selftests/
 	ln -sfn /cache/linux/tools/testing/selftests/kselftest_harness.h $(OUT)/selftests/
 	ln -sfn /cache/linux/tools/testing/selftests/kselftest.h $(OUT)/selftests/
+	ln -sfn /cache/linux/tools/testing/selftests/kselftest $(OUT)/selftests/
 	cp -rsf $(TOP)/tools/testing/selftests/vfcap $(OUT)/selftests/
 	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap \
 		top_srcdir=/cache/linux KHDR_INCLUDES='-isystem $(TOP)/include/uapi'

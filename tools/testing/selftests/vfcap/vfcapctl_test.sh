@@ -5,6 +5,7 @@
 # finds when something is wrong, and that a device in use is not disturbed.
 
 cd "$(dirname "$0")" || exit 1
+. ./tap.sh
 PATH=$VFCAP_MODULES/tools/vfcapctl:$PATH
 parameters=/sys/module/vfcap_vfio_pci/parameters
 devices=/sys/bus/pci/devices
@@ -12,19 +13,7 @@ fixture=/sys/kernel/debug/vfcap-fixture
 mock=/sys/kernel/debug/vfcap-mock-vmd
 # shellcheck disable=SC2153 # from the environment
 pf=$VFCAP_PF vf2=$VFCAP_VF2
-tests=0 failed=0 out="" err="" status=0
-
-result()		# NAME
-{
-	local status=$?
-	tests=$((tests + 1))
-	if [ $status = 0 ]; then
-		echo "ok $tests $1"
-	else
-		echo "not ok $tests $1"
-		failed=$((failed + 1))
-	fi
-}
+out="" err="" status=0
 
 # Run it, keep its output in $out and $err; true if its exit status is this.
 ctl()			# STATUS ARG...
@@ -66,11 +55,6 @@ function_of()		# BDF
 	echo "[f for f in d['functions'] if f['address'] == '$1'][0]"
 }
 
-says()			# TEXT PATTERN
-{
-	grep -q -- "$2" <<< "$1" || { echo "# no \"$2\" in: $1"; false; }
-}
-
 driver()		# BDF
 {
 	basename "$(readlink "$devices/$1/driver")"
@@ -104,12 +88,7 @@ opens()
 	dmesg | grep -c 'capability shown at\|PASID capability not shown'
 }
 
-echo "TAP version 13"
-if [ -z "$VFCAP_VF" ]; then
-	echo "1..0 # SKIP needs the lab's VM: VFCAP_VF"
-	exit 4
-fi
-echo "1..45"
+start 45 "$VFCAP_VF" VFCAP_VF
 # Stock kernels have no iommufd: there a VF is opened through its group, and
 # auto shows nothing. Before 6.18 an open device does not tell its name.
 via=group
@@ -416,6 +395,4 @@ result "bash completes commands, devices, options and drivers"
 
 echo auto > $parameters/pasid
 modprobe -r vmd
-[ $tests = 45 ] || echo "# $tests tests, not as planned"
-echo "# Totals: pass:$((tests - failed)) fail:$failed xfail:0 xpass:0 skip:0 error:0"
-exit $((failed > 0))
+ktap_finished

@@ -7,29 +7,13 @@
 # on the host's side. One guest, with Debian's own kernel, has one VMD after the
 # other plugged in.
 
+cd "$(dirname "$0")" || exit 1
+. ./tap.sh
+
 debugfs=/sys/kernel/debug/vfcap-mock-vmd
 work=$(mktemp -d)
-tests=0 failed=0 skipped=0 guest=""
+guest=""
 trap 'stop_guest; rm -rf "$work"' EXIT
-
-result()		# NAME
-{
-	local status=$?
-	tests=$((tests + 1))
-	if [ $status = 0 ]; then
-		echo "ok $tests $1"
-	else
-		echo "not ok $tests $1"
-		failed=$((failed + 1))
-	fi
-}
-
-skip()			# NAME WHY
-{
-	tests=$((tests + 1))
-	skipped=$((skipped + 1))
-	echo "ok $tests $1 # SKIP $2"
-}
 
 guest_runs()
 {
@@ -54,7 +38,7 @@ wait_for()		# LINE SECONDS
 
 	until printed | grep -q "^$1"; do
 		if ! guest_runs || [ $SECONDS -ge $end ] ||
-		   grep -q '^Error' "$work/qemu"; then
+		   grep -q '^Error\|^KVM internal error' "$work/qemu"; then
 			printed | sed 's/^/# /'
 			sed 's/^/# QEMU: /' "$work/qemu"
 			echo "# the guest did not print: $1"
@@ -135,6 +119,11 @@ plug()			# OPTIONS
 	mark
 	echo "device_add vfio-pci,host=$device,id=vmd,bus=port1$1" >&3
 	wait_for "guest: end" 100
+	local status=$?
+
+	# KVM has stopped it, without an end.
+	! grep -q '^KVM internal error' "$work/qemu" || stop_guest
+	return $status
 }
 
 # A guest that does not let go of it is of no use for the next.
@@ -235,12 +224,7 @@ test_guest()		# NAME VMD [OPTIONS]
 	result "$1"
 }
 
-echo "TAP version 13"
-if [ ! -e $debugfs ]; then
-	echo "1..0 # SKIP needs the lab's VM: vfcap-mock-vmd"
-	exit 4
-fi
-echo "1..7"
+start 7 "$(ls -d $debugfs 2> /dev/null)" vfcap-mock-vmd
 modprobe vfio-pci
 # The host's own driver would take the VMD first.
 modprobe -r vmd 2> /dev/null
@@ -254,11 +238,10 @@ test_guest "28C0, where the hardware has the registers" "28c0 native"
 if [ -e /dev/iommu ]; then
 	test_guest "A77F, through iommufd" a77f ,iommufd=iommufd0
 else
-	skip "A77F, through iommufd" "the kernel has no iommufd"
+	ktap_test_skip "A77F, through iommufd: the kernel has none"
 fi
 # That the tests above can fail:
 run vfio-pci a77f && enumerated && within "$(guest_ranges)"
 result "A77F with vfio-pci gets the guest's addresses"
 
-echo "# Totals: pass:$((tests - failed - skipped)) fail:$failed xfail:0 xpass:0 skip:$skipped error:0"
-exit $((failed > 0))
+ktap_finished

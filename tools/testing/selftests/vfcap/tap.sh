@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the shell tests have in common: they are sourced in the folder that they
+# lie in, and print TAP by the kernel's own helpers.
+
+# shellcheck source=/dev/null # the kernel's
+. ../kselftest/ktap_helpers.sh
+
+# The test is what was done last.
+result()		# NAME
+{
+	# shellcheck disable=SC2181 # the caller's
+	if [ $? = 0 ]; then
+		ktap_test_pass "$1"
+	else
+		ktap_test_fail "$1"
+	fi
+}
+
+# NEEDED is "" where there is no such thing.
+start()			# PLAN NEEDED WHAT
+{
+	ktap_print_header
+	[ "$2" ] || {
+		ktap_skip_all "needs the lab's VM: $3"
+		exit "$KSFT_SKIP"
+	}
+	ktap_set_plan "$1"
+}
+
+says()			# TEXT PATTERN
+{
+	grep -q -- "$2" <<< "$1" || { echo "# no \"$2\" in: $1"; false; }
+}
