@@ -24,9 +24,13 @@ enum vfcap_ims { VFCAP_IMS_HIDE, VFCAP_IMS_SHOW };
 static const char * const vfcap_ims_words[] = {
 	[VFCAP_IMS_HIDE]	= "hide",
 	[VFCAP_IMS_SHOW]	= "show",
+	NULL
 };
 
-static struct vfcap_param vfcap_ims = VFCAP_PARAM(vfcap_ims_words, "hide, show");
+static struct vfcap_param vfcap_ims = {
+	.words		= vfcap_ims_words,
+	.choices	= "hide, show",
+};
 
 module_param_cb(ims, &vfcap_param_ops, &vfcap_ims, 0644);
 MODULE_PARM_DESC(ims, "What guests see of IMS support in the Intel SIOV DVSEC: hide (default): none, show: what the device has");

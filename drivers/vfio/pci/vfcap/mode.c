@@ -13,6 +13,7 @@ const char * const vfcap_mode_words[] = {
 	[VFCAP_AUTO]	= "auto",
 	[VFCAP_ON]	= "on",
 	[VFCAP_OFF]	= "off",
+	NULL
 };
 
 /**

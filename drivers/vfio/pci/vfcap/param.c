@@ -11,7 +11,7 @@
 static int vfcap_param_set(const char *val, const struct kernel_param *kp)
 {
 	struct vfcap_param *param = kp->arg;
-	int ret = __sysfs_match_string(param->words, param->nr_words, val);
+	int ret = __sysfs_match_string(param->words, -1, val);
 
 	if (ret < 0) {
 		pr_err("%s: parameter %s: \"%s\" is none of %s\n",

@@ -2,28 +2,19 @@
 #ifndef VFCAP_PARAM_H
 #define VFCAP_PARAM_H
 
-#include <linux/array_size.h>
 #include <linux/moduleparam.h>
 
 /**
  * struct vfcap_param - a module parameter that takes one of some words
- * @words: the words
- * @nr_words: how many
+ * @words: the words, and NULL
  * @choices: all of them, for messages
  * @value: index of the one that it has; read and written at any time
  */
 struct vfcap_param {
 	const char * const *words;
-	unsigned int nr_words;
 	const char *choices;
 	unsigned int value;
 };
-
-#define VFCAP_PARAM(_words, _choices) {			\
-	.words		= (_words),			\
-	.nr_words	= ARRAY_SIZE(_words),		\
-	.choices	= (_choices),			\
-}
 
 extern const struct kernel_param_ops vfcap_param_ops;
 

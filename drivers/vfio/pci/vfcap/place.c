@@ -14,10 +14,13 @@ enum vfcap_placement { VFCAP_PLACE_AUTO, VFCAP_PLACE_STRICT };
 static const char * const vfcap_placements[] = {
 	[VFCAP_PLACE_AUTO]	= "auto",
 	[VFCAP_PLACE_STRICT]	= "strict",
+	NULL
 };
 
-static struct vfcap_param vfcap_placement =
-	VFCAP_PARAM(vfcap_placements, "auto, strict");
+static struct vfcap_param vfcap_placement = {
+	.words		= vfcap_placements,
+	.choices	= "auto, strict",
+};
 
 module_param_cb(placement, &vfcap_param_ops, &vfcap_placement, 0644);
 MODULE_PARM_DESC(placement, "Where capabilities may lie: auto (default): also where nothing is known to be, strict: only where the VMM, the PF's driver or a quirk says");
@@ -52,9 +55,8 @@ static int vfcap_quirk_parse(const char *text, struct vfcap_quirk *quirk)
 	int len = 0;
 	u8 id;
 
-	sscanf(text, "%4hx:%4hx:%15[^=]=%4hx%n", &quirk->vendor,
-	       &quirk->device, param, &quirk->pos, &len);
-	if (!len)
+	if (sscanf(text, "%4hx:%4hx:%15[^=]=%4hx%n", &quirk->vendor,
+		   &quirk->device, param, &quirk->pos, &len) != 4)
 		return -EINVAL;
 	for (id = 0; id < VFCAP_NR_CAPS; id++)
 		if (!strcmp(param, vfcap_caps[id]->param))
@@ -146,7 +148,7 @@ static int vfcap_ask_pf_driver(struct vfcap_device *vf, unsigned int id,
 }
 
 static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vf,
-						 unsigned int id)
+						  unsigned int id)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int i;

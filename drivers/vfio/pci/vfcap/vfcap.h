@@ -255,9 +255,12 @@ static inline bool vfcap_overlaps(u64 start, u64 count, u64 pos, u64 size)
 }
 
 /* mode.c: the parameters that say whether a capability is shown */
-extern const char * const vfcap_mode_words[3];
+extern const char * const vfcap_mode_words[];
 
-#define VFCAP_MODE_PARAM	VFCAP_PARAM(vfcap_mode_words, "auto, on, off")
+#define VFCAP_MODE_PARAM {			\
+	.words		= vfcap_mode_words,	\
+	.choices	= "auto, on, off",	\
+}
 
 bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
 enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,

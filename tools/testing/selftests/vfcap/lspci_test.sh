@@ -5,6 +5,7 @@
 # the PASID capability, its content, and the list around it.
 
 cd "$(dirname "$0")" || exit 1
+# shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
 
 guest()			# [CTRL]

@@ -5,6 +5,7 @@
 # finds when something is wrong, and that a device in use is not disturbed.
 
 cd "$(dirname "$0")" || exit 1
+# shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
 PATH=$VFCAP_MODULES/tools/vfcapctl:$PATH
 parameters=/sys/module/vfcap_vfio_pci/parameters

@@ -8,6 +8,7 @@
 # other plugged in.
 
 cd "$(dirname "$0")" || exit 1
+# shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
 
 debugfs=/sys/kernel/debug/vfcap-mock-vmd
