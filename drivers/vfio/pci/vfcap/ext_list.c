@@ -102,25 +102,42 @@ static void vfcap_anchor(struct vfcap_device *vf)
 }
 
 /*
- * The header that leads to @pos, or would: the last one in the list's order that
- * leads up to a higher offset, so that an ascending list stays ascending.
+ * Whether the guest is shown what vconfig has of a header. Core takes capabilities
+ * that have the same ID and lie side by side for a single one, and serves what it
+ * then takes for registers in its middle from the hardware.
  */
-static __le32 *vfcap_ext_prev(struct vfcap_device *vf, u16 pos,
-			      unsigned int *next)
+static bool vfcap_ext_is_served(struct vfcap_device *vf, unsigned int pos)
+{
+	const u8 *map = vf->core.pci_config_map;
+
+	return pos == PCI_CFG_SPACE_SIZE || map[pos] == VFCAP_MAP_VIRTUAL ||
+	       map[pos] != map[pos - 1];
+}
+
+static unsigned int vfcap_ext_next(__le32 header)
+{
+	unsigned int next = PCI_EXT_CAP_NEXT(le32_to_cpu(header));
+
+	return next < PCI_CFG_SPACE_SIZE ? 0 : next;
+}
+
+/*
+ * The header that leads to @pos, or shall: the last one that can, in the list's order,
+ * of those up to the first that leads to no lower offset. So an ascending list stays
+ * ascending where that is possible.
+ */
+static __le32 *vfcap_ext_prev(struct vfcap_device *vf, u16 pos)
 {
 	unsigned int at = PCI_CFG_SPACE_SIZE;
 	unsigned int loops = VFCAP_CHAIN_MAX;
-	__le32 *prev;
+	__le32 *header, *prev;
 
 	do {
-		prev = (__le32 *)(vf->core.vconfig + at);
-		*next = PCI_EXT_CAP_NEXT(le32_to_cpu(*prev));
-		if (*next < PCI_CFG_SPACE_SIZE)
-			*next = 0;
-		if (!*next || *next >= pos)
-			break;
-		at = *next;
-	} while (loops--);
+		header = (__le32 *)(vf->core.vconfig + at);
+		if (vfcap_ext_is_served(vf, at))
+			prev = header;
+		at = vfcap_ext_next(*header);
+	} while (at && at < pos && loops--);
 	return prev;
 }
 
@@ -134,23 +151,27 @@ static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 			   u16 pos)
 {
 	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
-	unsigned int next;
 	__le32 *prev;
 
 	vfcap_anchor(vf);
-	prev = vfcap_ext_prev(vf, pos, &next);
+	prev = vfcap_ext_prev(vf, pos);
 	*header = cpu_to_le32(cap->id | cap->version << 16);
-	vfcap_ext_set_next(header, next);
+	vfcap_ext_set_next(header, vfcap_ext_next(*prev));
 	vfcap_ext_set_next(prev, pos);
 }
 
 static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
 {
 	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
-	unsigned int at;
-	__le32 *prev = vfcap_ext_prev(vf, pos, &at);
+	unsigned int at = PCI_CFG_SPACE_SIZE;
+	unsigned int loops = VFCAP_CHAIN_MAX;
+	__le32 *prev;
 
-	vfcap_ext_set_next(prev, PCI_EXT_CAP_NEXT(le32_to_cpu(*header)));
+	do {
+		prev = (__le32 *)(vf->core.vconfig + at);
+		at = vfcap_ext_next(*prev);
+	} while (at && at != pos && loops--);
+	vfcap_ext_set_next(prev, vfcap_ext_next(*header));
 }
 
 const struct vfcap_list vfcap_ext_list = {

@@ -76,6 +76,20 @@ FIXTURE_VARIANT_ADD(layout, after_existing) {
 	.expected = PF_PASID, .chain = { 0x100, 0x110, PF_PASID },
 };
 
+/*
+ * Two of one ID side by side, which core takes for a single one: it serves the
+ * header of the second from the hardware, which leads nowhere else.
+ */
+FIXTURE_VARIANT_ADD(layout, side_by_side) {
+	.lines = "vf 100 1d01000e\nvf 1d0 1d810018\nvf 1d8 00010018",
+	.expected = PF_PASID, .chain = { 0x100, 0x1d0, PF_PASID, 0x1d8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, side_by_side_at_start) {
+	.lines = "vf 100 10c10003\nvf 10c 00010003",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0x10c },
+};
+
 FIXTURE_VARIANT_ADD(layout, descending) {
 	.lines = "vf 100 f001000e\nvf f00 12010003\nvf 120 0001000e",
 	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0xf00, 0x120 },
