@@ -15,6 +15,7 @@
 
 #include "../kselftest_harness.h"
 #include "lib/host.h"
+#include "lib/sample.h"
 #include "lib/vfio.h"
 
 FIXTURE(lifecycle) {
@@ -137,8 +138,9 @@ static void removal_waits(struct __test_metadata *_metadata, struct vfio *v,
 	}
 	EXPECT_EQ(1, poll(&asked, 1, 30000));
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
-	/* The registers stay. */
-	EXPECT_EQ(enable, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+	/* The registers stay; what is lost may be so a moment later. */
+	EXPECT_TRUE(WAIT_FOR(vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2) == enable,
+			     5000));
 	EXPECT_TRUE(shown(v));
 
 	vfio_close(v);
