@@ -251,9 +251,9 @@ struct vfcap_feature_state {
  *
  * Upon VFIO_DEVICE_FEATURE_SET: signal @fd once each time that the VF loses what
  * it shares with its PF, in place of the one set before. It is signalled when
- * the loss has taken effect: the VF's PASIDs are detached from the IOMMU, and
- * its PASID and PRI Enable bits read 0. They stay so until the PF has its
- * capability back and then the VF is reset. Which capability was lost is in the
+ * the loss has taken effect: the VF's PASIDs are detached from the IOMMU, and all
+ * enable bits in its PASID and PRI Control read 0. Enable stays so until the PF has
+ * its capability back and then the VF is reset. Which capability was lost is in the
  * VF's sysfs folder (vfcap/pasid/state, vfcap/pri/state).
  *
  * Nothing is signalled here if the administrator chose the error interrupt
