@@ -14,7 +14,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 
 TOOLS := tools/vfcapctl
 
-.PHONY: modules modules_install tools tools_install demo check lint clean help
+.PHONY: modules modules_install tools tools_install demo check soak mutate lint \
+	clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -43,6 +44,12 @@ demo:
 check:
 	@$(LAB)/check $(TESTS)
 
+soak:
+	@$(LAB)/soak $(PARTS)
+
+mutate:
+	@$(LAB)/mutate $(MUTATIONS)
+
 lint:
 	@$(LAB)/lint
 
@@ -59,6 +66,10 @@ help:
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
+	@echo 'make soak             run the long form of the fuzzer and others, for hours; goes'
+	@echo '                      on where it was; PARTS=... names parts; as root'
+	@echo 'make mutate           break the driver on purpose and have the fuzzer find it;'
+	@echo '                      MUTATIONS=... names some; as root'
 	@echo 'make lint             checkpatch, sparse, W=1, clang, shellcheck; as root'
 	@echo 'make clean            remove build/'
 	@echo
