@@ -238,12 +238,9 @@ int vfcap_feature_write_combine(struct vfcap_device *vf, u32 flags,
 	struct vfcap_feature_write_combine wc;
 	int ret;
 
-	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_GET |
-				 VFIO_DEVICE_FEATURE_SET, sizeof(wc));
+	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_GET |
+				  VFIO_DEVICE_FEATURE_SET, &wc, sizeof(wc), arg);
 	if (ret != 1)
-		return ret;
-	ret = copy_struct_from_user(&wc, sizeof(wc), arg, argsz);
-	if (ret)
 		return ret;
 	if (wc.flags || wc.reserved)
 		return -EINVAL;

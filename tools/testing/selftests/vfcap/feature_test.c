@@ -166,6 +166,29 @@ TEST_F(feature, sizes_and_flags)
 	}
 }
 
+/* Zeroes that the kernel does not know, but which it would have to look at */
+TEST_F(feature, more_than_a_page)
+{
+	static const uint32_t flags[] = {
+		GET | VFCAP_FEATURE_QUERY, SET | VFCAP_FEATURE_CHOOSE,
+		GET | VFCAP_FEATURE_STATE, SET | VFCAP_FEATURE_STATE,
+		SET | VFCAP_FEATURE_LOST_EVENTFD,
+		GET | VFCAP_FEATURE_WRITE_COMBINE,
+		SET | VFCAP_FEATURE_WRITE_COMBINE,
+	};
+	uint8_t zeroes[3 * 4096] = {};
+	unsigned int i;
+
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		EXPECT_EQ(-E2BIG, vfio_feature(&self->v, flags[i], zeroes, 4097)) {
+			TH_LOG("%#x", flags[i]);
+		}
+		EXPECT_EQ(-E2BIG, vfio_feature(&self->v, flags[i], zeroes,
+					       sizeof(zeroes)));
+	}
+}
+
 TEST_F(feature, reserved)
 {
 	union argument arg;
