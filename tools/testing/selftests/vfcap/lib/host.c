@@ -37,6 +37,35 @@ bool host_is_ready(void)
 	       getenv("VFCAP_MODULES") && getenv("VFCAP_LAYOUT");
 }
 
+const char *host_port(void)
+{
+	static char port[16];
+	char path[256], *real;
+
+	if (*port)
+		return port;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/..", host_pf());
+	real = realpath(path, NULL);
+	if (real)
+		snprintf(port, sizeof(port), "%.15s", strrchr(real, '/') + 1);
+	free(real);
+	return port;
+}
+
+void host_vf_name(unsigned int index, char name[16])
+{
+	char path[256], link[256];
+	const char *base;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/virtfn%u",
+		 host_pf(), index);
+	len = readlink(path, link, sizeof(link) - 1);
+	link[len < 0 ? 0 : len] = 0;
+	base = strrchr(link, '/');
+	snprintf(name, 16, "%.15s", base ? base + 1 : link);
+}
+
 static void host_path(char *out, size_t size, const char *path)
 {
 	snprintf(out, size, "%s%s", *path == '/' ? "" : "/sys/bus/pci/", path);
@@ -82,7 +111,7 @@ bool host_exists(const char *path, ...)
 
 const char *host_driver(const char *bdf)
 {
-	static char link[512];
+	static __thread char link[512];
 	char path[256];
 	ssize_t len;
 

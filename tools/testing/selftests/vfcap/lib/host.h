@@ -26,6 +26,10 @@ const char *host_pf(void);
 const char *host_vf(void);
 const char *host_vf2(void);
 bool host_is_ready(void);
+/* The PCI address of a VF of host_pf(), from 0 on, "" where there is none */
+void host_vf_name(unsigned int index, char name[16]);
+/* The bridge above the PF, as it was when this was called first */
+const char *host_port(void);
 
 /* A file below /sys/bus/pci/, or an absolute path */
 int host_write(const char *path, const char *value);

@@ -19,7 +19,7 @@
 /* Text of a file, without its last newline; "" on error */
 static const char *read_text(const char *path)
 {
-	static char text[16384];
+	static __thread char text[16384];
 	size_t len = 0;
 	ssize_t ret;
 	int fd;
@@ -41,20 +41,11 @@ static const char *read_text(const char *path)
 
 const char *sample_vf(unsigned int index)
 {
-	static char name[SAMPLE_MAX_VFS + 1][16];
-	char path[256], link[256];
-	const char *base;
-	ssize_t len;
+	static __thread char name[SAMPLE_MAX_VFS + 1][16];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/virtfn%u",
-		 host_pf(), index);
-	len = readlink(path, link, sizeof(link) - 1);
-	if (len < 0 || index >= SAMPLE_MAX_VFS)
+	if (index >= SAMPLE_MAX_VFS)
 		return "";
-	link[len] = 0;
-	base = strrchr(link, '/');
-	snprintf(name[index], sizeof(name[index]), "%.15s",
-		 base ? base + 1 : link);
+	host_vf_name(index, name[index]);
 	return name[index];
 }
 

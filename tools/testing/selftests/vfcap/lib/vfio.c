@@ -70,14 +70,16 @@ static int vfio_fail(struct vfio *v)
 	return err;
 }
 
-static int open_cdev(struct vfio *v, const char *bdf, const uint8_t *uuid)
+static int open_cdev(struct vfio *v, const char *bdf, const uint8_t *uuid,
+		     int iommufd)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	char path[512];
 
 	vfio_init(v);
 	vfio_cdev_path(path, sizeof(path), bdf);
-	v->parent = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	v->parent = iommufd < 0 ? open("/dev/iommu", O_RDWR | O_CLOEXEC) :
+				  dup(iommufd);
 	v->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (v->parent < 0 || v->fd < 0)
 		return vfio_fail(v);
@@ -97,7 +99,12 @@ static int open_cdev(struct vfio *v, const char *bdf, const uint8_t *uuid)
 
 int vfio_open_cdev(struct vfio *v, const char *bdf)
 {
-	return open_cdev(v, bdf, NULL);
+	return open_cdev(v, bdf, NULL, -1);
+}
+
+int vfio_open_shared(struct vfio *v, const char *bdf, int iommufd)
+{
+	return open_cdev(v, bdf, NULL, iommufd);
 }
 
 int vfio_set_token(struct vfio *v, const uint8_t *uuid)
@@ -169,7 +176,7 @@ int vfio_open_group(struct vfio *v, const char *bdf)
 
 int vfio_open_token(struct vfio *v, const char *bdf, const uint8_t *uuid)
 {
-	return vfio_has_cdev(bdf) ? open_cdev(v, bdf, uuid) :
+	return vfio_has_cdev(bdf) ? open_cdev(v, bdf, uuid, -1) :
 				    open_group(v, bdf, uuid);
 }
 

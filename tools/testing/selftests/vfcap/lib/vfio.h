@@ -25,6 +25,8 @@ struct vfio {
 void vfio_init(struct vfio *v);
 bool vfio_has_cdev(const char *bdf);
 int vfio_open_cdev(struct vfio *v, const char *bdf);
+/* With an iommufd that others have open as well, as devices of one group need it */
+int vfio_open_shared(struct vfio *v, const char *bdf, int iommufd);
 int vfio_open_group(struct vfio *v, const char *bdf);
 /* Through the cdev where the kernel has one, else through the group */
 int vfio_open(struct vfio *v, const char *bdf);
