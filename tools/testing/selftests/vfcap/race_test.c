@@ -1,0 +1,882 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Races: what opens, uses and resets a VF against each other, and against what
+ * takes it away: its driver, its PF, the PF's driver, the bridge above, the
+ * module. Each race is a line of actors, one thread each, that act again and again
+ * until the first of them has done so for a number of rounds. Then all must work as
+ * before, and the modules unload without a complaint.
+ *
+ * Most acts may fail, since others are in their way. Each must succeed now and then.
+ *
+ * VFCAP_RACE_ROUNDS: how many rounds (default: 100, or as many as take a second)
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <linux/vfio_vfcap.h>
+
+#include "../kselftest_harness.h"
+#include "lib/host.h"
+#include "lib/iommufd.h"
+#include "lib/sample.h"
+#include "lib/vfio.h"
+#include "lib/whole.h"
+
+#define VFS		2
+#define PASIDS		4	/* that are attached, from 1 on */
+#define MAX_ACTORS	6
+
+#define ROUNDS		100
+#define ROUNDS_MS	1000
+/* So long a VF is open at most, and is one waited for */
+#define HOLD_MS		100
+#define MEET_MS		1000
+#define PROGRESS_MS	10000
+/* An act that has not succeeded by then is in vain; one takes that long never. */
+#define PATIENCE_MS	30000
+#define STUCK_MS	120000
+
+/* Two places for PASID that the fixture keeps free, whatever is written there */
+#define PLACE_A		0x200
+#define PLACE_B		0x300
+#define PLACES		"vf 200 0\nvf 204 0\nvf 300 0\nvf 304 0"
+
+struct scene;
+
+struct actor {
+	const char *name;
+	/* Whether it did what it is about */
+	bool (*act)(struct scene *scene);
+};
+
+/* What the actors of a race share */
+struct scene {
+	const char *driver;		/* of the PF */
+	const char *port;		/* the bridge above it */
+	bool unassigned;		/* open VFs are not marked as assigned */
+	atomic_bool stop;
+	atomic_uint wrong;
+
+	/* The VF's user, if it has one; others dup() it for each act. */
+	pthread_mutex_t lock;
+	bool open;
+	atomic_uint opened;		/* how often */
+	struct vfio v;
+	uint32_t hwpt;
+	int asked;			/* signalled when the VF is wanted back */
+};
+
+struct player {
+	const struct actor *actor;
+	struct scene *scene;
+	pthread_t thread;
+	atomic_ulong done;
+	atomic_ulong failed;
+	atomic_bool ended;
+};
+
+static void __printf(2, 3) wrong(struct scene *s, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (atomic_fetch_add(&s->wrong, 1) < 20)
+		fprintf(stderr, "# wrong: %s\n", text);
+}
+
+static unsigned int dice(unsigned int sides)
+{
+	static __thread unsigned int seed;
+
+	if (!seed)
+		seed = gettid();
+	return rand_r(&seed) % sides;
+}
+
+/* The user of the VF */
+static bool open_session(struct scene *s)
+{
+	struct vfio v;
+	uint32_t ioas, hwpt;
+
+	if (vfio_open_cdev(&v, host_vf()))
+		return false;
+	s->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (iommufd_ioas(&v, &ioas) || iommufd_hwpt(&v, ioas, true, &hwpt) ||
+	    iommufd_attach(&v, hwpt, 0) ||
+	    vfio_set_irq(&v, VFIO_PCI_REQ_IRQ_INDEX, s->asked)) {
+		wrong(s, "an open VF attaches no page table");
+		vfio_close(&v);
+		close(s->asked);
+		return false;
+	}
+	pthread_mutex_lock(&s->lock);
+	s->v = v;
+	s->hwpt = hwpt;
+	s->open = true;
+	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_add(&s->opened, 1);
+	return true;
+}
+
+static void close_session(struct scene *s)
+{
+	struct vfio v;
+
+	pthread_mutex_lock(&s->lock);
+	v = s->v;
+	s->open = false;
+	pthread_mutex_unlock(&s->lock);
+	vfio_close(&v);
+	close(s->asked);
+}
+
+/* For one act: the user may close the VF meanwhile. False while it has no user. */
+static bool borrow(struct scene *s, struct vfio *v)
+{
+	bool open;
+
+	pthread_mutex_lock(&s->lock);
+	open = s->open;
+	if (open) {
+		*v = s->v;
+		v->fd = dup(s->v.fd);
+		v->parent = dup(s->v.parent);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return open;
+}
+
+static void give_back(struct vfio *v)
+{
+	vfio_close(v);
+}
+
+/* For who takes the VF away: at any time of a session that is a new one. */
+static void meet_user(struct scene *s)
+{
+	unsigned int opened = atomic_load(&s->opened);
+
+	WAIT_FOR(atomic_load(&s->opened) != opened || atomic_load(&s->stop),
+		 MEET_MS);
+	usleep(dice(HOLD_MS) * 1000);
+}
+
+static bool act_user(struct scene *s)
+{
+	struct pollfd asked = { .events = POLLIN };
+
+	if (!open_session(s))
+		return false;
+	asked.fd = s->asked;
+	poll(&asked, 1, dice(HOLD_MS));
+	close_session(s);
+	return true;
+}
+
+/* Reads anything and writes what a guest may, PASID Enable most of all. */
+static bool act_config(struct scene *s)
+{
+	unsigned int pasid, pri;
+	uint8_t some[64];
+	struct vfio v;
+
+	if (!borrow(s, &v))
+		return false;
+	if (vfio_read(&v, dice(4096 - sizeof(some)), some, sizeof(some)) !=
+	    sizeof(some))
+		wrong(s, "config space cannot be read");
+	pasid = vfio_find_ecap(&v, PCI_EXT_CAP_ID_PASID);
+	pri = vfio_find_ecap(&v, PCI_EXT_CAP_ID_PRI);
+	if (pri) {
+		vfio_set(&v, pri + PCI_PRI_ALLOC_REQ, 4, dice(PF_PRI_ALLOCATION));
+		vfio_set(&v, pri + PCI_PRI_CTRL, 2, dice(4));
+		vfio_set(&v, pri + PCI_PRI_STATUS, 2, dice(4));
+	}
+	if (pasid) {
+		vfio_set(&v, pasid + PCI_PASID_CTRL, 2, dice(8));
+		if (vfio_set(&v, pasid + PCI_PASID_CTRL, 2, 0))
+			wrong(s, "PASID Control cannot be written");
+		/* Nobody else sets it. */
+		if (vfio_get(&v, pasid + PCI_PASID_CTRL, 2))
+			wrong(s, "Enable reads 1 after it was cleared");
+		/* But for the moment of an attach */
+		if (!WAIT_FOR(iommu_count_pasids(host_vf()) <= 0, 5000))
+			wrong(s, "Enable is 0, and a PASID is in the IOMMU");
+		vfio_set(&v, pasid + PCI_PASID_CTRL, 2, dice(8));
+	}
+	give_back(&v);
+	return pasid;
+}
+
+static bool act_attach(struct scene *s)
+{
+	unsigned int pasid = 1 + dice(PASIDS);
+	uint32_t hwpt = s->hwpt;
+	struct vfio v;
+	bool done;
+
+	if (!borrow(s, &v))
+		return false;
+	done = !iommufd_attach(&v, hwpt, pasid);
+	if (dice(2))
+		iommufd_detach(&v, 1 + dice(PASIDS));
+	give_back(&v);
+	return done;
+}
+
+static bool act_features(struct scene *s)
+{
+	struct vfcap_feature_state state = {};
+	struct vfcap_feature_query query = { .cap = VFCAP_CAP_PASID };
+	struct vfio v;
+	bool done;
+
+	if (!borrow(s, &v))
+		return false;
+	done = !vfio_feature(&v, VFIO_DEVICE_FEATURE_GET | VFCAP_FEATURE_QUERY,
+			     &query, sizeof(query)) &&
+	       !vfio_feature(&v, VFIO_DEVICE_FEATURE_GET | VFCAP_FEATURE_STATE,
+			     &state, sizeof(state));
+	/* All but Enable, which is another's. Refused where it was moved since. */
+	state.caps[VFCAP_CAP_PASID].regs[PCI_PASID_CAP / 4] &= 0xffff;
+	if (done)
+		vfio_feature(&v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_STATE,
+			     &state, sizeof(state));
+	give_back(&v);
+	return done;
+}
+
+static bool act_reset(struct scene *s)
+{
+	struct vfio v;
+	bool done;
+
+	if (!borrow(s, &v))
+		return false;
+	done = !vfio_reset(&v);
+	give_back(&v);
+	return done;
+}
+
+static bool act_flr(struct scene *s)
+{
+	unsigned int devctl;
+	struct vfio v;
+	bool done;
+
+	if (!borrow(s, &v))
+		return false;
+	devctl = vfio_find_cap(&v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
+	done = !vfio_set(&v, devctl, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	give_back(&v);
+	return done;
+}
+
+/* Never this user's right: it would reset the PF, which is on the same bus. */
+static bool act_hot_reset(struct scene *s)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+	struct vfio v;
+
+	if (!borrow(s, &v))
+		return false;
+	if (!ioctl(v.fd, VFIO_DEVICE_PCI_HOT_RESET, &reset))
+		wrong(s, "the VF's user reset its PF");
+	give_back(&v);
+	return true;
+}
+
+/* What the administrator does to the VF ... */
+static bool act_reset_from_outside(struct scene *s)
+{
+	bool done = !host_writef("1", "devices/%s/reset", host_vf());
+
+	/* Others reset it as well, and fail if they meet. */
+	usleep(dice(HOLD_MS) * 1000);
+	return done;
+}
+
+static bool act_error(struct scene *s)
+{
+	return !host_write("/sys/kernel/debug/vfcap-fixture/frozen", host_vf());
+}
+
+static bool act_rebind(struct scene *s)
+{
+	bool done;
+
+	meet_user(s);
+	done = !host_unbind(host_vf());
+
+	return !host_bind(host_vf(), OURS) && done;
+}
+
+static bool act_look(struct scene *s)
+{
+	static const char * const files[] = {
+		"pasid/state", "pasid/users", "pri/state", "pri/users", "driver",
+	};
+	unsigned int i;
+	bool done = false;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		sample_state(host_vf(), files[i]);
+		done |= *sample_state(host_pf(), files[i]);
+	}
+	return done;
+}
+
+/* ... and to the PF; what went comes back, as far as others let it */
+static void bring_back(struct scene *s)
+{
+	if (!host_exists("devices/%s", host_pf()))
+		host_write("rescan", "1");
+	if (!*host_driver(host_pf()))
+		host_bind(host_pf(), s->driver);
+	if (!host_exists("devices/%s", host_vf())) {
+		host_writef("0", "devices/%s/sriov_drivers_autoprobe", host_pf());
+		host_writef("2", "devices/%s/sriov_numvfs", host_pf());
+	}
+	if (strcmp(host_driver(host_vf()), OURS))
+		host_bind(host_vf(), OURS);
+}
+
+static bool act_pf_rebind(struct scene *s)
+{
+	bool done;
+
+	meet_user(s);
+	done = !host_writef(host_pf(), "devices/%s/driver/unbind", host_pf());
+
+	bring_back(s);
+	return done;
+}
+
+/* Refused while a VF is open that is marked as assigned */
+static bool act_no_vfs(struct scene *s)
+{
+	bool done;
+
+	if (s->unassigned)
+		meet_user(s);
+	done = !host_writef("0", "devices/%s/sriov_numvfs", host_pf());
+
+	bring_back(s);
+	return done;
+}
+
+static bool act_pf_reset(struct scene *s)
+{
+	return !host_writef("1", "devices/%s/reset", host_pf());
+}
+
+static bool act_pf_remove(struct scene *s)
+{
+	bool done;
+
+	meet_user(s);
+	done = !host_writef("1", "devices/%s/remove", host_pf());
+
+	bring_back(s);
+	return done;
+}
+
+static bool act_port_remove(struct scene *s)
+{
+	bool done;
+
+	meet_user(s);
+	done = !host_writef("1", "devices/%s/remove", s->port);
+
+	bring_back(s);
+	return done;
+}
+
+/*
+ * Gone first, and then found to be so. Its VFs go on answering: the kernel waits a
+ * minute for the answer of one that was reset, which each close does.
+ */
+static bool act_pf_pulled(struct scene *s)
+{
+	bool done;
+
+	meet_user(s);
+	done = !host_layout("pf blank 0 1000 ffffffff") &&
+	       !host_writef("1", "devices/%s/remove", host_pf());
+	host_layout_default();
+	bring_back(s);
+	return done;
+}
+
+/* User space takes PASID from the PF, and gives it back. */
+static bool act_pf_loses(struct scene *s)
+{
+	unsigned int pos = PF_PASID + PCI_PASID_CTRL;
+	bool done = !host_config_write(host_pf(), pos, 2, 0);
+
+	usleep(dice(300000));
+	return !host_config_write(host_pf(), pos, 2, 7) && done;
+}
+
+/* What the PF's driver does */
+static bool act_reregister(struct scene *s)
+{
+	bool done = !sample_set("registered", "0");
+
+	return !sample_set("registered", "1") && done;
+}
+
+static bool act_change(struct scene *s)
+{
+	static const char * const caps[] = { "pasid", "pri" };
+	const char *cap = caps[dice(2)];
+	bool done = !sample_set("change", "begin %s", cap);
+
+	sample_set("change", "end %s", cap);
+	return done;
+}
+
+static bool act_lost(struct scene *s)
+{
+	return !sample_set("lost_event", "its PF says so");
+}
+
+static bool act_request(struct scene *s)
+{
+	return !sample_request(host_vf(), 1 + dice(8));
+}
+
+/*
+ * The modules go if they are not used, and their VFs are left without a driver; what
+ * they are used by keeps them.
+ */
+static bool act_unload(struct scene *s)
+{
+	int ret = host_unload("vfcap_vfio_pci");
+
+	if (ret && ret != -EWOULDBLOCK && ret != -ENOENT)
+		wrong(s, "unloading vfcap-vfio-pci: error %d", ret);
+	if (!ret)
+		ret = host_unload("pci_vfcap");
+	host_load("drivers/pci/vfcap/pci-vfcap.ko", "");
+	host_load("drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko", "");
+	if (strcmp(host_driver(host_vf()), OURS))
+		host_bind(host_vf(), OURS);
+	return !ret;
+}
+
+static bool act_unload_in_use(struct scene *s)
+{
+	if (!host_unload("vfcap_vfio_pci") || !host_unload("pci_vfcap"))
+		wrong(s, "a module was unloaded under an open VF");
+	return true;
+}
+
+/*
+ * PASID moves, and goes, while others write to its first place. What began before it
+ * moved takes effect before it moves, or is refused the move: nothing of it is seen
+ * in its other place, where nobody writes, or in the registers in front of all.
+ */
+static int choose(struct vfio *v, uint32_t flags, uint16_t offset)
+{
+	struct vfcap_feature_choose data = {
+		.cap = VFCAP_CAP_PASID, .flags = flags, .offset = offset,
+	};
+
+	return vfio_feature(v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_CHOOSE,
+			    &data, sizeof(data));
+}
+
+static void expect_reads(struct scene *s, struct vfio *v, unsigned int pos,
+			 unsigned int size, uint32_t expected)
+{
+	uint32_t value = vfio_get(v, pos, size);
+
+	if (value != expected)
+		wrong(s, "%#x reads %#x instead of %#x", pos, value, expected);
+}
+
+static bool act_move(struct scene *s)
+{
+	struct vfio *v = &s->v;
+	uint32_t ids = vfio_get(v, PCI_VENDOR_ID, 4);
+	uint32_t command = vfio_get(v, PCI_COMMAND, 4);
+	int ret, i;
+
+	ret = choose(v, VFCAP_CHOOSE_OFFSET, PLACE_B);
+	if (ret == -EBUSY)
+		return false;
+	if (ret)
+		wrong(s, "it does not move: error %d", ret);
+	for (i = 0; i < 20; i++)
+		expect_reads(s, v, PLACE_B + PCI_PASID_CAP, 4, 0x1406);
+	if (choose(v, VFCAP_CHOOSE_HIDE, 0))
+		wrong(s, "it is busy where nobody writes");
+	for (i = 0; i < 20; i++) {
+		expect_reads(s, v, PCI_VENDOR_ID, 4, ids);
+		expect_reads(s, v, PCI_COMMAND, 4, command);
+	}
+	if (choose(v, VFCAP_CHOOSE_OFFSET, PLACE_A))
+		wrong(s, "it does not come back");
+	for (i = 0; i < 20; i++)
+		expect_reads(s, v, PLACE_A + PCI_PASID_CAP, 2, 0x1406);
+	/* It may yet be hidden, in the middle of a write that wants it shown. */
+	ret = choose(v, VFCAP_CHOOSE_HIDE, 0);
+	for (i = 0; !ret && i < 20; i++)
+		expect_reads(s, v, PCI_COMMAND, 4, command);
+	if (!ret && choose(v, VFCAP_CHOOSE_OFFSET, PLACE_A))
+		wrong(s, "it does not come back");
+	return true;
+}
+
+static bool act_write_place(struct scene *s)
+{
+	static const uint8_t ones[8] = { [0 ... 7] = 0xff }, zeroes[8];
+
+	return vfio_write(&s->v, PLACE_A, ones, 8) == 8 &&
+	       vfio_write(&s->v, PLACE_A, zeroes, 8) == 8;
+}
+
+static bool act_enable_place(struct scene *s)
+{
+	return !vfio_set(&s->v, PLACE_A + PCI_PASID_CTRL, 2, 1) &&
+	       !vfio_set(&s->v, PLACE_A + PCI_PASID_CTRL, 2, 0);
+}
+
+#define ACTOR(_name) static const struct actor _name = { #_name, act_##_name }
+
+ACTOR(user);
+ACTOR(config);
+ACTOR(attach);
+ACTOR(features);
+ACTOR(reset);
+ACTOR(flr);
+ACTOR(hot_reset);
+ACTOR(reset_from_outside);
+ACTOR(error);
+ACTOR(rebind);
+ACTOR(look);
+ACTOR(pf_rebind);
+ACTOR(no_vfs);
+ACTOR(pf_reset);
+ACTOR(pf_remove);
+ACTOR(port_remove);
+ACTOR(pf_pulled);
+ACTOR(pf_loses);
+ACTOR(reregister);
+ACTOR(change);
+ACTOR(lost);
+ACTOR(request);
+ACTOR(unload);
+ACTOR(unload_in_use);
+ACTOR(move);
+ACTOR(write_place);
+ACTOR(enable_place);
+
+FIXTURE(race) {
+	struct scene scene;
+};
+
+FIXTURE_VARIANT(race) {
+	const struct actor *actors[MAX_ACTORS];
+	const char *driver;	/* of the PF, default: igb */
+	bool held;		/* the VF is open all the time */
+	bool unassigned;
+};
+
+/* Users of a VF among themselves */
+FIXTURE_VARIANT_ADD(race, open_config_attach) {
+	.actors = { &user, &config, &attach, &features, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, reset_config_attach) {
+	.actors = { &reset, &config, &attach, &flr, &features }, .held = true,
+};
+
+FIXTURE_VARIANT_ADD(race, resets) {
+	.actors = { &reset, &flr, &hot_reset, &reset_from_outside, &error, &attach },
+	.held = true,
+};
+
+FIXTURE_VARIANT_ADD(race, open_resets) {
+	.actors = { &user, &reset, &reset_from_outside, &hot_reset, &config },
+};
+
+FIXTURE_VARIANT_ADD(race, move_write) {
+	.actors = { &move, &write_place, &enable_place, &look }, .held = true,
+};
+
+/*
+ * What takes the VF away. Only one in a race writes sriov_numvfs if one removes the
+ * PF: the kernel itself takes the PF's device lock before pci_rescan_remove_lock for
+ * the one, and after it for the other, and waits forever.
+ */
+FIXTURE_VARIANT_ADD(race, vf_rebind) {
+	.actors = { &rebind, &user, &config, &attach, &reset_from_outside, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, no_vfs) {
+	.actors = { &no_vfs, &user, &config, &attach, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, no_vfs_unassigned) {
+	.actors = { &no_vfs, &user, &config, &attach, &reset }, .unassigned = true,
+};
+
+FIXTURE_VARIANT_ADD(race, pf_rebind) {
+	.actors = { &pf_rebind, &user, &config, &attach, &no_vfs, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, pf_reset) {
+	.actors = { &pf_reset, &user, &config, &attach, &reset, &pf_loses },
+};
+
+FIXTURE_VARIANT_ADD(race, pf_remove) {
+	.actors = { &pf_remove, &user, &config, &attach, &look, &rebind },
+};
+
+FIXTURE_VARIANT_ADD(race, pf_pulled) {
+	.actors = { &pf_pulled, &user, &config, &attach, &reset, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, port_remove) {
+	.actors = { &port_remove, &user, &config, &attach, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, unload) {
+	.actors = { &unload, &user, &config, &attach, &look, &reset_from_outside },
+};
+
+FIXTURE_VARIANT_ADD(race, unload_in_use) {
+	.actors = { &unload_in_use, &config, &attach, &reset }, .held = true,
+};
+
+/* With a PF driver that takes part */
+FIXTURE_VARIANT_ADD(race, register_user) {
+	.actors = { &reregister, &user, &config, &attach, &look },
+	.driver = SAMPLE,
+};
+
+FIXTURE_VARIANT_ADD(race, register_change) {
+	.actors = { &reregister, &change, &lost, &user, &config, &attach },
+	.driver = SAMPLE,
+};
+
+FIXTURE_VARIANT_ADD(race, change_user) {
+	.actors = { &change, &user, &config, &attach, &look }, .driver = SAMPLE,
+};
+
+FIXTURE_VARIANT_ADD(race, lost_config) {
+	.actors = { &lost, &config, &attach, &reset, &request, &pf_loses },
+	.driver = SAMPLE, .held = true,
+};
+
+FIXTURE_VARIANT_ADD(race, sample_rebind) {
+	.actors = { &pf_rebind, &user, &config, &request, &change, &look },
+	.driver = SAMPLE,
+};
+
+static int load_modules(void)
+{
+	int ret = host_load("drivers/pci/vfcap/pci-vfcap.ko", "");
+
+	if (!ret || ret == -EEXIST)
+		ret = host_load("drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko", "");
+	return ret == -EEXIST ? 0 : ret;
+}
+
+/* From whatever a race left: PF with its driver, and its VFs, which are ours */
+static int set_scene(struct scene *s)
+{
+	int ret = load_modules();
+
+	if (!ret && !host_exists("devices/%s", host_pf()))
+		ret = host_write("rescan", "1");
+	return ret ?: sample_prepare(s->driver, VFS, !strcmp(s->driver, SAMPLE));
+}
+
+/* A record or a reference that was lost shows here. */
+static int reload_modules(void)
+{
+	int ret = 0;
+	unsigned int i;
+
+	for (i = 0; !ret && i < VFS; i++)
+		ret = host_unbind(sample_vf(i));
+	if (!ret)
+		ret = host_unload("vfcap_vfio_pci");
+	if (!ret && host_unload("vfcap_sample_pf") == -EWOULDBLOCK)
+		return load_modules();
+	return ret ?: host_unload("pci_vfcap") ?: load_modules();
+}
+
+FIXTURE_SETUP(race)
+{
+	struct scene *s = &self->scene;
+
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	*s = (struct scene) {
+		.driver = variant->driver ?: IGB,
+		.unassigned = variant->unassigned,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+	};
+	vfio_init(&s->v);
+	ASSERT_EQ(0, host_write("/proc/sys/kernel/hung_task_timeout_secs", "30"));
+	ASSERT_EQ(0, host_write("/proc/sys/kernel/hung_task_warnings", "-1"));
+	host_expect_pf_unbind();
+	ASSERT_EQ(0, set_scene(s));
+	s->port = host_port();
+	ASSERT_EQ(0, host_layout(PLACES));
+	ASSERT_EQ(0, sample_param("assigned_flag",
+				  variant->unassigned ? "N" : "Y"));
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	host_expect_pf_unbind();
+	EXPECT_EQ(0, set_scene(&self->scene));
+	EXPECT_EQ(NULL, whole_vfs(VFS));
+	EXPECT_EQ(0, reload_modules());
+	EXPECT_EQ(0, sample_give_back());
+}
+
+static void *play(void *arg)
+{
+	struct player *p = arg;
+
+	while (!atomic_load(&p->scene->stop)) {
+		if (p->actor->act(p->scene)) {
+			atomic_fetch_add(&p->done, 1);
+			continue;
+		}
+		/* Whoever is in its way shall have the CPU. */
+		atomic_fetch_add(&p->failed, 1);
+		usleep(dice(3000));
+	}
+	atomic_store(&p->ended, true);
+	return NULL;
+}
+
+static unsigned long acts(struct player *p)
+{
+	return atomic_load(&p->done) + atomic_load(&p->failed);
+}
+
+static void print_players(struct __test_metadata *_metadata, struct player *p,
+			  unsigned int nr)
+{
+	for (; nr; nr--, p++)
+		TH_LOG("%s: %lu times, %lu in vain%s", p->actor->name,
+		       atomic_load(&p->done), atomic_load(&p->failed),
+		       atomic_load(&p->ended) ? "" : ", acting");
+}
+
+/* Every act must succeed, or the race is none. */
+static bool all_did(struct player *players, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!atomic_load(&players[i].done))
+			return false;
+	return true;
+}
+
+/* Until the first has done its rounds. False: one of them no longer gets on. */
+static bool watch(struct __test_metadata *_metadata, struct player *players,
+		  unsigned int nr)
+{
+	const char *setting = getenv("VFCAP_RACE_ROUNDS");
+	unsigned long rounds = setting ? strtoul(setting, NULL, 0) : ROUNDS;
+	long start = now_ms(), told = start, moved[MAX_ACTORS];
+	unsigned long seen[MAX_ACTORS] = {};
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		moved[i] = start;
+	while ((atomic_load(&players->done) < rounds &&
+		(setting || now_ms() < start + ROUNDS_MS)) ||
+	       (!all_did(players, nr) && now_ms() < start + PATIENCE_MS)) {
+		usleep(10000);
+		for (i = 0; i < nr; i++) {
+			if (acts(&players[i]) != seen[i])
+				moved[i] = now_ms();
+			seen[i] = acts(&players[i]);
+			if (now_ms() - moved[i] > STUCK_MS)
+				return false;
+		}
+		if (now_ms() - told > PROGRESS_MS) {
+			told = now_ms();
+			TH_LOG("%lu of %lu rounds", atomic_load(&players->done),
+			       rounds);
+		}
+	}
+	return true;
+}
+
+static bool all_end(struct player *players, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!WAIT_FOR(atomic_load(&players[i].ended), STUCK_MS))
+			return false;
+	for (i = 0; i < nr; i++)
+		pthread_join(players[i].thread, NULL);
+	return true;
+}
+
+/* As long as the longest soak; what hangs is found in other ways. */
+TEST_F_TIMEOUT(race, all_works_afterwards, 86400)
+{
+	struct player players[MAX_ACTORS] = {};
+	struct scene *s = &self->scene;
+	unsigned int nr;
+	bool gets_on;
+
+	if (variant->held) {
+		ASSERT_TRUE(open_session(s));
+		ASSERT_NE(0, vfio_find_ecap(&s->v, PCI_EXT_CAP_ID_PASID));
+	}
+	for (nr = 0; nr < MAX_ACTORS && variant->actors[nr]; nr++) {
+		players[nr].actor = variant->actors[nr];
+		players[nr].scene = s;
+		ASSERT_EQ(0, pthread_create(&players[nr].thread, NULL, play,
+					    &players[nr]));
+	}
+	gets_on = watch(_metadata, players, nr);
+	atomic_store(&s->stop, true);
+	gets_on &= all_end(players, nr);
+	print_players(_metadata, players, nr);
+	if (!gets_on) {
+		/* What waits for what, in the kernel's log */
+		host_write("/proc/sysrq-trigger", "w");
+		ksft_exit_fail_msg("a thread is stuck\n");
+	}
+	if (variant->held)
+		close_session(s);
+
+	if (!all_did(players, nr))
+		TH_LOG("not all did what they are about");
+	EXPECT_TRUE(all_did(players, nr));
+	EXPECT_EQ(0, atomic_load(&s->wrong));
+}
+
+TEST_HARNESS_MAIN
