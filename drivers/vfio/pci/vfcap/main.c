@@ -109,6 +109,9 @@ static int vfcap_open_device(struct vfio_device *vdev)
 		vf->lost = 0;
 	vf->low_power = false;
 
+	ret = vfcap_pasid_open(vf);
+	if (ret)
+		return ret;
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
 		if (vf->caps & BIT(id) && vfcap_mode_wants(vf, vfcap_caps[id]))
 			wanted |= BIT(id);

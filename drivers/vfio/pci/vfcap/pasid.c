@@ -42,12 +42,21 @@ static bool vfcap_pasid_by_iommufd(struct vfcap_device *vf)
 	return vfcap_has_iommufd(&vf->core.vdev);
 }
 
-/*
- * True where user space attaches page tables to this device's PASIDs one by
- * one, so that each can be taken away. Elsewhere (SMMUv3, AMD) it is the guest
+/**
+ * vfcap_pasid_open - ask the IOMMU what the VF's session can have
+ * @vf: the VF
+ *
+ * True in @pasid_iommu where user space attaches page tables to this device's PASIDs
+ * one by one, so that each can be taken away. Elsewhere (SMMUv3, AMD) it is the guest
  * that owns a nested PASID table as a whole.
+ *
+ * The answer takes memory. Without any, it is the open that fails: asked later, a
+ * guest would go without PASID for a reason that is none.
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: 0, -ENOMEM.
  */
-static bool vfcap_pasid_by_iommu(struct vfcap_device *vf)
+int vfcap_pasid_open(struct vfcap_device *vf)
 {
 	struct device *dev = &vf->core.pdev->dev;
 	/* Zero asks for the type that is native to the IOMMU. */
@@ -56,18 +65,25 @@ static bool vfcap_pasid_by_iommu(struct vfcap_device *vf)
 	u32 length;
 	void *info;
 
+	vf->pasid_iommu = false;
 	if (!VFCAP_PASID_ATTACH || !dev->iommu || !dev->iommu->max_pasids)
-		return false;
+		return 0;
 
 	ops = dev->iommu->iommu_dev->ops;
 	if (!ops->hw_info)
-		return false;
+		return 0;
 
 	info = ops->hw_info(dev, &length, &type);
 	if (IS_ERR(info))
-		return false;
+		return PTR_ERR(info) == -ENOMEM ? -ENOMEM : 0;
 	kfree(info);
-	return type == IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	vf->pasid_iommu = type == IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	return 0;
+}
+
+static bool vfcap_pasid_by_iommu(struct vfcap_device *vf)
+{
+	return vf->pasid_iommu;
 }
 
 static int vfcap_count(struct device *dev, void *data)

@@ -173,6 +173,7 @@ struct vfcap_choice {
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
  *	this session, or 0
+ * @pasid_iommu: whether the IOMMU attaches the VF's PASIDs one by one
  * @wc: which pages of its BARs are write combining
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
@@ -206,6 +207,7 @@ struct vfcap_device {
 	u8 af_pos;
 	bool shadow;
 	u16 ims_pos;
+	bool pasid_iommu;
 	struct vfcap_wc wc;
 	struct xarray pasids;
 	unsigned int nr_pasids;
@@ -331,6 +333,9 @@ void vfcap_sync(struct vfcap_device *vf);
 void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
 void vfcap_emul_reset(struct vfcap_device *vf);
 void vfcap_emul_close(struct vfcap_device *vf);
+
+/* pasid.c: the capability, and what the IOMMU gives the VF of it */
+int vfcap_pasid_open(struct vfcap_device *vf);
 
 /* attach.c: PASIDs that the VF's user attaches */
 #if VFCAP_PASID_ATTACH
