@@ -14,8 +14,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 
 TOOLS := tools/vfcapctl
 
-.PHONY: modules modules_install tools tools_install demo check soak mutate lint \
-	clean help
+.PHONY: modules modules_install tools tools_install demo check soak mutate \
+	coverage lint clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -50,6 +50,9 @@ soak:
 mutate:
 	@$(LAB)/mutate $(MUTATIONS)
 
+coverage:
+	@$(LAB)/coverage $(TESTS)
+
 lint:
 	@$(LAB)/lint
 
@@ -70,8 +73,11 @@ help:
 	@echo '                      on where it was; PARTS=... names parts; as root'
 	@echo 'make mutate           break the driver on purpose and have the fuzzer find it;'
 	@echo '                      MUTATIONS=... names some; as root'
+	@echo 'make coverage         which lines and branches of the modules the tests run, and'
+	@echo '                      which of the others have no reason; report in'
+	@echo '                      build/coverage/; as root'
 	@echo 'make lint             checkpatch, sparse, W=1, clang, shellcheck; as root'
 	@echo 'make clean            remove build/'
 	@echo
-	@echo 'demo, check and lint make what they need in a cache outside the checkout,'
+	@echo 'demo, check, coverage and lint make what they need in a cache outside the checkout,'
 	@echo 'see $(LAB)/setup --help.'

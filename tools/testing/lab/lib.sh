@@ -16,7 +16,7 @@ CACHE_DIR=${VFCAP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vfcap}
 
 SUITE=trixie
 KERNEL_SERIES=7.2
-KERNELS_BUILT="iommufd debug"
+KERNELS_BUILT="iommufd debug coverage"
 KERNELS_PREPARED="clang"
 KERNELS_STOCK="debian-7.2 debian-6.12"
 

@@ -11,8 +11,9 @@ BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 .PHONY: all modules selftests tools
 all: modules selftests tools $(OUT)/initramfs.cpio
 
+# GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
 modules:
-	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m modules
+	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m GCOV_PROFILE=y modules
 
 # The layout of the kernel's tools/testing/selftests, of links
 selftests:
