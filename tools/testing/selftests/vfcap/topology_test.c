@@ -141,32 +141,12 @@ FIXTURE_VARIANT(topology) {
 	bool open;		/* a VF of the first PF is open */
 };
 
-FIXTURE_VARIANT_ADD(topology, removed) {
-	.bus = { 1, 2 },
-};
-
 FIXTURE_VARIANT_ADD(topology, removed_open) {
 	.bus = { 1, 2 }, .open = true,
 };
 
-FIXTURE_VARIANT_ADD(topology, renumbered) {
-	.bus = { ELSEWHERE, 2 },
-};
-
-FIXTURE_VARIANT_ADD(topology, renumbered_open) {
-	.bus = { ELSEWHERE, 2 }, .open = true,
-};
-
-FIXTURE_VARIANT_ADD(topology, replaced) {
-	.bus = { ELSEWHERE, 1 },
-};
-
 FIXTURE_VARIANT_ADD(topology, replaced_open) {
 	.bus = { ELSEWHERE, 1 }, .open = true,
-};
-
-FIXTURE_VARIANT_ADD(topology, swapped) {
-	.bus = { 2, 1 },
 };
 
 FIXTURE_VARIANT_ADD(topology, swapped_open) {
