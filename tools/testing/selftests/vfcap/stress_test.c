@@ -397,7 +397,7 @@ FIXTURE_TEARDOWN(stress)
 	munmap(self->stage, sizeof(*self->stage));
 }
 
-TEST_F_TIMEOUT(stress, all_invariants, 500)
+TEST_F_TIMEOUT(stress, all_invariants, 7200)
 {
 	long seconds = setting("VFCAP_STRESS_SECONDS", 20);
 	long seed = setting("VFCAP_STRESS_SEED", time(NULL));

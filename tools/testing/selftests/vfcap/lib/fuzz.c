@@ -233,7 +233,7 @@ static bool check_list(struct fuzz *f)
 	for (id = 0; id < MODEL_CAPS; id++)
 		seen -= f->model.caps[id].pos != 0;
 	if (seen)
-		return wrong(f, "the list does not have what is expected: pasid at %03x, pri at %03x",
+		return wrong(f, "the list lacks one: pasid at %03x, pri at %03x",
 			     f->model.caps[MODEL_PASID].pos,
 			     f->model.caps[MODEL_PRI].pos);
 	return ascends || !up || f->layout->side_by_side ||
