@@ -24,6 +24,7 @@
 
 #include "../kselftest_harness.h"
 #include "lib/fault.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
 #include "lib/sample.h"
@@ -216,24 +217,19 @@ static const char *after_first(struct stage *s, int ret)
 	return shows_pasid(s);
 }
 
-static int query(struct stage *s, struct vfcap_feature_query *q)
-{
-	*q = (struct vfcap_feature_query){ .cap = VFCAP_CAP_PASID };
-	return vfio_feature(&s->v, GET | VFCAP_FEATURE_QUERY, q, sizeof(*q));
-}
-
 static int act_query(struct stage *s)
 {
 	struct vfcap_feature_query q;
 
-	return query(s, &q);
+	return vfcap_query(&s->v, VFCAP_CAP_PASID, &q);
 }
 
 static const char *after_query(struct stage *s, int ret)
 {
 	struct vfcap_feature_query q;
 
-	if (query(s, &q) || q.magic != VFCAP_MAGIC || q.offset != PF_PASID)
+	if (vfcap_query(&s->v, VFCAP_CAP_PASID, &q) ||
+	    q.magic != VFCAP_MAGIC || q.offset != PF_PASID)
 		return "a second query does not tell where PASID is";
 	return shows_pasid(s);
 }
@@ -381,17 +377,6 @@ static int enabled(struct stage *s)
 	return ret ?: act_enable(s);
 }
 
-/* Without attachments, and only then, it lets itself be chosen anew. */
-static int choose(struct stage *s, uint32_t flags, uint16_t offset)
-{
-	struct vfcap_feature_choose choice = {
-		.cap = VFCAP_CAP_PASID, .flags = flags, .offset = offset,
-	};
-
-	return vfio_feature(&s->v, SET | VFCAP_FEATURE_CHOOSE, &choice,
-			    sizeof(choice));
-}
-
 static const char *after_attach(struct stage *s, int ret)
 {
 	/* debugfs shows nothing of an attach in which it had no memory itself. */
@@ -402,7 +387,7 @@ static const char *after_attach(struct stage *s, int ret)
 		if (in_iommu(s))
 			return "the PASID is attached although that failed";
 		vfio_set(&s->v, PASID_CTRL, 2, 0);
-		if (choose(s, 0, 0))
+		if (vfcap_choose(&s->v, VFCAP_CAP_PASID, 0, 0))
 			return "there is an attachment left";
 	}
 	if (!ret && (iommufd_detach(&s->v, PASID) || in_iommu(s)))
@@ -412,7 +397,7 @@ static const char *after_attach(struct stage *s, int ret)
 	if (iommufd_detach(&s->v, PASID) || in_iommu(s))
 		return "the PASID cannot be detached";
 	vfio_set(&s->v, PASID_CTRL, 2, 0);
-	return choose(s, 0, 0) ? "there is an attachment left" : NULL;
+	return vfcap_choose(&s->v, VFCAP_CAP_PASID, 0, 0) ? "there is an attachment left" : NULL;
 }
 
 static int act_detach(struct stage *s)
@@ -434,7 +419,7 @@ static const char *after_detach(struct stage *s, int ret)
 
 static int act_choose(struct stage *s)
 {
-	return choose(s, VFCAP_CHOOSE_OFFSET, ELSEWHERE);
+	return vfcap_choose(&s->v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, ELSEWHERE);
 }
 
 static const char *after_choose(struct stage *s, int ret)
@@ -447,30 +432,23 @@ static const char *after_choose(struct stage *s, int ret)
 	if (act_choose(s) ||
 	    vfio_find_ecap(&s->v, PCI_EXT_CAP_ID_PASID) != ELSEWHERE)
 		return "it cannot be put there";
-	if (choose(s, 0, 0) || shows_pasid(s))
+	if (vfcap_choose(&s->v, VFCAP_CAP_PASID, 0, 0) || shows_pasid(s))
 		return "it cannot be put back";
 	return NULL;
-}
-
-static int get_state(struct stage *s, struct vfcap_feature_state *state)
-{
-	memset(state, 0, sizeof(*state));
-	return vfio_feature(&s->v, GET | VFCAP_FEATURE_STATE, state,
-			    sizeof(*state));
 }
 
 static int act_get_state(struct stage *s)
 {
 	struct vfcap_feature_state state;
 
-	return get_state(s, &state);
+	return vfcap_get_state(&s->v, &state);
 }
 
 static const char *after_get_state(struct stage *s, int ret)
 {
 	struct vfcap_feature_state state;
 
-	if (get_state(s, &state) || state.magic != VFCAP_MAGIC)
+	if (vfcap_get_state(&s->v, &state) || state.magic != VFCAP_MAGIC)
 		return "a second call does not tell the state";
 	return NULL;
 }
@@ -480,7 +458,7 @@ static int state_to_set(struct stage *s)
 	int ret = remembering(s);
 
 	if (!ret)
-		ret = get_state(s, &s->state);
+		ret = vfcap_get_state(&s->v, &s->state);
 	s->state.caps[VFCAP_CAP_PASID].regs[PCI_PASID_CAP / 4] |=
 		PCI_PASID_CTRL_ENABLE << 16;
 	return ret;
@@ -488,10 +466,7 @@ static int state_to_set(struct stage *s)
 
 static int act_set_state(struct stage *s)
 {
-	struct vfcap_feature_state state = s->state;
-
-	return vfio_feature(&s->v, SET | VFCAP_FEATURE_STATE, &state,
-			    sizeof(state));
+	return vfcap_set_state(&s->v, &s->state);
 }
 
 static const char *after_set_state(struct stage *s, int ret)

@@ -16,6 +16,7 @@
 #include <linux/vfio_vfcap.h>
 
 #include "../kselftest_harness.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/vfio.h"
 
@@ -296,14 +297,6 @@ TEST_F(feature, other_indices)
 				  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, buf, 0));
 }
 
-static int query(struct vfio *v, uint32_t cap, struct vfcap_feature_query *q)
-{
-	memset(q, 0xff, sizeof(*q));
-	q->cap = cap;
-	memset(q->reserved, 0, sizeof(q->reserved));
-	return vfio_feature(v, GET | VFCAP_FEATURE_QUERY, q, sizeof(*q));
-}
-
 TEST_F(feature, query)
 {
 	struct vfcap_feature_query q;
@@ -311,7 +304,7 @@ TEST_F(feature, query)
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	/* It is the first look at this session, and decides what is shown. */
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_MAGIC, q.magic);
 	EXPECT_EQ(VFCAP_CAP_PASID, q.cap);
 	EXPECT_EQ(VFCAP_CAP_COUNT, q.nr_caps);
@@ -323,7 +316,7 @@ TEST_F(feature, query)
 	EXPECT_EQ(VFCAP_REASON_NONE, q.reason);
 	EXPECT_EQ(q.offset, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PRI, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(VFCAP_MAGIC, q.magic);
 	EXPECT_EQ(PCI_EXT_CAP_ID_PRI, q.id);
 	EXPECT_EQ(0, q.offset);
@@ -331,7 +324,7 @@ TEST_F(feature, query)
 	EXPECT_EQ(VFCAP_STEP_NONE, q.step);
 	EXPECT_EQ(VFCAP_REASON_NO_ANSWERER, q.reason);
 
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_SHDW, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_SHDW, &q));
 	EXPECT_EQ(0, q.flags);
 	EXPECT_EQ(PCI_CAP_ID_VNDR, q.id);
 	EXPECT_EQ(0, q.offset);
@@ -339,9 +332,9 @@ TEST_F(feature, query)
 	EXPECT_EQ(VFCAP_REASON_NOT_APPLICABLE, q.reason);
 
 	for (cap = VFCAP_CAP_COUNT; cap < 70; cap++)
-		EXPECT_EQ(-EINVAL, query(&self->v, cap, &q));
-	EXPECT_EQ(-EINVAL, query(&self->v, ~0U, &q));
-	EXPECT_EQ(-EINVAL, query(&self->v, 0x80000000, &q));
+		EXPECT_EQ(-EINVAL, vfcap_query(&self->v, cap, &q));
+	EXPECT_EQ(-EINVAL, vfcap_query(&self->v, ~0U, &q));
+	EXPECT_EQ(-EINVAL, vfcap_query(&self->v, 0x80000000, &q));
 }
 
 TEST_F(feature, query_enabled_and_lost)
@@ -352,7 +345,7 @@ TEST_F(feature, query_enabled_and_lost)
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	ASSERT_EQ(0, vfio_set(&self->v, ctrl, 2, PCI_PASID_CTRL_ENABLE));
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_QUERY_EXTENDED | VFCAP_QUERY_ENABLED, q.flags);
 
 	host_log_expect("Unexpected write to kernel-exclusive config offset");
@@ -360,13 +353,13 @@ TEST_F(feature, query_enabled_and_lost)
 	/* It may be told before it has taken effect. */
 	for (i = 0; i < 300 && (q.flags & VFCAP_QUERY_ENABLED); i++) {
 		usleep(10000);
-		ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+		ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	}
 	EXPECT_EQ(VFCAP_QUERY_EXTENDED | VFCAP_QUERY_LOST, q.flags);
 	EXPECT_EQ(PF_PASID, q.offset);
 	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 7));
 	ASSERT_EQ(0, vfio_reset(&self->v));
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_QUERY_EXTENDED, q.flags);
 }
 
@@ -449,7 +442,7 @@ TEST_F(reason, query)
 		ASSERT_EQ(0, host_layout(variant->layout));
 	host_log_clear();
 	ASSERT_EQ(0, vfio_open_group(&self->v, host_vf()));
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(variant->reason, q.reason);
 	EXPECT_EQ(variant->step, q.step);
 	EXPECT_EQ(!variant->reason, !!q.offset);
@@ -496,7 +489,7 @@ TEST_F(feature, quirks)
 	ASSERT_EQ(0, host_reload_ours("quirks=8086:10ca:pasid=300 placement=strict pasid=on"));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(0x300, q.offset);
 	EXPECT_EQ(VFCAP_STEP_QUIRK, q.step);
 	EXPECT_EQ(0x300, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
@@ -508,7 +501,7 @@ TEST_F(feature, quirks)
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 	host_log_clear();
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(PF_PASID, q.offset);
 	EXPECT_EQ(VFCAP_STEP_PF_OFFSET, q.step);
 	EXPECT_EQ(1, host_log_count("does not fit at 0x100", "parameter quirks"));
@@ -519,7 +512,7 @@ TEST_F(feature, quirks)
 	ASSERT_EQ(0, host_reload_ours("quirks=8086:10cb:pasid=300,8086:10ca:pasid=0 pasid=on"));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	ASSERT_EQ(0, query(&self->v, VFCAP_CAP_PASID, &q));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(0, q.offset);
 	EXPECT_EQ(VFCAP_REASON_QUIRK, q.reason);
 	vfio_close(&self->v);

@@ -28,6 +28,7 @@
 #include <linux/vfio_vfcap.h>
 
 #include "../kselftest_harness.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
 #include "lib/sample.h"
@@ -243,22 +244,19 @@ static bool act_attach(struct scene *s)
 
 static bool act_features(struct scene *s)
 {
-	struct vfcap_feature_state state = {};
-	struct vfcap_feature_query query = { .cap = VFCAP_CAP_PASID };
+	struct vfcap_feature_state state;
+	struct vfcap_feature_query query;
 	struct vfio v;
 	bool done;
 
 	if (!borrow(s, &v))
 		return false;
-	done = !vfio_feature(&v, VFIO_DEVICE_FEATURE_GET | VFCAP_FEATURE_QUERY,
-			     &query, sizeof(query)) &&
-	       !vfio_feature(&v, VFIO_DEVICE_FEATURE_GET | VFCAP_FEATURE_STATE,
-			     &state, sizeof(state));
+	done = !vfcap_query(&v, VFCAP_CAP_PASID, &query) &&
+	       !vfcap_get_state(&v, &state);
 	/* All but Enable, which is another's. Refused where it was moved since. */
 	state.caps[VFCAP_CAP_PASID].regs[PCI_PASID_CAP / 4] &= 0xffff;
 	if (done)
-		vfio_feature(&v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_STATE,
-			     &state, sizeof(state));
+		vfcap_set_state(&v, &state);
 	give_back(&v);
 	return done;
 }
@@ -496,16 +494,6 @@ static bool act_unload_in_use(struct scene *s)
  * moved takes effect before it moves, or is refused the move: nothing of it is seen
  * in its other place, where nobody writes, or in the registers in front of all.
  */
-static int choose(struct vfio *v, uint32_t flags, uint16_t offset)
-{
-	struct vfcap_feature_choose data = {
-		.cap = VFCAP_CAP_PASID, .flags = flags, .offset = offset,
-	};
-
-	return vfio_feature(v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_CHOOSE,
-			    &data, sizeof(data));
-}
-
 static void expect_reads(struct scene *s, struct vfio *v, unsigned int pos,
 			 unsigned int size, uint32_t expected)
 {
@@ -522,28 +510,28 @@ static bool act_move(struct scene *s)
 	uint32_t command = vfio_get(v, PCI_COMMAND, 4);
 	int ret, i;
 
-	ret = choose(v, VFCAP_CHOOSE_OFFSET, PLACE_B);
+	ret = vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, PLACE_B);
 	if (ret == -EBUSY)
 		return false;
 	if (ret)
 		wrong(s, "it does not move: error %d", ret);
 	for (i = 0; i < 20; i++)
 		expect_reads(s, v, PLACE_B + PCI_PASID_CAP, 4, 0x1406);
-	if (choose(v, VFCAP_CHOOSE_HIDE, 0))
+	if (vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_HIDE, 0))
 		wrong(s, "it is busy where nobody writes");
 	for (i = 0; i < 20; i++) {
 		expect_reads(s, v, PCI_VENDOR_ID, 4, ids);
 		expect_reads(s, v, PCI_COMMAND, 4, command);
 	}
-	if (choose(v, VFCAP_CHOOSE_OFFSET, PLACE_A))
+	if (vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, PLACE_A))
 		wrong(s, "it does not come back");
 	for (i = 0; i < 20; i++)
 		expect_reads(s, v, PLACE_A + PCI_PASID_CAP, 2, 0x1406);
 	/* It may yet be hidden, in the middle of a write that wants it shown. */
-	ret = choose(v, VFCAP_CHOOSE_HIDE, 0);
+	ret = vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_HIDE, 0);
 	for (i = 0; !ret && i < 20; i++)
 		expect_reads(s, v, PCI_COMMAND, 4, command);
-	if (!ret && choose(v, VFCAP_CHOOSE_OFFSET, PLACE_A))
+	if (!ret && vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, PLACE_A))
 		wrong(s, "it does not come back");
 	return true;
 }

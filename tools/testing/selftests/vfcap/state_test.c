@@ -15,6 +15,7 @@
 #include <linux/vfio_vfcap.h>
 
 #include "../kselftest_harness.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
 #include "lib/vfio.h"
@@ -52,28 +53,13 @@ FIXTURE_TEARDOWN(state)
 	EXPECT_EQ(0, host_layout_default());
 }
 
-static int get(struct vfio *v, struct vfcap_feature_state *state)
-{
-	memset(state, 0, sizeof(*state));
-	return vfio_feature(v, VFIO_DEVICE_FEATURE_GET | VFCAP_FEATURE_STATE,
-			    state, sizeof(*state));
-}
-
-static int set(struct vfio *v, const struct vfcap_feature_state *state)
-{
-	struct vfcap_feature_state copy = *state;
-
-	return vfio_feature(v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_STATE,
-			    &copy, sizeof(copy));
-}
-
 TEST_F(state, content)
 {
 	struct vfcap_feature_state s;
 	unsigned int i;
 
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 6));
-	ASSERT_EQ(0, get(&self->v, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
 	EXPECT_EQ(VFCAP_MAGIC, s.magic);
 	EXPECT_EQ(VFCAP_STATE_VERSION, s.version);
 	EXPECT_EQ(0, s.reserved);
@@ -109,11 +95,11 @@ TEST_F(state, twin)
 					      PF_PRI + PCI_PRI_ALLOC_REQ, 4,
 					      allocation));
 			ASSERT_EQ(0, vfio_set(&self->v, PRI_CTRL, 2, pri));
-			ASSERT_EQ(0, get(&self->v, &s));
-			ASSERT_EQ(0, set(&self->twin, &s)) {
+			ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
+			ASSERT_EQ(0, vfcap_set_state(&self->twin, &s)) {
 				TH_LOG("PASID %u, PRI %u", pasid, pri);
 			}
-			ASSERT_EQ(0, get(&self->twin, &t));
+			ASSERT_EQ(0, vfcap_get_state(&self->twin, &t));
 			EXPECT_EQ(0, memcmp(&s, &t, sizeof(s)));
 			ASSERT_EQ(64, vfio_read(&self->v, PF_PRI, a, 64));
 			ASSERT_EQ(64, vfio_read(&self->twin, PF_PRI, b, 64));
@@ -132,26 +118,26 @@ TEST_F(state, each_bit)
 	uint8_t *bytes = (uint8_t *)&t;
 	unsigned int bit, accepted = 0;
 
-	ASSERT_EQ(0, get(&self->twin, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->twin, &s));
 	for (bit = 0; bit < sizeof(s) * 8; bit++) {
 		t = s;
 		bytes[bit / 8] ^= 1 << bit % 8;
-		if (set(&self->twin, &t)) {
-			ASSERT_EQ(0, get(&self->twin, &now));
+		if (vfcap_set_state(&self->twin, &t)) {
+			ASSERT_EQ(0, vfcap_get_state(&self->twin, &now));
 			ASSERT_EQ(0, memcmp(&s, &now, sizeof(s))) {
 				TH_LOG("refused, and changed: bit %u", bit);
 			}
 			continue;
 		}
 		accepted++;
-		ASSERT_EQ(0, get(&self->twin, &now));
+		ASSERT_EQ(0, vfcap_get_state(&self->twin, &now));
 		/* Stopped is its own. */
 		now.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_STATUS_STOPPED << 16;
 		t.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_STATUS_STOPPED << 16;
 		EXPECT_EQ(0, memcmp(&t, &now, sizeof(t))) {
 			TH_LOG("accepted, and not so: bit %u", bit);
 		}
-		ASSERT_EQ(0, set(&self->twin, &s));
+		ASSERT_EQ(0, vfcap_set_state(&self->twin, &s));
 	}
 	/*
 	 * PASID: Enable, Exec, Priv. PRI: RF, UPRGI, Stopped and the 32 bits of
@@ -169,38 +155,38 @@ TEST_F(state, refused)
 	};
 	struct vfcap_feature_state s, t;
 
-	ASSERT_EQ(0, get(&self->v, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
 	t = s;
 	t.version++;
-	EXPECT_EQ(-EINVAL, set(&self->v, &t));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
 	t = s;
 	t.magic = 0;
-	EXPECT_EQ(-EINVAL, set(&self->v, &t));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
 	/* Enable and Stopped */
 	t = s;
 	t.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_CTRL_ENABLE;
-	EXPECT_EQ(-EINVAL, set(&self->v, &t));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
 	/* Reset reads as 0. */
 	t = s;
 	t.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_CTRL_RESET;
-	EXPECT_EQ(-EINVAL, set(&self->v, &t));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
 	/* What is not shown there, or not here */
 	t = s;
 	memset(&t.caps[VFCAP_CAP_PRI], 0, sizeof(t.caps[0]));
-	EXPECT_EQ(-EINVAL, set(&self->v, &t));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
 	t = s;
 	t.caps[VFCAP_CAP_SHDW] = s.caps[VFCAP_CAP_PASID];
-	EXPECT_EQ(-EINVAL, set(&self->v, &t));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
 
 	/* A twin with another layout, and with the same */
 	ASSERT_EQ(0, vfio_feature(&self->twin, VFIO_DEVICE_FEATURE_SET |
 				  VFCAP_FEATURE_CHOOSE, &choose, sizeof(choose)));
-	EXPECT_EQ(-EINVAL, set(&self->twin, &s));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->twin, &s));
 	ASSERT_EQ(0, vfio_feature(&self->v, VFIO_DEVICE_FEATURE_SET |
 				  VFCAP_FEATURE_CHOOSE, &choose, sizeof(choose)));
 	ASSERT_EQ(0, vfio_set(&self->v, 0x206, 2, 5));
-	ASSERT_EQ(0, get(&self->v, &s));
-	EXPECT_EQ(0, set(&self->twin, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
+	EXPECT_EQ(0, vfcap_set_state(&self->twin, &s));
 	EXPECT_EQ(5, vfio_get(&self->twin, 0x206, 2));
 }
 
@@ -210,13 +196,13 @@ TEST_F(state, other_read_only_bits)
 	struct vfcap_feature_state s;
 
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 7));
-	ASSERT_EQ(0, get(&self->v, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
 	vfio_close(&self->twin);
 	vfio_close(&self->v);
 	ASSERT_EQ(0, host_layout("pf 1e4 00051404 ffffffff 00070000\n"));
 	ASSERT_EQ(0, vfio_open(&self->twin, host_vf2()));
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->twin, PCI_EXT_CAP_ID_PASID));
-	EXPECT_EQ(-EINVAL, set(&self->twin, &s));
+	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->twin, &s));
 	EXPECT_EQ(0, vfio_get(&self->twin, PASID_CTRL, 2));
 }
 
@@ -228,8 +214,8 @@ TEST_F(state, lost)
 
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 7));
 	ASSERT_EQ(0, vfio_set(&self->v, PF_PRI + PCI_PRI_ALLOC_REQ, 4, 8));
-	ASSERT_EQ(0, get(&self->v, &s));
-	ASSERT_EQ(0, get(&self->twin, &before));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->twin, &before));
 	host_log_expect("Unexpected write to kernel-exclusive config offset");
 	ASSERT_EQ(0, host_config_write(host_pf(), PASID_CTRL, 2, 0));
 	host_log_clear();
@@ -243,12 +229,12 @@ TEST_F(state, lost)
 		usleep(10000);
 	}
 	ASSERT_GT(300, i);
-	EXPECT_EQ(-EBUSY, set(&self->twin, &s));
-	ASSERT_EQ(0, get(&self->twin, &after));
+	EXPECT_EQ(-EBUSY, vfcap_set_state(&self->twin, &s));
+	ASSERT_EQ(0, vfcap_get_state(&self->twin, &after));
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 	ASSERT_EQ(0, host_config_write(host_pf(), PASID_CTRL, 2, 7));
 	ASSERT_EQ(0, vfio_reset(&self->twin));
-	EXPECT_EQ(0, set(&self->twin, &s));
+	EXPECT_EQ(0, vfcap_set_state(&self->twin, &s));
 	EXPECT_EQ(7, vfio_get(&self->twin, PASID_CTRL, 2));
 }
 
@@ -260,20 +246,20 @@ TEST_F(state, gate)
 
 	if (!vfio_has_cdev(host_vf()))
 		SKIP(return, "this kernel has no VFIO cdev");
-	ASSERT_EQ(0, get(&self->v, &off));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &off));
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 1));
-	ASSERT_EQ(0, get(&self->v, &on));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &on));
 
 	ASSERT_EQ(0, iommufd_ioas(&self->twin, &ioas));
 	ASSERT_EQ(0, iommufd_hwpt(&self->twin, ioas, true, &pt));
 	ASSERT_EQ(0, iommufd_attach(&self->twin, pt, 0));
 	ASSERT_EQ(0, iommufd_attach(&self->twin, pt, 5));
 	EXPECT_FALSE(iommu_has_pasid(host_vf2(), 5));
-	ASSERT_EQ(0, set(&self->twin, &on));
+	ASSERT_EQ(0, vfcap_set_state(&self->twin, &on));
 	EXPECT_TRUE(iommu_has_pasid(host_vf2(), 5));
-	ASSERT_EQ(0, set(&self->twin, &off));
+	ASSERT_EQ(0, vfcap_set_state(&self->twin, &off));
 	EXPECT_FALSE(iommu_has_pasid(host_vf2(), 5));
-	ASSERT_EQ(0, set(&self->twin, &on));
+	ASSERT_EQ(0, vfcap_set_state(&self->twin, &on));
 	EXPECT_TRUE(iommu_has_pasid(host_vf2(), 5));
 }
 
@@ -287,11 +273,11 @@ TEST_F_TIMEOUT(state, mutations, 500)
 	uint8_t *bytes = (uint8_t *)&s;
 
 	printf("# seed %u\n", seed);
-	ASSERT_EQ(0, get(&self->v, &good[0]));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &good[0]));
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 7));
 	ASSERT_EQ(0, vfio_set(&self->v, PRI_CTRL, 2, 1));
-	ASSERT_EQ(0, get(&self->v, &good[1]));
-	ASSERT_EQ(0, get(&self->twin, &before));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &good[1]));
+	ASSERT_EQ(0, vfcap_get_state(&self->twin, &before));
 	for (i = 0; i < rounds; i++) {
 		int ret;
 
@@ -308,9 +294,9 @@ TEST_F_TIMEOUT(state, mutations, 500)
 			else
 				bytes[at] = rand_r(&seed);
 		}
-		ret = set(&self->twin, &s);
+		ret = vfcap_set_state(&self->twin, &s);
 		ASSERT_TRUE(!ret || ret == -EINVAL || ret == -EBUSY);
-		ASSERT_EQ(0, get(&self->twin, &now));
+		ASSERT_EQ(0, vfcap_get_state(&self->twin, &now));
 		if (ret) {
 			ASSERT_EQ(0, memcmp(&before, &now, sizeof(now)));
 			continue;

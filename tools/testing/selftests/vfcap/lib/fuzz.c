@@ -12,6 +12,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
+#include "feature.h"
 #include "fuzz.h"
 #include "host.h"
 #include "iommufd.h"
@@ -497,17 +498,12 @@ static bool do_d3(struct fuzz *f, const struct fuzz_op *op)
 
 static bool fuzz_open(struct fuzz *f)
 {
-	struct vfcap_feature_lost_eventfd lost = {
-		.fd = eventfd(0, EFD_CLOEXEC),
-	};
 	uint32_t ioas;
 	enum model_id id;
 
-	f->lost = lost.fd;
+	f->lost = eventfd(0, EFD_CLOEXEC);
 	if (!succeeds(f, vfio_open_cdev(&f->v, f->bdf), "open") ||
-	    !succeeds(f, vfio_feature(&f->v, VFIO_DEVICE_FEATURE_SET |
-				      VFCAP_FEATURE_LOST_EVENTFD, &lost,
-				      sizeof(lost)), "eventfd") ||
+	    !succeeds(f, vfcap_set_lost_eventfd(&f->v, f->lost), "eventfd") ||
 	    !succeeds(f, vfio_open_cdev(&f->twin, f->twin_bdf),
 		      "the twin's open") ||
 	    !succeeds(f, iommufd_ioas(&f->v, &ioas), "IOAS") ||
@@ -591,47 +587,41 @@ static bool do_choose(struct fuzz *f, const struct fuzz_op *op)
 		VFCAP_CHOOSE_OFFSET | VFCAP_CHOOSE_FORCE,
 	};
 	enum model_id id = op->size & 1;
-	struct vfcap_feature_choose data = {
-		.cap = id, .flags = flags[op->size >> 1 & 3],
-	};
+	uint32_t how = flags[op->size >> 1 & 3];
+	uint16_t at = how & VFCAP_CHOOSE_OFFSET ? op->pos : 0;
 	uint8_t hw[EXT_END];
 	int ret, expected = 0;
 
-	if (data.flags & VFCAP_CHOOSE_OFFSET)
-		data.offset = op->pos;
 	if (!read_hardware(f->bdf, hw))
 		return wrong(f, "no config space of %s", f->bdf);
 
 	if (in_use(f, id))
 		expected = -EBUSY;
-	else if (data.flags & VFCAP_CHOOSE_OFFSET &&
-		 (!data.offset ||
-		  !(data.flags & VFCAP_CHOOSE_FORCE ?
-		    fits(f, id, data.offset) :
-		    is_free(f, id, data.offset, hw))))
+	else if (how & VFCAP_CHOOSE_OFFSET &&
+		 (!at ||
+		  !(how & VFCAP_CHOOSE_FORCE ?
+		    fits(f, id, at) :
+		    is_free(f, id, at, hw))))
 		expected = -EINVAL;
 
-	ret = vfio_feature(&f->v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_CHOOSE,
-			   &data, sizeof(data));
+	ret = vfcap_choose(&f->v, id, how, at);
 	if (ret != expected)
 		return wrong(f, "choosing flags %x, offset %03x for %s returned %d, and not %d",
-			     data.flags, data.offset, param[id], ret, expected);
+			     how, at, param[id], ret, expected);
 	if (ret)
 		return true;
-	f->chosen[id] = data.flags & VFCAP_CHOOSE_HIDE ? FUZZ_HIDDEN :
-			data.offset;
+	f->chosen[id] = how & VFCAP_CHOOSE_HIDE ? FUZZ_HIDDEN :
+			at;
 	return show(f, id) && check_list(f) && check_all(f);
 }
 
 static bool do_query(struct fuzz *f, const struct fuzz_op *op)
 {
-	struct vfcap_feature_query q = { .cap = op->size & 1 };
 	uint32_t flags = VFCAP_QUERY_EXTENDED;
-	enum model_id id = q.cap;
+	enum model_id id = op->size & 1;
+	struct vfcap_feature_query q;
 
-	if (!succeeds(f, vfio_feature(&f->v, VFIO_DEVICE_FEATURE_GET |
-				      VFCAP_FEATURE_QUERY, &q, sizeof(q)),
-		      "query"))
+	if (!succeeds(f, vfcap_query(&f->v, id, &q), "query"))
 		return false;
 	if (model_is_enabled(&f->model, id))
 		flags |= VFCAP_QUERY_ENABLED;
@@ -645,9 +635,7 @@ static bool do_query(struct fuzz *f, const struct fuzz_op *op)
 
 static bool do_save(struct fuzz *f, const struct fuzz_op *op)
 {
-	if (!succeeds(f, vfio_feature(&f->v, VFIO_DEVICE_FEATURE_GET |
-				      VFCAP_FEATURE_STATE, &f->blob,
-				      sizeof(f->blob)), "save"))
+	if (!succeeds(f, vfcap_get_state(&f->v, &f->blob), "save"))
 		return false;
 	f->saved = f->model;
 	f->has_blob = true;
@@ -667,7 +655,6 @@ static bool same_places(const struct model *a, const struct model *b)
 
 static bool do_restore(struct fuzz *f, const struct fuzz_op *op)
 {
-	struct vfcap_feature_state blob = f->blob;
 	int ret, expected;
 
 	if (!f->has_blob)
@@ -676,8 +663,7 @@ static bool do_restore(struct fuzz *f, const struct fuzz_op *op)
 		expected = -EINVAL;
 	else
 		expected = model_restore(&f->model, &f->saved) ? 0 : -EBUSY;
-	ret = vfio_feature(&f->v, VFIO_DEVICE_FEATURE_SET | VFCAP_FEATURE_STATE,
-			   &blob, sizeof(blob));
+	ret = vfcap_set_state(&f->v, &f->blob);
 	if (ret != expected)
 		return wrong(f, "restore returned %d, and not %d", ret, expected);
 	return wait_for_stopped(f) && check_all(f);
