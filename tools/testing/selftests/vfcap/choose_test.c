@@ -418,6 +418,30 @@ TEST_F(choose, vmd)
 	EXPECT_EQ(0, vmd_make("none"));
 }
 
+/* A VMD whose only capability it is: Status tells whether there is a list. */
+TEST_F(choose, vmd_alone)
+{
+	struct vfio *v = &self->v;
+
+	if (!vmd_is_ready())
+		SKIP(return, "needs the lab's mock VMD");
+	vfio_close(v);
+	ASSERT_EQ(0, vmd_make("a77f"));
+	ASSERT_EQ(0, vmd_config("34 0\n"));
+	ASSERT_EQ(0, host_rebind(vmd_bdf(), OURS));
+	ASSERT_EQ(0, vfio_open(v, vmd_bdf()));
+	EXPECT_NE(0, vfio_find_cap(v, PCI_CAP_ID_VNDR));
+	EXPECT_NE(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
+	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, HIDE, 0));
+	EXPECT_EQ(0, vfio_get(v, PCI_CAPABILITY_LIST, 1));
+	EXPECT_EQ(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
+	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, 0, 0));
+	EXPECT_NE(0, vfio_find_cap(v, PCI_CAP_ID_VNDR));
+	EXPECT_NE(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
+	vfio_close(v);
+	EXPECT_EQ(0, vmd_make("none"));
+}
+
 /*
  * A hostile VMM does all of it at once, and gets nothing but its own chaos. What
  * it writes where no capability lies any more, emulated VFs keep: zeroes only, but

@@ -553,6 +553,16 @@ TEST_F(shadow, capability_at_vmlock)
 	expect_left_alone(_metadata, self);
 }
 
+/* They would tell addresses that are none. */
+TEST_F(shadow, bar_without_address)
+{
+	ASSERT_EQ(0, vmd_config("18 4\n1c 0\n"));
+	open_vmd(_metadata, self);
+	EXPECT_EQ(1, host_log_count(self->bdf,
+				    "registers not shown: its BARs 2 and 4 are not"));
+	EXPECT_EQ(0, vfio_get(&self->v, VMD_VMLOCK, 4) & VALID);
+}
+
 TEST_F(shadow, reset_and_reopen)
 {
 	open_vmd(_metadata, self);

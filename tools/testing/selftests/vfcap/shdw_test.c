@@ -18,6 +18,8 @@
 #define SIZE		24
 #define SIGNATURE	0x53484457U
 
+#define BARS	"its BARs 2 and 4 are not two 64-bit memory BARs with an address"
+
 /* Where QEMU puts its own */
 #define QEMU_SHDW	0xe8
 
@@ -98,6 +100,29 @@ TEST_F_TIMEOUT(shdw, all_ids, 120)
 			TH_LOG("8086:%s", ids[i]);
 		}
 		expect_content(_metadata, self, pos);
+		vfio_close(&self->v);
+	}
+}
+
+/* MEMBAR1 and MEMBAR2: 32-bit ones, I/O ports, 64-bit ones without an address */
+TEST_F(shdw, bars)
+{
+	static const char * const bars[] = {
+		"18 e0000000", "20 e0000000", "18 e001", "20 e005", "18 4\n1c 0",
+		"20 c\n24 0",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bars); i++) {
+		ASSERT_EQ(0, vmd_make("201d"));
+		self->bdf = vmd_bdf();
+		ASSERT_EQ(0, vmd_config("%s\n", bars[i]));
+		host_log_clear();
+		EXPECT_EQ(0, open_shdw(_metadata, self));
+		EXPECT_EQ(1, host_log_count(self->bdf,
+					    "SHDW capability not shown: " BARS)) {
+			TH_LOG("%s", bars[i]);
+		}
 		vfio_close(&self->v);
 	}
 }
