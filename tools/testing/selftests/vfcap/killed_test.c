@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who waits for another user of the device can be killed: it ends while the other goes
+ * on, and what it had asked for is not done.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <linux/vfio_vfcap.h>
+
+#include "../kselftest_harness.h"
+#include "lib/host.h"
+#include "lib/sample.h"
+#include "lib/vfio.h"
+#include "lib/vmd.h"
+
+#define PAGE		4096UL
+#define ELSEWHERE	0x400
+
+#define IN_FLR		"msleep"
+#define OUR_LOCK	"vfcap_"
+
+FIXTURE(killed) {
+	struct vfio v;
+	void *buf;		/* as large as the BAR */
+	size_t size;
+	unsigned int devctl;
+};
+
+typedef void (*call_fn)(struct _test_data_killed *self);
+
+FIXTURE_SETUP(killed)
+{
+	vfio_init(&self->v);
+	self->buf = NULL;
+	if (!host_is_ready() || !vmd_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	if (!vfio_has_cdev(host_vf()))
+		SKIP(return, "this kernel has no VFIO cdev");
+	ASSERT_EQ(0, host_layout_default());
+	if (strcmp(host_driver(host_vf()), OURS))
+		ASSERT_EQ(0, host_rebind(host_vf(), OURS));
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	vfio_close(&self->v);
+	free(self->buf);
+	EXPECT_EQ(0, vmd_make("none"));
+}
+
+/* A process that does something, once or for ever */
+static pid_t start(struct _test_data_killed *self, call_fn call, bool again)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	do {
+		call(self);
+	} while (again);
+	_exit(0);
+}
+
+/* Where in the kernel it sleeps, by how the function's name begins that takes a lock */
+static bool waits_in(pid_t pid, const char *prefix)
+{
+	char path[64], name[128] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/wchan", pid);
+	f = fopen(path, "r");
+	if (f && !fgets(name, sizeof(name), f))
+		*name = 0;
+	if (f)
+		fclose(f);
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+/* Milliseconds in which it ended, -1 if not by the signal */
+static long end(pid_t pid)
+{
+	long from = now_ms();
+	int status;
+
+	kill(pid, SIGKILL);
+	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
+		return -1;
+	return now_ms() - from;
+}
+
+/* An FLR keeps all others from changing what is shown, for 100 ms. */
+static void flr(struct _test_data_killed *self)
+{
+	vfio_set(&self->v, self->devctl, 2, PCI_EXP_DEVCTL_BCR_FLR);
+}
+
+static int choose(struct _test_data_killed *self, uint32_t flags, uint16_t offset)
+{
+	struct vfcap_feature_choose choice = {
+		.cap = VFCAP_CAP_PASID, .flags = flags, .offset = offset,
+	};
+
+	return vfio_feature(&self->v, VFIO_DEVICE_FEATURE_SET |
+			    VFCAP_FEATURE_CHOOSE, &choice, sizeof(choice));
+}
+
+static void move_away(struct _test_data_killed *self)
+{
+	choose(self, VFCAP_CHOOSE_OFFSET, ELSEWHERE);
+}
+
+static void enable(struct _test_data_killed *self)
+{
+	vfio_set(&self->v, PF_PASID + PCI_PASID_CTRL, 2, PCI_PASID_CTRL_ENABLE);
+}
+
+/* One that would move the capability, and behind it one that would write to it */
+TEST_F(killed, layout)
+{
+	struct vfio *v = &self->v;
+	pid_t holder, mover, writer;
+
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	ASSERT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	self->devctl = vfio_find_cap(v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
+
+	holder = start(self, flr, false);
+	ASSERT_TRUE(WAIT_FOR(waits_in(holder, IN_FLR), 1000));
+	mover = start(self, move_away, false);
+	ASSERT_TRUE(WAIT_FOR(waits_in(mover, OUR_LOCK), 1000));
+	writer = start(self, enable, false);
+	ASSERT_TRUE(WAIT_FOR(waits_in(writer, OUR_LOCK), 1000));
+	EXPECT_TRUE(waits_in(holder, IN_FLR));
+	EXPECT_LE(0, end(writer));
+	EXPECT_LE(0, end(mover));
+	EXPECT_TRUE(waits_in(holder, IN_FLR));
+	EXPECT_LE(0, waitpid(holder, NULL, 0));
+
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	EXPECT_EQ(0, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+	EXPECT_EQ(0, choose(self, 0, 0));
+}
+
+static void read_bar(struct _test_data_killed *self)
+{
+	pread(self->v.fd, self->buf, self->size, (off_t)VMD_CFGBAR << 40);
+}
+
+static int create(struct _test_data_killed *self, uint64_t offset)
+{
+	struct vfcap_feature_write_combine wc = {
+		.region_index = VMD_CFGBAR, .offset = offset, .size = PAGE,
+	};
+	int ret = vfio_feature(&self->v, VFIO_DEVICE_FEATURE_GET |
+			       VFCAP_FEATURE_WRITE_COMBINE, &wc, sizeof(wc));
+
+	return ret ?: (int)wc.alias_index;
+}
+
+static void create_second(struct _test_data_killed *self)
+{
+	create(self, 2 * PAGE);
+}
+
+static void set_ioeventfd(struct _test_data_killed *self)
+{
+	struct vfio_device_ioeventfd arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_IOEVENTFD_32,
+		.offset = ((uint64_t)VMD_CFGBAR << 40) + 4,
+		.fd = eventfd(0, 0),
+	};
+
+	ioctl(self->v.fd, VFIO_DEVICE_IOEVENTFD, &arg);
+}
+
+/* One that would make an alias, and behind it two that would use the BAR */
+TEST_F(killed, bar)
+{
+	struct vfio *v = &self->v;
+	pid_t holder, maker, reader, other;
+	uint32_t value;
+
+	ASSERT_EQ(0, vmd_make("a77f"));
+	ASSERT_EQ(0, vmd_unmap());
+	ASSERT_EQ(0, host_rebind(vmd_bdf(), OURS));
+	ASSERT_EQ(0, vfio_open(v, vmd_bdf()));
+	ASSERT_EQ(0, vfio_set(v, PCI_COMMAND, 2, PCI_COMMAND_MEMORY));
+	self->size = vmd_bar_size(VMD_CFGBAR);
+	self->buf = malloc(self->size);
+	ASSERT_NE(NULL, self->buf);
+	memset(self->buf, 0, self->size);
+
+	holder = start(self, read_bar, true);
+	usleep(100000);
+	maker = start(self, create_second, false);
+	ASSERT_TRUE(WAIT_FOR(waits_in(maker, OUR_LOCK), 1000));
+	reader = start(self, read_bar, false);
+	other = start(self, set_ioeventfd, false);
+	ASSERT_TRUE(WAIT_FOR(waits_in(reader, OUR_LOCK), 1000));
+	ASSERT_TRUE(WAIT_FOR(waits_in(other, OUR_LOCK), 1000));
+	EXPECT_TRUE(waits_in(maker, OUR_LOCK));
+	EXPECT_LE(0, end(reader));
+	EXPECT_LE(0, end(other));
+	EXPECT_TRUE(waits_in(maker, OUR_LOCK));
+	EXPECT_LE(0, end(maker));
+	EXPECT_LE(0, end(holder));
+
+	EXPECT_EQ(0x100, create(self, 2 * PAGE));
+	EXPECT_EQ(4, pread(v->fd, &value, 4, (off_t)VMD_CFGBAR << 40));
+}
+
+TEST_HARNESS_MAIN
