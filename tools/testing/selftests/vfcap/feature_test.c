@@ -478,6 +478,7 @@ TEST_F(feature, quirks)
 {
 	struct vfcap_feature_query q;
 	unsigned int i;
+	char text[128];
 
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	for (i = 0; i < ARRAY_SIZE(quirks); i++)
@@ -516,6 +517,9 @@ TEST_F(feature, quirks)
 	EXPECT_EQ(0, q.offset);
 	EXPECT_EQ(VFCAP_REASON_QUIRK, q.reason);
 	vfio_close(&self->v);
+	EXPECT_EQ(0, host_run(text, sizeof(text),
+			      "cat /sys/module/vfcap_vfio_pci/parameters/quirks"));
+	EXPECT_STREQ("8086:10cb:pasid=300,8086:10ca:pasid=0\n", text);
 
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_reload_ours(""));
