@@ -195,6 +195,9 @@ void model_lose(struct model *m)
 {
 	enum model_id id;
 
+	/* Nothing that is lost is lost again, whatever was written since. */
+	if (m->lost)
+		return;
 	m->lost = true;
 	for (id = 0; id < MODEL_CAPS; id++)
 		m->caps[id].control = 0;
