@@ -7,7 +7,7 @@
  *
  * VFCAP_FUZZ_SEED: the first layout's number (default: from the clock; printed). Its
  *	sequence follows from it as well: to see one again, give its number.
- * VFCAP_FUZZ_LAYOUTS: how many layouts (default 20)
+ * VFCAP_FUZZ_LAYOUTS: how many layouts (default 60)
  * VFCAP_FUZZ_OPS: how long a sequence is (default 500)
  */
 #include <stdio.h>
@@ -137,7 +137,7 @@ static bool one_layout(struct fuzz *f, struct layout *l, unsigned long seed,
 TEST_F_TIMEOUT(fuzz, model, 100000)
 {
 	unsigned long seed = setting("VFCAP_FUZZ_SEED", time(NULL));
-	unsigned long layouts = setting("VFCAP_FUZZ_LAYOUTS", 20);
+	unsigned long layouts = setting("VFCAP_FUZZ_LAYOUTS", 60);
 	unsigned long ops = setting("VFCAP_FUZZ_OPS", 500);
 	unsigned long i;
 
