@@ -68,6 +68,7 @@ struct scene {
 	const char *port;		/* the bridge above it */
 	atomic_bool stop;
 	atomic_uint wrong;
+	atomic_bool wanted;		/* the VF, by who cannot have it while it is open */
 
 	/* The VF's user, if it has one; others dup() it for each act. */
 	pthread_mutex_t lock;
@@ -186,8 +187,10 @@ static bool act_user(struct scene *s)
 	asked.fd = s->asked;
 	poll(&asked, 1, dice(HOLD_MS));
 	close_session(s);
-	/* Some acts wait for nobody to have it open. */
+	/* Mostly it makes way for who waits, and sometimes opens it in the middle. */
 	usleep(dice(HOLD_MS) * 500);
+	if (dice(4))
+		WAIT_FOR(!atomic_load(&s->wanted), MEET_MS);
 	return true;
 }
 
@@ -375,8 +378,10 @@ static bool act_no_vfs(struct scene *s)
 	bool done = false;
 
 	meet_user(s);
+	atomic_store(&s->wanted, true);
 	WAIT_FOR((done = !host_writef("0", "devices/%s/sriov_numvfs", host_pf())) ||
 		 atomic_load(&s->stop), MEET_MS);
+	atomic_store(&s->wanted, false);
 
 	bring_back(s);
 	return done;
@@ -469,8 +474,12 @@ static bool act_request(struct scene *s)
  */
 static bool act_unload(struct scene *s)
 {
-	int ret = host_unload("vfcap_vfio_pci");
+	int ret;
 
+	atomic_store(&s->wanted, true);
+	WAIT_FOR((ret = host_unload("vfcap_vfio_pci")) != -EWOULDBLOCK ||
+		 atomic_load(&s->stop), MEET_MS);
+	atomic_store(&s->wanted, false);
 	if (ret && ret != -EWOULDBLOCK && ret != -ENOENT)
 		wrong(s, "unloading vfcap-vfio-pci: error %d", ret);
 	if (!ret)
