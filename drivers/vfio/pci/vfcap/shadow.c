@@ -196,6 +196,13 @@ static ssize_t vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
 	return copy_to_user(buf, (u8 *)regs + offset, count) ? -EFAULT : count;
 }
 
+/* As core has it: without memory space, and in D3hot, no BAR answers. */
+static bool vfcap_bar_answers(struct vfcap_device *vf)
+{
+	return vf->core.pdev->current_state < PCI_D3hot &&
+	       vf->core.vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY;
+}
+
 static ssize_t vfcap_shadow_piece(struct vfcap_device *vf, char __user *buf,
 				  size_t *count, loff_t pos, bool write)
 {
@@ -204,6 +211,8 @@ static ssize_t vfcap_shadow_piece(struct vfcap_device *vf, char __user *buf,
 	if (!vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(pos)) ||
 	    !vfcap_cut(offset, count, VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE))
 		return vfcap_bar_rw(vf, buf, *count, &pos, write);
+	if (!vfcap_bar_answers(vf))
+		return -EIO;
 	if (write)
 		return *count;
 	return vfcap_shadow_read(vf, buf, *count, offset - VFCAP_SHADOW_START);
