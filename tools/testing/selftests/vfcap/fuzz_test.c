@@ -20,16 +20,7 @@
 #include "lib/fuzz.h"
 #include "lib/host.h"
 #include "lib/sample.h"
-
-/* A replay may take a second. */
-#define SHRINK_RUNS	400
-
-static unsigned long setting(const char *name, unsigned long otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 0) : otherwise;
-}
+#include "lib/shrink.h"
 
 FIXTURE(fuzz) {
 	struct fuzz fuzz;
@@ -55,47 +46,27 @@ FIXTURE_TEARDOWN(fuzz)
 	EXPECT_EQ(0, sample_give_back());
 }
 
-/*
- * Leave out as much as can be left out, in parts that get smaller: what remains
- * goes wrong, at its end, though perhaps in another way.
- */
-static unsigned int shrink(struct fuzz *f, const struct layout *l,
-			   struct fuzz_op *ops, unsigned int nr)
+struct again {
+	struct fuzz *fuzz;
+	const struct layout *layout;
+};
+
+static int run_again(void *priv, const void *ops, unsigned int nr)
 {
-	struct fuzz_op *fewer = malloc(nr * sizeof(*ops));
-	unsigned int part = nr, from, runs = 0;
-	int failed;
+	struct again *again = priv;
 
-	for (part = nr; part; part /= 2) {
-		for (from = 0; from < nr && runs++ < SHRINK_RUNS;) {
-			unsigned int to = from + part < nr ? from + part : nr;
-
-			memcpy(fewer, ops, from * sizeof(*ops));
-			memcpy(fewer + from, ops + to, (nr - to) * sizeof(*ops));
-			failed = fuzz_run(f, l, fewer, nr - (to - from));
-			if (failed < 0) {
-				from = to;
-				continue;
-			}
-			nr -= to - from;
-			if ((unsigned int)failed < nr)
-				nr = failed + 1;
-			memcpy(ops, fewer, nr * sizeof(*ops));
-		}
-	}
-	free(fewer);
-	fuzz_run(f, l, ops, nr);
-	return nr;
+	return fuzz_run(again->fuzz, again->layout, ops, nr);
 }
 
 static void report(struct fuzz *f, const struct layout *l, unsigned long seed,
 		   struct fuzz_op *ops, unsigned int nr)
 {
+	struct again again = { f, l };
 	char text[256];
 	unsigned int i;
 
 	printf("# VFCAP_FUZZ_SEED=%lu: %s\n", seed, f->wrong);
-	nr = shrink(f, l, ops, nr);
+	nr = shrink(ops, sizeof(*ops), nr, run_again, &again);
 	printf("# The shortest that goes wrong, %u of %lu: %s\n", nr, seed,
 	       *f->wrong ? f->wrong : "nothing, when it was done again");
 	for (i = 0; i < nr; i++) {
@@ -136,9 +107,9 @@ static bool one_layout(struct fuzz *f, struct layout *l, unsigned long seed,
 
 TEST_F_TIMEOUT(fuzz, model, 100000)
 {
-	unsigned long seed = setting("VFCAP_FUZZ_SEED", time(NULL));
-	unsigned long layouts = setting("VFCAP_FUZZ_LAYOUTS", 60);
-	unsigned long ops = setting("VFCAP_FUZZ_OPS", 500);
+	unsigned long seed = host_setting("VFCAP_FUZZ_SEED", time(NULL));
+	unsigned long layouts = host_setting("VFCAP_FUZZ_LAYOUTS", 60);
+	unsigned long ops = host_setting("VFCAP_FUZZ_OPS", 500);
 	unsigned long i;
 
 	TH_LOG("VFCAP_FUZZ_SEED=%lu, %lu layouts", seed, layouts);

@@ -812,8 +812,8 @@ static bool all_did(struct player *players, unsigned int nr)
 static bool watch(struct __test_metadata *_metadata, struct player *players,
 		  unsigned int nr)
 {
-	const char *setting = getenv("VFCAP_RACE_ROUNDS");
-	unsigned long rounds = setting ? strtoul(setting, NULL, 0) : ROUNDS;
+	unsigned long setting = host_setting("VFCAP_RACE_ROUNDS", 0);
+	unsigned long rounds = setting ?: ROUNDS;
 	long start = now_ms(), told = start, moved[MAX_ACTORS];
 	unsigned long seen[MAX_ACTORS] = {};
 	unsigned int i;

@@ -266,8 +266,7 @@ TEST_F(state, gate)
 /* Blobs of no sense: each is refused, or is what the registers are then. */
 TEST_F_TIMEOUT(state, mutations, 500)
 {
-	const char *setting = getenv("VFCAP_MUTATIONS");
-	long rounds = setting ? atol(setting) : 100000, i, accepted = 0;
+	long rounds = host_setting("VFCAP_MUTATIONS", 100000), i, accepted = 0;
 	struct vfcap_feature_state good[2], s, now, before;
 	unsigned int seed = getpid(), n;
 	uint8_t *bytes = (uint8_t *)&s;

@@ -370,13 +370,6 @@ static void (* const pf_acts[])(struct stage *stage) = {
 	pf_takes_away, pf_tells_of_reset, pf_tells_of_reset, pf_changes,
 };
 
-static long setting(const char *name, long otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? atol(value) : otherwise;
-}
-
 FIXTURE(stress) {
 	struct stage *stage;
 };
@@ -399,8 +392,8 @@ FIXTURE_TEARDOWN(stress)
 
 TEST_F_TIMEOUT(stress, all_invariants, 7200)
 {
-	long seconds = setting("VFCAP_STRESS_SECONDS", 20);
-	long seed = setting("VFCAP_STRESS_SEED", time(NULL));
+	long seconds = host_setting("VFCAP_STRESS_SECONDS", 20);
+	long seed = host_setting("VFCAP_STRESS_SEED", time(NULL));
 	time_t end = time(NULL) + seconds;
 	struct stage *stage = self->stage;
 	int i, status;

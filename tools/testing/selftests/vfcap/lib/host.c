@@ -31,6 +31,13 @@ const char *host_vf2(void)
 	return getenv("VFCAP_VF2");
 }
 
+unsigned long host_setting(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : otherwise;
+}
+
 bool host_is_ready(void)
 {
 	return host_pf() && host_vf() && host_vf2() &&
@@ -84,6 +91,30 @@ int host_write(const char *path, const char *value)
 		ret = -errno;
 	close(fd);
 	return ret;
+}
+
+const char *host_read(const char *path)
+{
+	static __thread char text[16384];
+	char full[512];
+	size_t len = 0;
+	ssize_t ret;
+	int fd;
+
+	host_path(full, sizeof(full), path);
+	fd = open(full, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && len < sizeof(text) - 1) {
+		ret = read(fd, text + len, sizeof(text) - 1 - len);
+		if (ret <= 0)
+			break;
+		len += ret;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (len && text[len - 1] == '\n')
+		len--;
+	text[len] = 0;
+	return text;
 }
 
 int host_writef(const char *value, const char *path, ...)

@@ -26,6 +26,8 @@ const char *host_pf(void);
 const char *host_vf(void);
 const char *host_vf2(void);
 bool host_is_ready(void);
+/* A number from the environment, or another where it has none */
+unsigned long host_setting(const char *name, unsigned long otherwise);
 /* The PCI address of a VF of host_pf(), from 0 on, "" where there is none */
 void host_vf_name(unsigned int index, char name[16]);
 /* The bridge above the PF, as it was when this was called first */
@@ -35,6 +37,8 @@ const char *host_port(void);
 int host_write(const char *path, const char *value);
 int host_writef(const char *value, const char *path, ...)
 	__printf(2, 3);
+/* Its text, without the last newline, until the next call; "" on error */
+const char *host_read(const char *path);
 bool host_exists(const char *path, ...) __printf(1, 2);
 
 /* The name of the driver, "" when there is none */

@@ -16,29 +16,6 @@
 /* Where the fixture's layout "vf-ats" has ATS in VFs */
 #define VF_ATS		0x160
 
-/* Text of a file, without its last newline; "" on error */
-static const char *read_text(const char *path)
-{
-	static __thread char text[16384];
-	size_t len = 0;
-	ssize_t ret;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && len < sizeof(text) - 1) {
-		ret = read(fd, text + len, sizeof(text) - 1 - len);
-		if (ret <= 0)
-			break;
-		len += ret;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (len && text[len - 1] == '\n')
-		len--;
-	text[len] = 0;
-	return text;
-}
-
 const char *sample_vf(unsigned int index)
 {
 	static __thread char name[SAMPLE_MAX_VFS + 1][16];
@@ -72,7 +49,7 @@ const char *sample_get(const char *knob)
 	char path[256];
 
 	knob_path(path, sizeof(path), knob);
-	return read_text(path);
+	return host_read(path);
 }
 
 int sample_calls(const char *format, ...)
@@ -127,7 +104,7 @@ const char *sample_state(const char *bdf, const char *file)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfcap/%s", bdf,
 		 file);
-	return read_text(path);
+	return host_read(path);
 }
 
 int sample_param(const char *name, const char *value)
@@ -149,7 +126,7 @@ static unsigned int count_vfs(void)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/sriov_numvfs",
 		 host_pf());
-	return atoi(read_text(path));
+	return atoi(host_read(path));
 }
 
 static bool vfs_have_ats(bool enabled)
@@ -172,7 +149,7 @@ static int load_vf_ats(void)
 
 	snprintf(path, sizeof(path), "%.*s/vf-ats",
 		 (int)(strrchr(file, '/') - file), file);
-	lines = read_text(path);
+	lines = host_read(path);
 	return *lines ? host_layout(lines) : -ENOENT;
 }
 
