@@ -418,16 +418,27 @@ static bool act_port_remove(struct scene *s)
  * Gone first, and then found to be so. Its VFs go on answering: the kernel waits a
  * minute for the answer of one that was reset, which each close does.
  */
-static bool act_pf_pulled(struct scene *s)
+static bool pulled(struct scene *s, const char *bdf)
 {
 	bool done;
 
 	meet_user(s);
 	done = !host_layout("pf blank 0 1000 ffffffff") &&
-	       !host_writef("1", "devices/%s/remove", host_pf());
+	       !host_writef("1", "devices/%s/remove", bdf);
 	host_layout_default();
 	bring_back(s);
 	return done;
+}
+
+static bool act_pf_pulled(struct scene *s)
+{
+	return pulled(s, host_pf());
+}
+
+/* With all that is below it */
+static bool act_port_pulled(struct scene *s)
+{
+	return pulled(s, s->port);
 }
 
 /* User space takes PASID from the PF, and gives it back. */
@@ -578,6 +589,7 @@ ACTOR(pf_reset);
 ACTOR(pf_remove);
 ACTOR(port_remove);
 ACTOR(pf_pulled);
+ACTOR(port_pulled);
 ACTOR(pf_loses);
 ACTOR(reregister);
 ACTOR(change);
@@ -653,6 +665,10 @@ FIXTURE_VARIANT_ADD(race, pf_remove) {
 
 FIXTURE_VARIANT_ADD(race, pf_pulled) {
 	.actors = { &pf_pulled, &user, &config, &attach, &reset, &look },
+};
+
+FIXTURE_VARIANT_ADD(race, port_pulled) {
+	.actors = { &port_pulled, &user, &config, &attach, &reset, &look },
 };
 
 FIXTURE_VARIANT_ADD(race, port_remove) {
