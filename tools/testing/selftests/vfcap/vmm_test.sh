@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The example of the guide for authors of VMMs does what the guide says.
+
+cd "$(dirname "$0")" || exit 1
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. ./tap.sh
+
+devices=/sys/bus/pci/devices
+cdev=$(ls "$devices/$VFCAP_VF/vfio-dev" 2> /dev/null)
+start 6 "${cdev:+$VFCAP_VF}" "VFCAP_VF, with a cdev"
+
+wait_for()		# TEXT
+{
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		! grep -q "$1" "$log" || return 0
+		sleep 0.1
+	done
+	false
+}
+
+log=$(mktemp)
+coproc ./vmm "/dev/vfio/devices/$cdev" > "$log" 2>&1
+vmm=$COPROC_PID
+wait_for running
+result "it comes to run its guest"
+says "$(< "$log")" '^PASID: at 0x1e0, step 4$'
+result "it is told where PASID is, and by whose say"
+says "$(< "$log")" '^PRI: not shown, reason '
+result "it is told that PRI is not shown"
+says "$(< "$log")" '^restored: the same$'
+result "what was saved is restored"
+says "$(< "$log")" '^write combining: 4096 bytes of BAR 0$'
+result "a page is mapped write combining"
+
+setpci -s "$VFCAP_PF" ECAP001b+6.w=0
+wait_for '^lost$'
+result "it is told of a loss"
+setpci -s "$VFCAP_PF" ECAP001b+6.w=7
+wait "$vmm"
+rm "$log"
+
+ktap_finished
