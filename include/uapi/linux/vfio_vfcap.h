@@ -44,7 +44,7 @@ enum vfcap_cap_index {
  * @VFCAP_STEP_NONE: nothing, it is not shown
  * @VFCAP_STEP_USER: VFCAP_FEATURE_CHOOSE
  * @VFCAP_STEP_PF_DRIVER: the PF's driver
- * @VFCAP_STEP_QUIRK: a table in vfcap-vfio-pci, by vendor and device
+ * @VFCAP_STEP_QUIRK: the module parameter quirks, by vendor and device
  * @VFCAP_STEP_PF_OFFSET: it lies where the PF has its own
  * @VFCAP_STEP_GAP: a gap that reads as zero
  *
