@@ -15,7 +15,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 TOOLS := tools/vfcapctl
 
 .PHONY: modules modules_install tools tools_install demo check soak mutate \
-	coverage lint clean help
+	coverage lint docs clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -56,6 +56,9 @@ coverage:
 lint:
 	@$(LAB)/lint
 
+docs:
+	@$(LAB)/docs
+
 clean:
 	rm -rf build
 
@@ -77,7 +80,8 @@ help:
 	@echo '                      which of the others have no reason; report in'
 	@echo '                      build/coverage/; as root'
 	@echo 'make lint             checkpatch, sparse, W=1, clang, shellcheck; as root'
+	@echo 'make docs             the documentation in HTML, in build/docs/html/; as root'
 	@echo 'make clean            remove build/'
 	@echo
-	@echo 'demo, check, coverage and lint make what they need in a cache outside the checkout,'
+	@echo 'demo, check, coverage, lint and docs make what they need in a cache outside the checkout,'
 	@echo 'see $(LAB)/setup --help.'
