@@ -1,0 +1,46 @@
+# What include/linux/vfcap-compat.h stands for, in the kernel that a submission is for.
+/#include <linux\/vfcap-compat.h>/d
+s/#if VFCAP_PASID_ATTACH/#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
+s/!VFCAP_PASID_ATTACH/!IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
+s|#endif /\* VFCAP_PASID_ATTACH \*/|#endif /* CONFIG_VFIO_DEVICE_CDEV */|
+s/VFCAP_HW_INFO_TYPE/enum iommu_hw_info_type/
+/^	return vfcap_has_iommufd(&vf->core.vdev);/c\
+#if IS_ENABLED(CONFIG_IOMMUFD)\
+	return vf->core.vdev.iommufd_device;\
+#else\
+	return false;\
+#endif
+/^	VFCAP_OPS_REGION_INFO$/c\
+	.get_region_info_caps	= vfcap_region_info,
+/^	VFCAP_OPS_TOKEN$/c\
+	.match_token_uuid	= vfio_pci_core_match_token_uuid,
+/^	VFCAP_OPS_PASID$/c\
+#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)\
+	.pasid_attach_ioas	= vfcap_pasid_attach_ioas,\
+	.pasid_detach_ioas	= vfcap_pasid_detach_ioas,\
+#endif
+/^		return vfcap_core_ioctl(vdev, cmd, arg, vfcap_region_info,$/{
+N
+c\
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+}
+s/vfcap_set_nointxmask(&vf->core, nointxmask)/vf->core.nointxmask = nointxmask/
+s/vfcap_set_pci_ops(&vf->core)/vf->core.pci_ops = \&vfcap_pci_ops/
+/^static int vfcap_init_device(struct vfio_device \*vdev)$/i\
+static const struct vfio_pci_device_ops vfcap_pci_ops = {\
+	.get_dmabuf_phys	= vfcap_get_dmabuf_phys,\
+};\
+
+s/vfcap_core_map_bar(&vf->core, bar)/PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(\&vf->core, bar))/
+/^#if VFCAP_DMABUF$/,/^#endif$/{
+/^#/d
+}
+# Its prototype was there.
+/^\/\* shadow.c/i\
+/* shadow.c, for dma-bufs */\
+int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,\
+			  struct p2pdma_provider **provider, unsigned int region,\
+			  struct phys_vec *phys_vec,\
+			  struct vfio_region_dma_range *ranges,\
+			  size_t nr_ranges);\
+
