@@ -4,13 +4,15 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB := tools/testing/lab
+VFCAP_VERSION := $(shell scripts/version)
 
 # One folder per kernel, of links to the sources: kernels differ in what they
 # leave there, and the sources stay clean.
 RELEASE_FILE = $(KDIR)/include/config/kernel.release
 OUT = build/$(shell cat $(RELEASE_FILE) 2>/dev/null)
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
-	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m CONFIG_SAMPLE_VFCAP_PF=m
+	CONFIG_PCI_VFCAP=m CONFIG_VFCAP_VFIO_PCI=m CONFIG_SAMPLE_VFCAP_PF=m \
+	VFCAP_VERSION=$(VFCAP_VERSION)
 
 TOOLS := tools/vfcapctl
 

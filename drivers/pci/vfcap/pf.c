@@ -207,3 +207,6 @@ module_exit(pci_vfcap_exit);
 MODULE_DESCRIPTION("PCI capabilities that VFs share with their PF");
 MODULE_AUTHOR("The vfcap authors");
 MODULE_LICENSE("GPL");
+#ifdef VFCAP_VERSION
+MODULE_VERSION(VFCAP_VERSION);
+#endif

@@ -320,3 +320,6 @@ module_exit(vfcap_exit);
 MODULE_DESCRIPTION("vfio-pci variant driver for VFs that show shared capabilities, and for VMD");
 MODULE_AUTHOR("The vfcap authors");
 MODULE_LICENSE("GPL");
+#ifdef VFCAP_VERSION
+MODULE_VERSION(VFCAP_VERSION);
+#endif
