@@ -27,9 +27,7 @@ modules_install: modules
 
 .PHONY: links
 links:
-	@test -f $(RELEASE_FILE) || { \
-		echo "no kernel headers in $(KDIR): install linux-headers-$$(uname -r), or set KDIR"; \
-		exit 1; }
+	@scripts/check-kernel $(KDIR)
 	@mkdir -p $(OUT)/tools/testing
 	@cp -rsf $(addprefix $(CURDIR)/,Kbuild drivers include samples) $(OUT)/
 	@cp -rsf $(CURDIR)/tools/testing/fixture $(OUT)/tools/testing/
