@@ -344,6 +344,7 @@ static void check_module(const struct check *c, const struct patient *p,
 			 struct finding *f)
 {
 	static const char * const modules[] = { "vfcap_vfio_pci", "pci_vfcap" };
+	struct module_versions versions;
 	char path[PATH_MAX];
 	size_t i;
 
@@ -351,22 +352,23 @@ static void check_module(const struct check *c, const struct patient *p,
 	(void)p;
 	say(f, OK, "loaded as they are installed");
 	for (i = 0; f->status == OK && i < ARRAY_SIZE(modules); i++) {
-		switch (module_compare(modules[i], path)) {
+		switch (module_compare(modules[i], path, &versions)) {
 		case MODULE_NOT_LOADED:
 			say(f, PROBLEM, "%s is not loaded", modules[i]);
 			advise(f, *path ? "modprobe %s" :
-			       "%s is not installed for this kernel either: make modules_install, depmod, modprobe",
+			       "%s is not installed for this kernel either: apt install vfcap-dkms, or make modules_install, depmod, modprobe",
 			       modules[i]);
 			break;
 		case MODULE_NOT_INSTALLED:
 			say(f, NOTE, "%s is loaded, and not installed for this kernel",
 			    modules[i]);
-			advise(f, "to have it after the next boot: make modules_install, depmod");
+			advise(f, "to have it after the next boot: apt install vfcap-dkms, or make modules_install, depmod");
 			break;
 		case MODULE_DIFFERS:
-			say(f, PROBLEM, "%s is loaded from another build than %.300s",
-			    modules[i], path);
-			advise(f, "unbind its devices and load it anew, or boot");
+			say(f, PROBLEM, "%s %s is loaded from another build than %.300s, which is %s",
+			    modules[i], versions.loaded, path,
+			    versions.installed);
+			advise(f, "boot, or once no VM has a device of it: modprobe -r vfcap-vfio-pci && modprobe vfcap-vfio-pci");
 			break;
 		case MODULE_UNKNOWN:
 			say(f, UNKNOWN, "%s has no build ID to compare, or %.300s has none",

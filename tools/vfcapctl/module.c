@@ -21,13 +21,27 @@
 
 #define BUILD_ID_SIZE	64
 
-static void find_installed(const char *name, char *path)
+static void find_version(struct kmod_module *module, char *version)
+{
+	struct kmod_list *list = NULL, *entry;
+
+	if (kmod_module_get_info(module, &list) < 0)
+		return;
+	kmod_list_foreach(entry, list)
+		if (!strcmp(kmod_module_info_get_key(entry), "version"))
+			snprintf(version, NAME_SIZE, "%s",
+				 kmod_module_info_get_value(entry));
+	kmod_module_info_free_list(list);
+}
+
+static void find_installed(const char *name, char *path, char *version)
 {
 	struct kmod_module *module;
 	struct kmod_ctx *ctx;
 	const char *found;
 
 	*path = 0;
+	strcpy(version, "?");
 	ctx = kmod_new(NULL, NULL);
 	if (!ctx)
 		return;
@@ -35,6 +49,7 @@ static void find_installed(const char *name, char *path)
 		found = kmod_module_get_path(module);
 		if (found)
 			snprintf(path, PATH_MAX, "%s", found);
+		find_version(module, version);
 		kmod_module_unref(module);
 	}
 	kmod_unref(ctx);
@@ -89,12 +104,16 @@ static size_t running_id(const char *name, uint8_t *id)
 	return note.header.n_descsz;
 }
 
-enum module_state module_compare(const char *name, char *path)
+enum module_state module_compare(const char *name, char *path,
+				 struct module_versions *versions)
 {
 	uint8_t installed[BUILD_ID_SIZE], running[BUILD_ID_SIZE];
 	size_t len;
 
-	find_installed(name, path);
+	find_installed(name, path, versions->installed);
+	if (sysfs_read(versions->loaded, sizeof(versions->loaded),
+		       "/sys/module/%s/version", name))
+		strcpy(versions->loaded, "?");
 	if (!sysfs_exists("/sys/module/%s", name))
 		return MODULE_NOT_LOADED;
 	if (!*path)

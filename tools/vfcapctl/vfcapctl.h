@@ -241,7 +241,14 @@ enum module_state {
 	MODULE_UNKNOWN
 };
 
+/* As modinfo has them, "?" where there is none */
+struct module_versions {
+	char loaded[NAME_SIZE];
+	char installed[NAME_SIZE];
+};
+
 /* @path, of PATH_MAX bytes: the installed one, "" if there is none */
-enum module_state module_compare(const char *name, char *path);
+enum module_state module_compare(const char *name, char *path,
+				 struct module_versions *versions);
 
 #endif
