@@ -17,7 +17,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 TOOLS := tools/vfcapctl
 
 .PHONY: modules modules_install tools tools_install demo check soak mutate \
-	coverage lint docs clean help
+	coverage lint docs dist deb clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -59,6 +59,12 @@ lint:
 docs:
 	@$(LAB)/docs
 
+dist:
+	@scripts/dist
+
+deb:
+	@$(LAB)/deb
+
 clean:
 	rm -rf build
 
@@ -69,6 +75,8 @@ help:
 	@echo 'make tools            build vfcapctl; takes libpci, json-c, libkmod and libdw'
 	@echo 'make tools_install    install it below PREFIX (default: /usr/local), with its'
 	@echo '                      man page and its completion for bash; run as root'
+	@echo 'make dist             make the tarball of a release, in build/'
+	@echo 'make deb              build the Debian packages, in build/deb/; as root'
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
@@ -83,5 +91,5 @@ help:
 	@echo 'make docs             the documentation in HTML, in build/docs/html/; as root'
 	@echo 'make clean            remove build/'
 	@echo
-	@echo 'demo, check, coverage, lint and docs make what they need in a cache outside the checkout,'
-	@echo 'see $(LAB)/setup --help.'
+	@echo 'deb, demo, check, coverage, lint and docs make what they need in a cache outside'
+	@echo 'the checkout, see $(LAB)/setup --help.'
