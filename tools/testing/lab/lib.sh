@@ -76,7 +76,8 @@ lock_cache()
 # Run a command in a root, as it is: with proc, sys, dev and a /tmp of its own,
 # the cache at /cache and the checkout at /vfcap. Further "HOST:INSIDE" binds
 # come from the array ROOT_BINDS; INSIDE must exist or lie in a tmpfs named in
-# the array ROOT_TMPFS. ROOT_WRITABLE=1 is for making the root.
+# the array ROOT_TMPFS. ROOT_WRITABLE=1 is for making the root; with ROOT_WRITABLE=copy
+# what the command writes is kept apart, in memory, and vanishes with it.
 in_root_dir()		# ROOT COMMAND...
 {
 	local root=$1 mounts="" bind dir
@@ -94,6 +95,12 @@ in_root_dir()		# ROOT COMMAND...
 	unshare --mount --pid --fork --kill-child /bin/bash -ec '
 		root=$1 writable=$2 mounts=$3
 		shift 3
+		if [ "$writable" = copy ]; then
+			mount -t tmpfs tmpfs "$root/mnt"
+			mkdir "$root/mnt/upper" "$root/mnt/work"
+			mount -t overlay -o "lowerdir=$root,upperdir=$root/mnt/upper,workdir=$root/mnt/work" \
+				overlay "$root"
+		fi
 		mount --rbind "$root" "$root"
 		cd "$root"
 		[ "$writable" ] || mount -o remount,bind,ro "$root"
@@ -121,6 +128,15 @@ root_key()
 root_dir()
 {
 	echo "$CACHE_DIR/root-$(root_key)"
+}
+
+# A clean host is known by its own list, and has the root's stock kernel.
+host_dir()
+{
+	echo "$CACHE_DIR/host-$({
+		root_key
+		cat "$LAB_DIR/host.packages" "$LAB_DIR/build-host"
+	} | sha256sum | cut -c 1-12)"
 }
 
 in_root()		# COMMAND...

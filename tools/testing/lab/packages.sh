@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the tests of the packages have in common: the packages as they are in
+# $PACKAGES/old, and newer ones of which only the version is another in $PACKAGES/new.
+# They are made anew when the checkout has changed.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Below the checkout
+PACKAGES=build/deb-test
+
+make_packages()
+{
+	local made=$PACKAGES/made
+
+	need_root
+	cd "$TOP_DIR"
+	scripts/dist build/deb-test-dist > /dev/null
+	! cmp -s build/deb-test-dist/*.xz $made || return 0
+	rm -rf $PACKAGES
+	"$LAB_DIR/deb" $PACKAGES/old > /dev/null
+	"$LAB_DIR/deb" --test-version "$(scripts/version)+next" $PACKAGES/new > /dev/null
+	cp build/deb-test-dist/*.xz $made
+}
+
+# In a copy of the root; leaves what DKMS built in $PACKAGES/modules
+test_in_root()
+{
+	local ROOT_WRITABLE=copy
+
+	in_root /vfcap/tools/testing/lab/deb-root-test /vfcap/$PACKAGES
+}
+
+# In a VM, where vfcap is neither loaded nor installed
+test_in_vm()		# KERNEL HOW HOST
+{
+	"$LAB_DIR/vm" --kernel "$1" --timeout 3600 -- \
+		/vfcap/tools/testing/lab/vm-deb "$2" "$3" /vfcap/$PACKAGES
+}
+
+need_modules()
+{
+	[ -e $PACKAGES/modules/made ] || test_in_root > $PACKAGES/root-test.log ||
+		die "what DKMS builds cannot be had: $PACKAGES/root-test.log"
+}
