@@ -1,5 +1,6 @@
 # What include/linux/vfcap-compat.h stands for, in the kernel that a submission is for.
 /#include <linux\/vfcap-compat.h>/d
+/^#ifdef VFCAP_VERSION$/,/^#endif$/d
 s/#if VFCAP_PASID_ATTACH/#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s/!VFCAP_PASID_ATTACH/!IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s|#endif /\* VFCAP_PASID_ATTACH \*/|#endif /* CONFIG_VFIO_DEVICE_CDEV */|
