@@ -56,23 +56,25 @@ $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symv
 	cd $(OUT)/initramfs && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@
 
-# The nested guest's root: what a look at its PCI devices takes, and the driver
-# of the one that Debian's kernel has no driver built in for. To be made where
-# the stock kernels' modules are in their place.
+# The nested guest's root: what a look at its PCI devices takes, its programs, of
+# which one is its init, and the drivers of those devices that Debian's kernel has
+# no driver built in for. To be made where the stock kernels' modules are in their
+# place.
 GUEST := $(TOP)/build/guest
+GUEST_PROGRAMS := $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd)
 GUEST_RELEASE = $(shell readlink /usr/lib/modules/debian-7.2)
 
 .PHONY: guest
 guest: $(GUEST).cpio
 
-$(GUEST).cpio: $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd vm.mk)
+$(GUEST).cpio: $(GUEST_PROGRAMS) $(TOP)/tools/testing/lab/vm.mk
 	rm -rf $(GUEST)
 	mkdir -p $(GUEST)/bin $(GUEST)/usr/share/misc
 	cp /bin/busybox /usr/bin/lspci /usr/bin/setpci $(GUEST)/bin/
 	cp /usr/share/misc/pci.ids $(GUEST)/usr/share/misc/
 	ldd /usr/bin/lspci | grep -o '/[^ ]*' | xargs cp --parents -Lt $(GUEST)
 	cp $< $(GUEST)/init
-	cp $(TOP)/tools/testing/lab/guest-vmd $(GUEST)/
-	$(call copy_modules,$(GUEST_RELEASE),$(GUEST)/modules,vmd)
+	cp $(GUEST_PROGRAMS) $(GUEST)/
+	$(call copy_modules,$(GUEST_RELEASE),$(GUEST)/modules-vmd,vmd)
 	cd $(GUEST) && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@

@@ -11,93 +11,10 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
 
+# shellcheck source-path=SCRIPTDIR source=guest.sh
+. ./guest.sh
+
 debugfs=/sys/kernel/debug/vfcap-mock-vmd
-work=$(mktemp -d)
-guest=""
-trap 'stop_guest; rm -rf "$work"' EXIT
-
-guest_runs()
-{
-	[ "$guest" ] && kill -0 "$guest" 2> /dev/null
-}
-
-# What the guest printed since "mark"
-mark()
-{
-	marked=$(wc -l < "$work/console")
-	: > "$work/qemu"
-}
-
-printed()
-{
-	tail -n "+$((marked + 1))" "$work/console" | tr -d '\r'
-}
-
-wait_for()		# LINE SECONDS
-{
-	local end=$((SECONDS + $2))
-
-	until printed | grep -q "^$1"; do
-		if ! guest_runs || [ $SECONDS -ge $end ] ||
-		   grep -q '^Error\|^KVM internal error' "$work/qemu"; then
-			printed | sed 's/^/# /'
-			sed 's/^/# QEMU: /' "$work/qemu"
-			echo "# the guest did not print: $1"
-			guest_runs || {
-				wait "$guest"
-				echo "# QEMU ended with status $?"
-			}
-			return 1
-		fi
-		sleep 0.5
-	done
-}
-
-stop_guest()
-{
-	! guest_runs || kill "$guest"
-	[ -z "$guest" ] || wait "$guest" 2> /dev/null
-	guest=""
-	exec 3>&-
-}
-
-launch_guest()		# ACCEL
-{
-	local qemu
-
-	# shellcheck disable=SC2054 # the commas are QEMU's
-	qemu=(qemu-system-x86_64 -M q35 -accel "$1" -cpu max -m 512 -nodefaults
-		-display none -no-reboot -monitor stdio
-		-serial "file:$work/console"
-		-kernel /boot/debian-7.2 -initrd /vfcap/build/guest.cpio
-		-append "console=ttyS0 quiet rdinit=/guest-vmd VMD_ID=fffe"
-		-device pcie-root-port,id=port1,mem-reserve=64M)
-	# shellcheck disable=SC2054
-	[ ! -e /dev/iommu ] || qemu+=(-object iommufd,id=iommufd0)
-	echo "# ${qemu[*]}"
-
-	rm -f "$work/monitor"
-	mkfifo "$work/monitor"
-	: > "$work/console"
-	mark
-	"${qemu[@]}" < "$work/monitor" >> "$work/qemu" 2>&1 &
-	guest=$!
-	exec 3> "$work/monitor"
-	wait_for "guest: Linux .*ready" 200
-}
-
-# A /dev/kvm that is there may still not work; and a guest on SVM that is itself
-# emulated has, rarely, ended in the middle of its output.
-start_guest()
-{
-	local accel
-
-	for accel in kvm kvm tcg; do
-		stop_guest
-		! launch_guest $accel || return 0
-	done
-	return 1
-}
 
 # Let there be a VMD, and DRIVER have it. Sets "device", and "host": what MEMBAR1
 # and MEMBAR2 are for the host.
@@ -118,7 +35,7 @@ make_vmd()		# DRIVER VMD
 plug()			# OPTIONS
 {
 	mark
-	echo "device_add vfio-pci,host=$device,id=vmd,bus=port1$1" >&3
+	monitor "device_add vfio-pci,host=$device,id=vmd,bus=port1$1"
 	wait_for "guest: end" 100
 	local status=$?
 
@@ -131,7 +48,7 @@ plug()			# OPTIONS
 unplug()
 {
 	mark
-	echo "device_del vmd" >&3
+	monitor "device_del vmd"
 	wait_for "guest: unplugged" 60 || stop_guest
 }
 
@@ -143,7 +60,8 @@ run()			# DRIVER VMD OPTIONS
 
 	for _ in 1 2; do
 		make_vmd "$1" "$2" || break
-		guest_runs || start_guest || break
+		guest_runs || start_guest guest-vmd -no-reboot \
+			-device pcie-root-port,id=port1,mem-reserve=64M || break
 		! plug "$3" || status=0
 		seen=$(printed)
 		dd if=$debugfs/memory of="$work/cfgbar" bs=1M count=3 status=none
@@ -229,7 +147,6 @@ start 7 "$(ls -d $debugfs 2> /dev/null)" vfcap-mock-vmd
 modprobe vfio-pci
 # The host's own driver would take the VMD first.
 modprobe -r vmd 2> /dev/null
-modprobe kvm-amd 2> /dev/null || modprobe kvm-intel 2> /dev/null
 
 test_guest "201D, with QEMU's own capability" 201d
 test_guest "201D, where QEMU has none" 201d ,x-pci-device-id=0xfffe

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# A nested guest, with Debian's own kernel, for the shell tests that source this
+# after tap.sh: QEMU in the VM of the lab, its monitor, and what the guest prints.
+# Whatever ends the test ends the guest.
+
+work=$(mktemp -d)
+guest=""
+trap 'stop_guest; rm -rf "$work"' EXIT
+modprobe kvm-amd 2> /dev/null || modprobe kvm-intel 2> /dev/null
+
+guest_runs()
+{
+	[ "$guest" ] && kill -0 "$guest" 2> /dev/null
+}
+
+# What the guest printed since "mark"
+mark()
+{
+	marked=$(wc -l < "$work/console")
+	: > "$work/qemu"
+}
+
+printed()
+{
+	tail -n "+$((marked + 1))" "$work/console" | tr -d '\r'
+}
+
+wait_for()		# LINE SECONDS
+{
+	local end=$((SECONDS + $2))
+
+	until printed | grep -q "^$1"; do
+		if ! guest_runs || [ $SECONDS -ge $end ] ||
+		   grep -q '^Error\|^KVM internal error' "$work/qemu"; then
+			printed | sed 's/^/# /'
+			sed 's/^/# QEMU: /' "$work/qemu"
+			echo "# the guest did not print: $1"
+			guest_runs || {
+				wait "$guest"
+				echo "# QEMU ended with status $?"
+			}
+			return 1
+		fi
+		sleep 0.5
+	done
+}
+
+stop_guest()
+{
+	! guest_runs || kill "$guest"
+	[ -z "$guest" ] || wait "$guest" 2> /dev/null
+	guest=""
+	exec 3>&- 4>&-
+}
+
+monitor()		# COMMAND
+{
+	echo "$1" >&3
+}
+
+# PROGRAM is that of the guest; "guest" of vm.mk tells which there are. What it
+# reads from its second serial port is written to file descriptor 4.
+launch_guest()		# ACCEL PROGRAM OPTION...
+{
+	local qemu
+
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	qemu=(qemu-system-x86_64 -M q35 -accel "$1" -cpu max -m 512 -nodefaults
+		-display none -monitor stdio
+		-serial "file:$work/console"
+		-chardev "file,id=input,path=/dev/null,input-path=$work/input"
+		-serial chardev:input
+		-kernel /boot/debian-7.2 -initrd /vfcap/build/guest.cpio
+		-append "console=ttyS0 quiet rdinit=/$2")
+	# shellcheck disable=SC2054
+	[ ! -e /dev/iommu ] || qemu+=(-object iommufd,id=iommufd0)
+	shift 2
+	qemu+=("$@")
+	echo "# ${qemu[*]}"
+
+	rm -f "$work/monitor" "$work/input"
+	mkfifo "$work/monitor" "$work/input"
+	: > "$work/console"
+	mark
+	exec 4<> "$work/input"
+	"${qemu[@]}" < "$work/monitor" >> "$work/qemu" 2>&1 4>&- &
+	guest=$!
+	exec 3> "$work/monitor"
+	wait_for "guest: Linux .*ready" 400
+}
+
+# A /dev/kvm that is there may still not work; and a guest on SVM that is itself
+# emulated has, rarely, ended in the middle of its output.
+start_guest()		# PROGRAM OPTION...
+{
+	local accel
+
+	for accel in kvm kvm tcg; do
+		stop_guest
+		! launch_guest $accel "$@" || return 0
+	done
+	return 1
+}
