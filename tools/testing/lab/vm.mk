@@ -61,7 +61,7 @@ $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symv
 # no driver built in for. To be made where the stock kernels' modules are in their
 # place.
 GUEST := $(TOP)/build/guest
-GUEST_PROGRAMS := $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd)
+GUEST_PROGRAMS := $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd guest-shell)
 GUEST_RELEASE = $(shell readlink /usr/lib/modules/debian-7.2)
 
 .PHONY: guest
@@ -76,5 +76,6 @@ $(GUEST).cpio: $(GUEST_PROGRAMS) $(TOP)/tools/testing/lab/vm.mk
 	cp $< $(GUEST)/init
 	cp $(GUEST_PROGRAMS) $(GUEST)/
 	$(call copy_modules,$(GUEST_RELEASE),$(GUEST)/modules-vmd,vmd)
+	$(call copy_modules,$(GUEST_RELEASE),$(GUEST)/modules-igbvf,igbvf)
 	cd $(GUEST) && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@
