@@ -16,8 +16,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 
 TOOLS := tools/vfcapctl
 
-.PHONY: modules modules_install tools tools_install demo check soak mutate \
-	coverage lint docs dist deb clean help
+.PHONY: modules modules_install tools tools_install demo check check-clients \
+	soak mutate coverage lint docs dist deb clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -43,6 +43,9 @@ demo:
 
 check:
 	@$(LAB)/check $(TESTS)
+
+check-clients:
+	@$(LAB)/check $(or $(addprefix clients/,$(TESTS)),clients)
 
 soak:
 	@$(LAB)/soak $(PARTS)
@@ -80,6 +83,8 @@ help:
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
+	@echo 'make check-clients    test with QEMU as its users start it;'
+	@echo '                      TESTS=... names some; as root'
 	@echo 'make soak             run the long form of the fuzzer and others, for hours; goes'
 	@echo '                      on where it was; PARTS=... names parts; as root'
 	@echo 'make mutate           break the driver on purpose and have the fuzzer find it;'
