@@ -83,7 +83,7 @@ help:
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
-	@echo 'make check-clients    test with QEMU as its users start it;'
+	@echo 'make check-clients    test with QEMU and libvirt as their users start them;'
 	@echo '                      TESTS=... names some; as root'
 	@echo 'make soak             run the long form of the fuzzer and others, for hours; goes'
 	@echo '                      on where it was; PARTS=... names parts; as root'

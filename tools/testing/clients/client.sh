@@ -41,3 +41,19 @@ driver_of()		# BDF
 	basename "$(readlink "/sys/bus/pci/devices/$1/driver")"
 }
 
+# As "make modules_install" and "depmod" leave them: ours beside the kernel's own,
+# of which only what is asked for is there, and what that needs.
+install_modules()	# MODULE...
+{
+	local modules=/usr/lib/modules release path
+	release=$(uname -r)
+
+	mkdir -p "/run/modules/$release/updates" || return
+	cp $modules/"$release"/modules.{builtin,builtin.modinfo,order} "/run/modules/$release/"
+	modprobe -a -D "$@" | awk '$1 == "insmod" { print $2 }' | sort -u |
+	while read -r path; do
+		cp "$path" "/run/modules/$release/"
+	done
+	cp "$VFCAP_MODULES"/drivers/{pci,vfio/pci}/vfcap/*.ko "/run/modules/$release/updates/"
+	mount --bind /run/modules $modules && depmod "$release"
+}
