@@ -148,29 +148,6 @@ static long median(long *values, unsigned int nr)
 	return values[nr / 2];
 }
 
-/* What the kernel has for itself, without caches */
-static long kernel_kb(void)
-{
-	static const char * const kinds[] = {
-		"SUnreclaim: %ld kB", "Percpu: %ld kB", "VmallocUsed: %ld kB",
-		"KernelStack: %ld kB",
-	};
-	long kb, sum = 0;
-	char line[128];
-	unsigned int i;
-	FILE *f;
-
-	host_write("/proc/sys/vm/drop_caches", "3");
-	f = fopen("/proc/meminfo", "r");
-	while (f && fgets(line, sizeof(line), f))
-		for (i = 0; i < ARRAY_SIZE(kinds); i++)
-			if (sscanf(line, kinds[i], &kb) == 1)
-				sum += kb;
-	if (f)
-		fclose(f);
-	return sum;
-}
-
 static void all_do(struct __test_metadata *_metadata, struct many *m,
 		   unsigned int step, struct cost *cost)
 {
@@ -256,13 +233,13 @@ static void run(struct __test_metadata *_metadata, struct many *m,
 		vfio_init(&m->vfs[i].v);
 	}
 
-	before = kernel_kb();
+	before = host_kernel_kb();
 	all_do(_metadata, m, BIND, cost);
-	cost->bound_kb = kernel_kb() - before;
-	before = kernel_kb();
+	cost->bound_kb = host_kernel_kb() - before;
+	before = host_kernel_kb();
 	all_do(_metadata, m, OPEN, cost);
 	all_do(_metadata, m, SHOW, cost);
-	cost->open_kb = kernel_kb() - before;
+	cost->open_kb = host_kernel_kb() - before;
 	EXPECT_STREQ("locked", sample_state(m->pf, "pasid/state"));
 	expect_users(_metadata, m, cost->vfs);
 	all_do(_metadata, m, ENABLE, cost);
@@ -349,32 +326,13 @@ static int unmake_nvme(const char *pf)
 	return host_layout_default() ?: ret;
 }
 
-#define MOCK_PF	"1001:00:00.0"
-
-static int make_mock(char pf[16])
-{
-	char params[64] = "lender=";
-	int fd = open("/sys/module/vfcap_mock_vmd/parameters/lender", O_RDONLY);
-
-	if (fd < 0 || read(fd, params + strlen(params), 12) != 12)
-		return -ENODEV;
-	close(fd);
-	memcpy(pf, MOCK_PF, sizeof(MOCK_PF));
-	return host_load("tools/testing/fixture/vfcap-mock-pf.ko", params);
-}
-
-static int unmake_mock(const char *pf)
-{
-	return host_unload("vfcap_mock_pf");
-}
-
 FIXTURE_VARIANT_ADD(scale, nvme) {
 	.vfs = { 1, 10, 30, 127 }, .pasid = PF_PASID, .make = make_nvme, .unmake = unmake_nvme,
 };
 
 FIXTURE_VARIANT_ADD(scale, mock) {
-	.vfs = { 1, 10, 100, 1024 }, .pasid = 0x120, .one_group = true, .make = make_mock,
-	.unmake = unmake_mock,
+	.vfs = { 1, 10, 100, 1024 }, .pasid = 0x120, .one_group = true, .make = host_make_mock,
+	.unmake = host_unmake_mock,
 };
 
 FIXTURE_SETUP(scale)

@@ -386,6 +386,47 @@ void host_log_expect(const char *regex)
 	host_log_write(line);
 }
 
+#define MOCK_PF	"1001:00:00.0"
+
+int host_make_mock(char pf[16])
+{
+	char params[64] = "lender=";
+	int fd = open("/sys/module/vfcap_mock_vmd/parameters/lender", O_RDONLY);
+
+	if (fd < 0 || read(fd, params + strlen(params), 12) != 12)
+		return -ENODEV;
+	close(fd);
+	memcpy(pf, MOCK_PF, sizeof(MOCK_PF));
+	return host_load("tools/testing/fixture/vfcap-mock-pf.ko", params);
+}
+
+int host_unmake_mock(const char *pf)
+{
+	return host_unload("vfcap_mock_pf");
+}
+
+long host_kernel_kb(void)
+{
+	static const char * const kinds[] = {
+		"SUnreclaim: %ld kB", "Percpu: %ld kB", "VmallocUsed: %ld kB",
+		"KernelStack: %ld kB",
+	};
+	long kb, sum = 0;
+	char line[128];
+	unsigned int i;
+	FILE *f;
+
+	host_write("/proc/sys/vm/drop_caches", "3");
+	f = fopen("/proc/meminfo", "r");
+	while (f && fgets(line, sizeof(line), f))
+		for (i = 0; i < ARRAY_SIZE(kinds); i++)
+			if (sscanf(line, kinds[i], &kb) == 1)
+				sum += kb;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
 int host_run(char *out, size_t size, const char *command, ...)
 {
 	char line[1024];

@@ -85,6 +85,17 @@ void host_log_expect(const char *regex);
 /* The one that host_unbind() of the PF provokes */
 void host_expect_pf_unbind(void);
 
+/*
+ * The fixture's mock PF, with up to 1,024 VFs in one IOMMU group, bound to nothing;
+ * and without it. Its PASID capability is at MOCK_PASID.
+ */
+#define MOCK_PASID	0x120
+int host_make_mock(char pf[16]);
+int host_unmake_mock(const char *pf);
+
+/* KiB that the kernel has for itself, caches apart */
+long host_kernel_kb(void);
+
 /* Run a shell command; its exit status, and what it printed */
 int host_run(char *out, size_t size, const char *command, ...)
 	__printf(3, 4);
