@@ -17,6 +17,7 @@
 #include <linux/idr.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
@@ -38,12 +39,16 @@ enum vfcap_attachment_state {
 
 /**
  * struct vfcap_attachment - what the user attached to a PASID
+ * @node: in &vfcap_device.pasids
+ * @pasid: the PASID
  * @pt_id: the page table, as the user named it
  * @state: whether it is attached in the IOMMU; VFCAP_FAILED when that failed after
  *	Enable was set, and is not tried again until it is set anew
  * @reported: the failure was logged
  */
 struct vfcap_attachment {
+	struct rb_node node;
+	u32 pasid;
 	u32 pt_id;
 	enum vfcap_attachment_state state;
 	bool reported;
@@ -60,11 +65,34 @@ static bool vfcap_pasid_is_enabled(struct vfcap_device *vf)
 	       vfcap_pasid.enable;
 }
 
+static int vfcap_attachment_cmp(const void *key, const struct rb_node *node)
+{
+	u32 pasid = rb_entry(node, struct vfcap_attachment, node)->pasid;
+
+	/* Both have 20 bits. */
+	return (int)(*(const u32 *)key - pasid);
+}
+
+static int vfcap_attachment_cmp_nodes(struct rb_node *new,
+				      const struct rb_node *node)
+{
+	return vfcap_attachment_cmp(&rb_entry(new, struct vfcap_attachment,
+					      node)->pasid, node);
+}
+
+static struct vfcap_attachment *vfcap_attachment_find(struct vfcap_device *vf,
+						      u32 pasid)
+{
+	struct rb_node *node = rb_find(&pasid, &vf->pasids,
+				       vfcap_attachment_cmp);
+
+	return rb_entry_safe(node, struct vfcap_attachment, node);
+}
+
 static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vf,
 						     u32 pasid)
 {
 	struct vfcap_attachment *a;
-	int ret;
 
 	if (vf->nr_pasids >= VFCAP_MAX_PASIDS)
 		return ERR_PTR(-ENOSPC);
@@ -73,18 +101,17 @@ static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vf,
 	if (!a)
 		return ERR_PTR(-ENOMEM);
 
-	ret = xa_insert(&vf->pasids, pasid, a, GFP_KERNEL_ACCOUNT);
-	if (ret) {
-		kfree(a);
-		return ERR_PTR(ret);
-	}
+	a->pasid = pasid;
+	rb_find_add(&a->node, &vf->pasids, vfcap_attachment_cmp_nodes);
 	vf->nr_pasids++;
 	return a;
 }
 
-static void vfcap_attachment_free(struct vfcap_device *vf, u32 pasid)
+static void vfcap_attachment_free(struct vfcap_device *vf,
+				  struct vfcap_attachment *a)
 {
-	kfree(xa_erase(&vf->pasids, pasid));
+	rb_erase(&a->node, &vf->pasids);
+	kfree(a);
 	vf->nr_pasids--;
 }
 
@@ -114,10 +141,9 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
 
-	/* What happened before comes before it. */
-	vfcap_sync(vf);
+	vfcap_catch_up(vf);
 
-	a = xa_load(&vf->pasids, pasid);
+	a = vfcap_attachment_find(vf, pasid);
 	new = !a;
 	if (new)
 		a = vfcap_attachment_new(vf, pasid);
@@ -128,7 +154,7 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 	ret = vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid, pt_id);
 	if (ret) {
 		if (new)
-			vfcap_attachment_free(vf, pasid);
+			vfcap_attachment_free(vf, a);
 		return ret;
 	}
 
@@ -153,9 +179,10 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_attachment *a = vfcap_attachment_find(vf, pasid);
 
-	if (xa_load(&vf->pasids, pasid))
-		vfcap_attachment_free(vf, pasid);
+	if (a)
+		vfcap_attachment_free(vf, a);
 	vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
 }
 
@@ -168,12 +195,13 @@ void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
 void vfcap_pasid_block(struct vfcap_device *vf)
 {
 	struct vfcap_attachment *a;
-	unsigned long pasid;
+	struct rb_node *node;
 
-	xa_for_each(&vf->pasids, pasid, a) {
+	for (node = rb_first(&vf->pasids); node; node = rb_next(node)) {
+		a = rb_entry(node, struct vfcap_attachment, node);
 		if (a->state == VFCAP_ATTACHED)
 			vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev,
-								pasid);
+								a->pasid);
 		a->state = VFCAP_REMEMBERED;
 	}
 }
@@ -189,27 +217,29 @@ void vfcap_pasid_block(struct vfcap_device *vf)
 void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 {
 	struct vfcap_attachment *a;
-	unsigned long pasid;
+	struct rb_node *node;
 
 	if (!enabled) {
 		vfcap_pasid_block(vf);
 		return;
 	}
 
-	xa_for_each(&vf->pasids, pasid, a) {
-		u32 pt_id = a->pt_id;
+	for (node = rb_first(&vf->pasids); node; node = rb_next(node)) {
+		u32 pt_id;
 		int ret;
 
+		a = rb_entry(node, struct vfcap_attachment, node);
+		pt_id = a->pt_id;
 		if (a->state != VFCAP_REMEMBERED)
 			continue;
 		ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev,
-							      pasid, &pt_id);
+							      a->pasid, &pt_id);
 		a->state = ret ? VFCAP_FAILED : VFCAP_ATTACHED;
 		if (!ret || a->reported)
 			continue;
 		a->reported = true;
-		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
-				     pasid, a->pt_id, ret);
+		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %u stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
+				     a->pasid, a->pt_id, ret);
 	}
 }
 
@@ -223,7 +253,7 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
  */
 bool vfcap_pasid_any(struct vfcap_device *vf)
 {
-	return !xa_empty(&vf->pasids) || !ida_is_empty(&vf->core.vdev.pasids);
+	return vf->nr_pasids || !ida_is_empty(&vf->core.vdev.pasids);
 }
 
 /**
@@ -234,12 +264,12 @@ bool vfcap_pasid_any(struct vfcap_device *vf)
  */
 void vfcap_pasid_forget(struct vfcap_device *vf)
 {
-	struct vfcap_attachment *a;
-	unsigned long pasid;
+	struct rb_node *node;
 
 	vfcap_pasid_block(vf);
-	xa_for_each(&vf->pasids, pasid, a)
-		vfcap_attachment_free(vf, pasid);
+	while ((node = rb_first(&vf->pasids)))
+		vfcap_attachment_free(vf, rb_entry(node, struct vfcap_attachment,
+						   node));
 }
 
 #endif /* VFCAP_PASID_ATTACH */

@@ -227,6 +227,21 @@ void vfcap_sync(struct vfcap_device *vf)
 	vfcap_end_loss(vf, lost);
 }
 
+/**
+ * vfcap_catch_up - have what happened before come before what follows
+ * @vf: the VF
+ *
+ * Whoever holds the dev_set lock leaves all else as vfcap_sync() does.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_catch_up(struct vfcap_device *vf)
+{
+	/* What changes right now may as well come afterwards. */
+	if (READ_ONCE(vf->lost) || READ_ONCE(vf->cleared))
+		vfcap_sync(vf);
+}
+
 static u32 vfcap_writable(const struct vfcap_cap *cap, unsigned int reg,
 			  u32 old)
 {
@@ -317,8 +332,7 @@ void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
-	/* What happened before the write comes before it. */
-	vfcap_sync(vf);
+	vfcap_catch_up(vf);
 
 	old = vfcap_reg_get(vf, id, VFCAP_CTRL);
 	new = old;

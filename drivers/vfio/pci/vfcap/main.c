@@ -71,7 +71,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 
 	init_rwsem(&vf->layout);
 	mutex_init(&vf->lock);
-	xa_init_flags(&vf->pasids, XA_FLAGS_ACCOUNT);
+	vf->pasids = RB_ROOT;
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);

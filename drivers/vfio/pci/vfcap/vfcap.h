@@ -2,14 +2,16 @@
 #ifndef VFCAP_H
 #define VFCAP_H
 
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
+#include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_vfcap.h>
 #include <linux/vfcap-compat.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "param.h"
 #include "wc.h"
@@ -209,7 +211,7 @@ struct vfcap_device {
 	u16 ims_pos;
 	bool pasid_iommu;
 	struct vfcap_wc wc;
-	struct xarray pasids;
+	struct rb_root pasids;
 	unsigned int nr_pasids;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
 	enum vfcap_step step[VFCAP_NR_CAPS];
@@ -330,6 +332,7 @@ u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
 void vfcap_block(struct vfcap_device *vf);
 void vfcap_sync(struct vfcap_device *vf);
+void vfcap_catch_up(struct vfcap_device *vf);
 void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
 void vfcap_emul_reset(struct vfcap_device *vf);
 void vfcap_emul_close(struct vfcap_device *vf);
