@@ -4,6 +4,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/pci.h>
+#include <linux/string.h>
 
 #include "chain.h"
 
@@ -57,16 +58,21 @@ static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	const struct vfcap_list *list = cap->list;
+	const u8 *map = vf->core.pci_config_map;
+	unsigned int pos = list->start;
 	const u16 *keep;
-	unsigned int pos;
+	const u8 *at;
 
 	list->find_used(vf, used);
 
-	for (pos = list->start; pos < list->end; pos++)
-		if (vf->core.pci_config_map[pos] != VFCAP_MAP_RAW &&
-		    (!vf->pos[id] ||
-		     !vfcap_overlaps(pos, 1, vf->pos[id], vfcap_cap_size(cap))))
-			vfcap_chain_mark(used, pos, pos + 1);
+	while (pos < list->end &&
+	       (at = memchr_inv(map + pos, VFCAP_MAP_RAW, list->end - pos))) {
+		pos = ALIGN_DOWN(at - map, sizeof(u32));
+		if (!vf->pos[id] || !vfcap_overlaps(pos, sizeof(u32), vf->pos[id],
+						    vfcap_cap_size(cap)))
+			__set_bit(pos / sizeof(u32), used);
+		pos += sizeof(u32);
+	}
 
 	for (keep = cap->keep; keep && *keep; keep++)
 		vfcap_chain_mark(used, *keep, *keep + sizeof(u32));
