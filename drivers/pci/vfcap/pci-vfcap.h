@@ -49,6 +49,8 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  * @lock: Protects all below, and the VFs' state. Innermost but for what the
  *	VFs' callbacks take; no callback of the PF driver runs under it.
  * @vfs: the VFs that take part
+ * @holders: how many of them hold each capability
+ * @showing: and how many show it
  * @changing: capabilities that the PF driver is changing
  * @unbinding: the PF's driver is going, or gone
  * @seen: what the PF's registers were when the first VF showed a capability
@@ -69,6 +71,8 @@ struct pci_vfcap {
 
 	struct mutex lock;		/* all below, and the VFs' state */
 	struct list_head vfs;
+	unsigned int holders[PCI_VFCAP_COUNT];
+	unsigned int showing[PCI_VFCAP_COUNT];
 	unsigned long changing;
 	bool unbinding;
 	u32 seen[PCI_VFCAP_COUNT][VFCAP_MAX_REGS];

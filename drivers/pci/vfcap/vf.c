@@ -17,6 +17,17 @@ static bool assigned_flag = true;
 module_param(assigned_flag, bool, 0644);
 MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that its PF's driver keeps SR-IOV enabled if it asks pci_vfs_assigned() (default: Y)");
 
+static unsigned long vfcap_mask(const unsigned int *counts)
+{
+	unsigned long mask = 0;
+	enum pci_vfcap_id id;
+
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		if (counts[id])
+			mask |= BIT(id);
+	return mask;
+}
+
 /**
  * vfcap_held - which capabilities any VF of a PF holds
  * @shared: the PF's record, with its lock held
@@ -25,14 +36,9 @@ MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that
  */
 unsigned long vfcap_held(struct pci_vfcap *shared)
 {
-	struct pci_vfcap_vf *user;
-	unsigned long held = 0;
-
 	lockdep_assert_held(&shared->lock);
 
-	list_for_each_entry(user, &shared->vfs, node)
-		held |= user->held;
-	return held;
+	return vfcap_mask(shared->holders);
 }
 
 /**
@@ -43,17 +49,28 @@ unsigned long vfcap_held(struct pci_vfcap *shared)
  */
 unsigned long vfcap_shown(struct pci_vfcap *shared)
 {
-	struct pci_vfcap_vf *user;
-	unsigned long shown = 0;
-	enum pci_vfcap_id id;
-
 	lockdep_assert_held(&shared->lock);
 
-	list_for_each_entry(user, &shared->vfs, node)
-		for (id = 0; id < PCI_VFCAP_COUNT; id++)
-			if (vfcap_is_shown(user, id))
-				shown |= BIT(id);
-	return shown;
+	return vfcap_mask(shared->showing);
+}
+
+/* They are counted, since a PF may have thousands of VFs. Caller holds the lock. */
+static void vfcap_set_held(struct pci_vfcap_vf *user, unsigned long held)
+{
+	struct pci_vfcap *shared = user->shared;
+	enum pci_vfcap_id id;
+
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		shared->holders[id] += !!(held & BIT(id)) -
+				       !!(user->held & BIT(id));
+	user->held = held;
+}
+
+static void vfcap_set_pos(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+			  u16 pos)
+{
+	user->shared->showing[id] += !!pos - !!user->pos[id];
+	user->pos[id] = pos;
 }
 
 /**
@@ -170,7 +187,7 @@ static void vfcap_unshow(struct pci_vfcap_vf *user, unsigned long mask)
 	unsigned long bit;
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		user->pos[bit] = 0;
+		vfcap_set_pos(user, bit, 0);
 	vfcap_sysfs_notify(user, user->lost & mask);
 	user->lost &= ~mask;
 	vfcap_unclaim(user->shared);
@@ -183,7 +200,7 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
 	unsigned long unused, bit;
 
 	scoped_guard(mutex, &shared->lock) {
-		user->held &= ~mask;
+		vfcap_set_held(user, user->held & ~mask);
 		vfcap_unshow(user, mask);
 		unused = shared->noticed & ~vfcap_held(shared);
 	}
@@ -223,7 +240,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 					     pci_name(shared->pf));
 			return -EBUSY;
 		}
-		user->held = mask;
+		vfcap_set_held(user, mask);
 		user->misses = 0;
 		user->pri_answered = vfcap_answers(shared);
 		if (assigned_flag && !shared->unbinding)
@@ -380,7 +397,7 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 		return -EIO;
 	}
 
-	user->pos[id] = pos;
+	vfcap_set_pos(user, id, pos);
 	vfcap_guard_start(shared);
 	return 0;
 }
