@@ -418,6 +418,23 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 }
 
 /**
+ * vfcap_bars_are_cores - whether core has its own mapping of each BAR
+ * @vf: the device
+ *
+ * Context: Process context, under @bar_lock.
+ * Return: true if so.
+ */
+bool vfcap_bars_are_cores(struct vfcap_device *vf)
+{
+	unsigned int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (!list_empty(&vf->wc.pieces[bar]))
+			return false;
+	return true;
+}
+
+/**
  * vfcap_ioctl_ioeventfd - VFIO_DEVICE_IOEVENTFD
  * @vf: the device
  * @arg: the ioctl's argument
@@ -431,15 +448,12 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
  */
 long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
 {
-	bool taken = false;
-	unsigned int bar;
 	long ret;
 
 	if (down_read_killable(&vf->wc.bar_lock))
 		return -EINTR;
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		taken |= !list_empty(&vf->wc.pieces[bar]);
-	ret = taken ? -EBUSY : vfcap_shadow_ioeventfd(vf, (void __user *)arg);
+	ret = vfcap_bars_are_cores(vf) ?
+	      vfcap_shadow_ioeventfd(vf, (void __user *)arg) : -EBUSY;
 	if (!ret)
 		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
 					  arg);

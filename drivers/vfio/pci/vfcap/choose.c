@@ -70,6 +70,7 @@ static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
 	vf->choice[id].flags = data->flags;
 	vf->choice[id].offset = data->offset;
 	vfcap_show(vf, id);
+	vfcap_config_prepare(vf);
 	return 0;
 }
 
@@ -113,7 +114,11 @@ int vfcap_feature_choose(struct vfcap_device *vf, u32 flags, void __user *arg,
 	ret = down_write_killable(&vf->layout);
 	if (ret)
 		return ret;
-	ret = vfcap_choose(vf, id, &data);
+	ret = vfcap_direct_stop(vf, VFCAP_INDIRECT_LAYOUT);
+	if (!ret) {
+		ret = vfcap_choose(vf, id, &data);
+		vfcap_direct_allow(vf, VFCAP_INDIRECT_LAYOUT);
+	}
 	up_write(&vf->layout);
 	return ret;
 }

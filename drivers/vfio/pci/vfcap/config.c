@@ -3,6 +3,7 @@
  * Access to a VF's virtual config space: what falls into emulated capabilities,
  * and what goes to core
  */
+#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
@@ -65,6 +66,43 @@ static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 	return VFCAP_NONE;
 }
 
+static void vfcap_config_special(struct vfcap_device *vf, unsigned int pos,
+				 size_t size)
+{
+	unsigned int first = pos / sizeof(u32);
+	unsigned int end = DIV_ROUND_UP(pos + size, sizeof(u32));
+
+	/* An access may begin in the dword before, and end in this one. */
+	bitmap_set(vf->special, first - 1, end - first + 1);
+}
+
+/**
+ * vfcap_config_prepare - find where writes are more than core's affair
+ * @vf: the VF
+ *
+ * Context: Process context, under the dev_set lock, after what is shown was decided
+ * or has changed, while no access is core's as a whole.
+ */
+void vfcap_config_prepare(struct vfcap_device *vf)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int i;
+
+	bitmap_zero(vf->special, PCI_CFG_SPACE_EXP_SIZE / sizeof(u32));
+	for (i = 0; i < VFCAP_NR_CAPS; i++)
+		if (vf->pos[i])
+			vfcap_config_special(vf, vf->pos[i],
+					     vfcap_cap_size(vfcap_caps[i]));
+	if (vf->anchored)
+		vfcap_config_special(vf, PCI_CFG_SPACE_SIZE, sizeof(u32));
+	if (pdev->pcie_cap)
+		vfcap_config_special(vf, pdev->pcie_cap + PCI_EXP_DEVCTL, 2);
+	if (pdev->pm_cap)
+		vfcap_config_special(vf, pdev->pm_cap + PCI_PM_CTRL, 2);
+	if (vf->af_pos)
+		vfcap_config_special(vf, vf->af_pos + PCI_AF_CTRL, 1);
+}
+
 /**
  * vfcap_config_read - read the VF's virtual config space
  * @vf: the VF
@@ -112,6 +150,23 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 		return vfcap_cap_write(vf, index, buf, *count,
 				       offset - vf->pos[index]);
 	}
+}
+
+/**
+ * vfcap_config_write_direct - write config space where that is core's affair
+ * @vf: the VF
+ * @buf: the bytes
+ * @count: how many, not 0
+ * @ppos: VFIO region offset, advanced by what was written
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_write().
+ */
+ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos)
+{
+	return vfcap_core_write_config(&vf->core, buf, count, ppos);
 }
 
 /**

@@ -495,6 +495,7 @@ void vfcap_emul_reset(struct vfcap_device *vf)
  */
 void vfcap_emul_close(struct vfcap_device *vf)
 {
+	vfcap_direct_forbid(vf, VFCAP_INDIRECT_SESSION);
 	vfcap_block(vf);
 	vfcap_emul_reset(vf);
 	vfcap_sync(vf);

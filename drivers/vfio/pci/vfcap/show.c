@@ -185,6 +185,11 @@ int vfcap_decide(struct vfcap_device *vf)
 	/* Whoever sees it set sees what was shown. */
 	smp_store_release(&vf->decided, true);
 
+	/* What core reads of some registers is corrected. */
+	vfcap_config_prepare(vf);
+	if (!vf->shadow && !vf->ims_pos)
+		vfcap_direct_allow(vf, VFCAP_INDIRECT_SESSION);
+
 	pm_runtime_put(dev);
 	return 0;
 }

@@ -182,12 +182,17 @@ struct vfcap_choice {
  * @choice: what the user chose for each capability, in this session
  * @step: what decided where each lies
  * @reason: why it is not shown
+ * @special: dwords of config space, and the one before each, where a write is more than
+ *	core's affair; only valid while @direct allows accesses
+ * @direct: how many accesses run that are core's as a whole, and VFCAP_INDIRECT while
+ *	none may begin
  * @layout: Held for read around writes of config space, and for write while what
  *	is shown changes after it was decided: a write goes where it belonged when
  *	it began. Outside of all others.
  * @lock: Protects all below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.
+ * @indirect: why no access may begin that is core's as a whole, VFCAP_INDIRECT_*
  * @decided: whether @pos is settled for this session. Set with release order,
  *	so that a lockless reader which sees it set sees @pos and @core.vconfig.
  * @anchored: whether the header at the start of the list is an empty one that
@@ -216,8 +221,11 @@ struct vfcap_device {
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
 	enum vfcap_step step[VFCAP_NR_CAPS];
 	enum vfcap_reason reason[VFCAP_NR_CAPS];
+	DECLARE_BITMAP(special, PCI_CFG_SPACE_EXP_SIZE / sizeof(u32));
+	atomic_t direct;
 	struct rw_semaphore layout;
 	struct mutex lock;		/* all below, and emulated bytes */
+	unsigned long indirect;
 	bool decided;
 	bool anchored;
 	u16 pos[VFCAP_NR_CAPS];
@@ -299,6 +307,33 @@ int vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
 int vfcap_decide(struct vfcap_device *vf);
 int vfcap_begin(struct vfcap_device *vf);
 
+/* direct.c: accesses that are core's as a whole */
+#define VFCAP_INDIRECT		INT_MIN
+
+#define VFCAP_INDIRECT_SESSION	BIT(0)	/* undecided, or something is corrected */
+#define VFCAP_INDIRECT_LAYOUT	BIT(1)	/* what is shown changes */
+#define VFCAP_INDIRECT_BAR	BIT(2)	/* core lacks its mapping of a BAR */
+
+void vfcap_direct_init(struct vfcap_device *vf);
+bool vfcap_direct_forbid(struct vfcap_device *vf, unsigned long reason);
+void vfcap_direct_allow(struct vfcap_device *vf, unsigned long reason);
+int vfcap_direct_stop(struct vfcap_device *vf, unsigned long reason);
+ssize_t vfcap_direct_ended(struct vfcap_device *vf, ssize_t ret);
+
+/* Whether one may begin. What it does then comes after this. */
+static inline bool vfcap_direct_begin(struct vfcap_device *vf)
+{
+	return !atomic_add_negative(1, &vf->direct);
+}
+
+/* To be called also where it may not begin. Returns what the access has. */
+static inline ssize_t vfcap_direct_end(struct vfcap_device *vf, ssize_t ret)
+{
+	if (unlikely(atomic_add_negative(-1, &vf->direct)))
+		return vfcap_direct_ended(vf, ret);
+	return ret;
+}
+
 /* pieces.c: accesses of which one part is emulated, and another is core's */
 ssize_t vfcap_access_pieces(struct vfcap_device *vf, char __user *buf,
 			    size_t count, loff_t *ppos, bool write,
@@ -307,8 +342,12 @@ ssize_t vfcap_access_pieces(struct vfcap_device *vf, char __user *buf,
 					      loff_t pos, bool write));
 
 /* config.c: access to the virtual config space */
+void vfcap_config_prepare(struct vfcap_device *vf);
 ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 			  size_t count, loff_t *ppos);
+ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos);
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos);
 

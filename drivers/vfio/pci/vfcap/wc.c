@@ -85,6 +85,7 @@ void vfcap_wc_close(struct vfcap_device *vf)
 	xa_destroy(&vf->wc.aliases);
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
 		vfcap_bar_close(vf, bar);
+	vfcap_direct_allow(vf, VFCAP_INDIRECT_BAR);
 }
 
 /**
@@ -191,10 +192,15 @@ static int vfcap_wc_change(struct vfcap_device *vf,
 
 	if (down_write_killable(&vf->wc.bar_lock))
 		return ret;
+	if (vfcap_direct_stop(vf, VFCAP_INDIRECT_BAR))
+		goto out;
 	if (!down_write_killable(&vf->wc.map_lock)) {
 		ret = change(vf, wc);
 		up_write(&vf->wc.map_lock);
 	}
+	if (vfcap_bars_are_cores(vf))
+		vfcap_direct_allow(vf, VFCAP_INDIRECT_BAR);
+out:
 	up_write(&vf->wc.bar_lock);
 	return ret;
 }

@@ -76,6 +76,7 @@ struct vfcap_piece *vfcap_bar_split(struct vfcap_device *vf, unsigned int bar,
 				    u64 start, u64 size, u32 alias);
 void vfcap_bar_join(struct vfcap_device *vf, struct vfcap_piece *piece);
 void vfcap_bar_close(struct vfcap_device *vf, unsigned int bar);
+bool vfcap_bars_are_cores(struct vfcap_device *vf);
 ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 		     loff_t *ppos, bool write);
 long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
