@@ -17,7 +17,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 TOOLS := tools/vfcapctl
 
 .PHONY: modules modules_install tools tools_install demo check check-clients \
-	soak mutate coverage lint docs dist deb clean help
+	bench soak mutate coverage lint docs dist deb clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -46,6 +46,9 @@ check:
 
 check-clients:
 	@$(LAB)/check $(or $(addprefix clients/,$(TESTS)),clients)
+
+bench:
+	@$(LAB)/bench
 
 soak:
 	@$(LAB)/soak $(PARTS)
@@ -85,6 +88,8 @@ help:
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
 	@echo 'make check-clients    test with QEMU and libvirt as their users start them;'
 	@echo '                      TESTS=... names some; as root'
+	@echo 'make bench            what the driver costs beside vfio-pci: a table,'
+	@echo '                      build/bench.json and build/bench.png; as root'
 	@echo 'make soak             run the long form of the fuzzer and others, for hours; goes'
 	@echo '                      on where it was; PARTS=... names parts; as root'
 	@echo 'make mutate           break the driver on purpose and have the fuzzer find it;'

@@ -8,8 +8,8 @@ OUT := $(TOP)/build/$(RELEASE)
 # The modules that take a kernel to a root over 9p, where they are not built in
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
-.PHONY: all modules selftests tools
-all: modules selftests tools $(OUT)/initramfs.cpio
+.PHONY: all modules selftests bench tools
+all: modules selftests bench tools $(OUT)/initramfs.cpio
 
 # GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
 modules:
@@ -25,6 +25,11 @@ selftests:
 	cp -rsf $(TOP)/tools/testing/selftests/vfcap $(OUT)/selftests/
 	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap \
 		top_srcdir=/cache/linux KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
+
+bench: selftests
+	$(MAKE) -C $(TOP)/tools/testing/bench OUTPUT=$(OUT)/bench \
+		SELFTESTS=$(OUT)/selftests/vfcap \
+		KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
 
 tools:
 	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl

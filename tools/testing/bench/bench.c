@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What vfcap-vfio-pci costs, beside vfio-pci: the same work on twin VFs of one PF, in
+ * rounds that take turns, with either VF in either role. As a control both are also
+ * bound to vfio-pci. Prints all samples; "report.py" makes sense of them.
+ *
+ * Usage: bench pairs|many ROUNDS
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "bench.h"
+#include "lib/iommufd.h"
+
+#define SAMPLES		20	/* of one side in one round */
+
+/* Which driver has which VF */
+static const struct {
+	const char *set;
+	const char *who[2];
+	const char *driver[2];
+} sets[] = {
+	{ "first",	{ "ours", "theirs" },	{ OURS, THEIRS } },
+	{ "second",	{ "theirs", "ours" },	{ THEIRS, OURS } },
+	{ "control",	{ "a", "b" },		{ THEIRS, THEIRS } },
+};
+
+char third_vf[16];
+
+void fail(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fprintf(stderr, "bench: ");
+	vfprintf(stderr, format, ap);
+	fprintf(stderr, "\n");
+	va_end(ap);
+	exit(1);
+}
+
+void must(int ret, const char *what, const char *bdf)
+{
+	if (ret)
+		fail("%s: %s: %s", bdf, what, strerror(-ret));
+}
+
+void print_samples(const char *name, const char *who, const char *set,
+		   const long *samples, unsigned int nr)
+{
+	unsigned int i;
+
+	printf("sample %s %s %s", name, who, set);
+	for (i = 0; i < nr; i++)
+		printf(" %ld", samples[i]);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* As a VMM does: with a page table, and PASID enabled where the VF shows it */
+void side_open(struct side *side)
+{
+	uint32_t ioas;
+
+	must(vfio_open_cdev(&side->v, side->bdf), "open", side->bdf);
+	must(iommufd_ioas(&side->v, &ioas), "IOAS", side->bdf);
+	must(iommufd_hwpt(&side->v, ioas, true, &side->hwpt), "page table",
+	     side->bdf);
+	must(iommufd_attach(&side->v, side->hwpt, 0), "attach", side->bdf);
+	side->pasid = vfio_find_ecap(&side->v, PCI_EXT_CAP_ID_PASID);
+	if (!side->pasid != !!strcmp(side->driver, OURS))
+		fail("%s: PASID at %#x with driver %s", side->bdf, side->pasid,
+		     side->driver);
+	if (side->pasid)
+		must(vfio_set(&side->v, side->pasid + PCI_PASID_CTRL, 2,
+			      PCI_PASID_CTRL_ENABLE), "enable", side->bdf);
+	side->bar = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 side->v.fd, 0);
+	if (side->bar == MAP_FAILED)
+		fail("%s: mmap: %s", side->bdf, strerror(errno));
+}
+
+void side_close(struct side *side)
+{
+	munmap(side->bar, 4096);
+	vfio_close(&side->v);
+}
+
+static void run_measure(struct side *sides, const struct measure *m,
+			const char *set, unsigned int rounds)
+{
+	long samples[SAMPLES];
+	unsigned int round, turn, i;
+
+	for (round = 0; round < rounds; round++)
+		for (turn = 0; turn < 2; turn++) {
+			struct side *side = &sides[(round ^ turn) & 1];
+
+			m->run(side);	/* what the first time costs is not counted */
+			for (i = 0; i < SAMPLES; i++) {
+				samples[i] = m->run(side);
+				if (samples[i] < 0)
+					fail("%s: %s failed", side->bdf, m->name);
+			}
+			print_samples(m->name, side->who, set, samples, SAMPLES);
+		}
+}
+
+static void run_all(struct side *sides, const struct measure *m, const char *set,
+		    unsigned int rounds)
+{
+	for (; m->name; m++)
+		run_measure(sides, m, set, rounds);
+}
+
+static void pairs(unsigned int rounds)
+{
+	unsigned int set, i;
+
+	for (set = 0; set < ARRAY_SIZE(sets); set++) {
+		struct side sides[2] = {};
+
+		fprintf(stderr, "bench: %s is bound to %s, %s to %s\n",
+			host_vf(), sets[set].driver[0], host_vf2(),
+			sets[set].driver[1]);
+		for (i = 0; i < 2; i++) {
+			sides[i].who = sets[set].who[i];
+			sides[i].driver = sets[set].driver[i];
+			strcpy(sides[i].bdf, i ? host_vf2() : host_vf());
+			vfio_init(&sides[i].v);
+		}
+		bind_and_open(sides, sets[set].set, rounds);
+		for (i = 0; i < 2; i++)
+			side_open(&sides[i]);
+		run_all(sides, access_measures, sets[set].set, rounds);
+		run_all(sides, pasid_measures, sets[set].set, rounds);
+		for (i = 0; i < 2; i++)
+			side_close(&sides[i]);
+	}
+}
+
+/*
+ * VFs that have neither a reset of their own nor power states, as many have: the
+ * waits that these take would hide what is done. And a console that shows errors
+ * only, as with Linux's parameter "quiet".
+ */
+static void set_scene(void)
+{
+	char out[256];
+
+	must(host_write("/proc/sys/kernel/printk", "4"), "printk", "console");
+	must(host_run(out, sizeof(out), "modprobe vfio-pci"), "modprobe", THEIRS);
+	must(host_unbind(host_vf()), "unbind", host_vf());
+	must(host_unbind(host_vf2()), "unbind", host_vf2());
+	must(host_writef("0", "devices/%s/sriov_drivers_autoprobe", host_pf()),
+	     "autoprobe", host_pf());
+	must(host_layout("vf a4 0 10000000\nvf 70 0 ff00\n"), "layout", "VFs");
+	must(host_writef("0", "devices/%s/sriov_numvfs", host_pf()), "remove",
+	     "VFs");
+	must(host_writef("3", "devices/%s/sriov_numvfs", host_pf()), "create",
+	     "VFs");
+	host_vf_name(2, third_vf);
+	must(host_bind(third_vf, OURS), "bind", third_vf);
+}
+
+static unsigned long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000UL + now.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long begin = ticks(), begin_ns = now_ns();
+	unsigned int rounds = argc > 2 ? atoi(argv[2]) : 0;
+	cpu_set_t cpus;
+
+	if (!rounds || (strcmp(argv[1], "pairs") && strcmp(argv[1], "many"))) {
+		fprintf(stderr, "Usage: bench pairs|many ROUNDS\n");
+		return 2;
+	}
+	if (!host_is_ready())
+		fail("needs the lab's VM: VFCAP_PF and others");
+	/* Interrupts go to the first one. */
+	CPU_ZERO(&cpus);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &cpus);
+	must(sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0, "affinity",
+	     "CPU");
+	set_scene();
+	if (strcmp(argv[1], "many"))
+		pairs(rounds);
+	else
+		many_vfs(rounds);
+	printf("clock %lu %lu\n", ticks() - begin, now_ns() - begin_ns);
+	return 0;
+}
