@@ -172,8 +172,12 @@ int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
 	for (i = 0; pos && i < nr_regs; i++)
 		pci_read_config_dword(pf, pos + i * sizeof(*regs), &regs[i]);
 
-	/* Last, so that what was read before it was read from a live device. */
-	if (!pci_device_is_present(pf))
+	/*
+	 * Last, so that what was read before it was read from a live device. A
+	 * register that is not all ones says as much.
+	 */
+	if ((!pos || !i || PCI_POSSIBLE_ERROR(regs[i - 1])) &&
+	    !pci_device_is_present(pf))
 		return -ENODEV;
 
 	return pos ?: -ENOENT;
