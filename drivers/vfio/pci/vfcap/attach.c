@@ -59,12 +59,6 @@ static bool vfcap_pasid_is_shown(struct vfcap_device *vf)
 	return vf->pos[PCI_VFCAP_PASID];
 }
 
-static bool vfcap_pasid_is_enabled(struct vfcap_device *vf)
-{
-	return vfcap_reg_get(vf, PCI_VFCAP_PASID, VFCAP_CTRL) &
-	       vfcap_pasid.enable;
-}
-
 static int vfcap_attachment_cmp(const void *key, const struct rb_node *node)
 {
 	u32 pasid = rb_entry(node, struct vfcap_attachment, node)->pasid;
@@ -161,7 +155,7 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 	a->pt_id = wanted;
 	a->state = VFCAP_ATTACHED;
 	a->reported = false;
-	if (!vfcap_pasid_is_enabled(vf)) {
+	if (!vfcap_emul_is_enabled(vf, PCI_VFCAP_PASID)) {
 		vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
 		a->state = VFCAP_REMEMBERED;
 		*pt_id = wanted;

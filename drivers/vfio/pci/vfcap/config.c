@@ -131,7 +131,7 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 	return ret ?: done;
 }
 
-/* Caller holds layout: what is shown, and where, stays as it is. */
+/* What is shown, and where, stays as it is meanwhile. */
 static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 				 size_t *count, loff_t pos, bool write)
 {
@@ -170,6 +170,31 @@ ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
 }
 
 /**
+ * vfcap_config_write_pieces - write config space, each piece to whom it belongs
+ * @vf: the VF
+ * @buf: the bytes
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was written
+ *
+ * Context: Process context, while what is shown does not change: under @layout, or as
+ * an access that is counted in @direct.
+ * Return: as vfcap_config_write().
+ */
+ssize_t vfcap_config_write_pieces(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos)
+{
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+
+	/* Core looks at the whole access before it does any of it. */
+	if (count && (offset >= vf->core.pdev->cfg_size ||
+		      count > vf->core.pdev->cfg_size - offset))
+		return -EFAULT;
+	return vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
+				   vfcap_write_piece);
+}
+
+/**
  * vfcap_config_write - write the VF's virtual config space
  * @vf: the VF
  * @buf: the bytes
@@ -186,13 +211,7 @@ ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t ret;
-
-	/* Core looks at the whole access before it does any of it. */
-	if (count && (offset >= vf->core.pdev->cfg_size ||
-		      count > vf->core.pdev->cfg_size - offset))
-		return -EFAULT;
 
 	ret = vfcap_begin(vf);
 	if (ret)
@@ -202,8 +221,7 @@ ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 	ret = down_read_killable(&vf->layout);
 	if (ret)
 		return ret;
-	ret = vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
-				  vfcap_write_piece);
+	ret = vfcap_config_write_pieces(vf, buf, count, ppos);
 	up_read(&vf->layout);
 	return ret;
 }

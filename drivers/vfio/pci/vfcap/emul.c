@@ -31,10 +31,10 @@ static __le32 *vfcap_reg(struct vfcap_device *vf, unsigned int id,
 static u32 vfcap_load(struct vfcap_device *vf, unsigned int id,
 		      unsigned int reg)
 {
-	return le32_to_cpu(*vfcap_reg(vf, id, reg));
+	return le32_to_cpu(READ_ONCE(*vfcap_reg(vf, id, reg)));
 }
 
-/* Core reads the dword without the lock. */
+/* Core reads the dword without the lock, and so does who has no more to ask. */
 static void vfcap_store(struct vfcap_device *vf, unsigned int id,
 			unsigned int reg, u32 val)
 {
@@ -56,6 +56,20 @@ u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 	guard(mutex)(&vf->lock);
 
 	return vf->pos[id] ? vfcap_load(vf, id, reg) : 0;
+}
+
+/**
+ * vfcap_emul_is_enabled - whether a capability is enabled
+ * @vf: the VF
+ * @id: a capability that it shows
+ *
+ * Context: Process context, under the dev_set lock. It may be disabled directly
+ * afterwards, and vfcap_sync() comes after that.
+ * Return: true if so.
+ */
+bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id)
+{
+	return vfcap_load(vf, id, VFCAP_CTRL) & vfcap_caps[id]->enable;
 }
 
 /**
@@ -177,13 +191,18 @@ void vfcap_block(struct vfcap_device *vf)
 static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
-	bool cleared, restart;
+	bool cleared = false, restart = false;
 	u32 ctrl;
 
-	scoped_guard(mutex, &vf->lock) {
+	if (READ_ONCE(vf->cleared) & BIT(id)) {
+		guard(mutex)(&vf->lock);
+
 		ctrl = vfcap_load(vf, id, VFCAP_CTRL);
 		cleared = __test_and_clear_bit(id, &vf->cleared);
 		restart = __test_and_clear_bit(id, &vf->restart);
+	} else {
+		/* Who clears it now has this called again. */
+		ctrl = vfcap_load(vf, id, VFCAP_CTRL);
 	}
 	if (cleared && vfcap_is_shared(id))
 		pci_vfcap_control(vf->shared, id, ctrl, ctrl);
@@ -334,7 +353,7 @@ void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 
 	vfcap_catch_up(vf);
 
-	old = vfcap_reg_get(vf, id, VFCAP_CTRL);
+	old = vfcap_load(vf, id, VFCAP_CTRL);
 	new = old;
 	if (mask[VFCAP_CTRL] && cap->enable)
 		new = vfcap_agree(vf, id, old,

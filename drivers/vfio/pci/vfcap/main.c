@@ -194,7 +194,9 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 								ppos));
 	if (!count || count > sizeof(u32) ||
 	    test_bit(offset / sizeof(u32), vf->special))
-		return vfcap_write_pieces(vf, buf, count, ppos);
+		return vfcap_direct_end(vf, vfcap_config_write_pieces(vf, buf,
+								      count,
+								      ppos));
 	return vfcap_direct_end(vf, vfcap_config_write_direct(vf, buf, count,
 							      ppos));
 }

@@ -348,6 +348,9 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
 				  const char __user *buf, size_t count,
 				  loff_t *ppos);
+ssize_t vfcap_config_write_pieces(struct vfcap_device *vf,
+				  const char __user *buf, size_t count,
+				  loff_t *ppos);
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos);
 
@@ -358,6 +361,7 @@ void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
 void vfcap_emul_end(struct vfcap_device *vf, unsigned int id);
 void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id);
 bool vfcap_emul_at_rest(struct vfcap_device *vf, unsigned int id);
+bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id);
 bool vfcap_emul_may_enable(struct vfcap_device *vf, unsigned int id);
 void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 		      const u32 *val, const u32 *mask);
