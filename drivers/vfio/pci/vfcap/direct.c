@@ -15,6 +15,8 @@
 /**
  * vfcap_direct_init - none, in a device that is probed
  * @vf: the device
+ *
+ * Context: Before anybody knows of the device.
  */
 void vfcap_direct_init(struct vfcap_device *vf)
 {
@@ -57,8 +59,9 @@ void vfcap_direct_allow(struct vfcap_device *vf, unsigned long reason)
 	if (!vf->indirect)
 		return;
 	vf->indirect &= ~reason;
+	/* Whoever begins sees what was changed meanwhile. */
 	if (!vf->indirect)
-		atomic_sub(VFCAP_INDIRECT, &vf->direct);
+		atomic_fetch_sub_release(VFCAP_INDIRECT, &vf->direct);
 }
 
 /**
@@ -78,7 +81,9 @@ int vfcap_direct_stop(struct vfcap_device *vf, unsigned long reason)
 
 	if (!vfcap_direct_forbid(vf, reason))
 		return 0;
-	ret = wait_var_event_killable(&vf->direct, atomic_read(&vf->direct) ==
+	/* What follows comes after what those under way have done. */
+	ret = wait_var_event_killable(&vf->direct,
+				      atomic_read_acquire(&vf->direct) ==
 				      VFCAP_INDIRECT);
 	if (!ret)
 		return 0;

@@ -186,9 +186,9 @@ struct vfcap_choice {
  *	core's affair; only valid while @direct allows accesses
  * @direct: how many accesses run that are core's as a whole, and VFCAP_INDIRECT while
  *	none may begin
- * @layout: Held for read around writes of config space, and for write while what
- *	is shown changes after it was decided: a write goes where it belonged when
- *	it began. Outside of all others.
+ * @layout: Held for read around writes of config space that @direct does not count,
+ *	and for write while what is shown changes after it was decided: a write goes
+ *	where it belonged when it began. Outside of all others.
  * @lock: Protects all below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.

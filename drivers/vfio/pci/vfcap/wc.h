@@ -36,7 +36,8 @@ struct vfcap_piece {
 /**
  * struct vfcap_wc - which pages of a device's BARs are write combining
  * @bar_lock: Held for read around everything by which core may use its own mapping of
- *	a BAR, for write while that is replaced. Outside of mmap_lock, since memory of
+ *	a BAR and which &vfcap_device.direct does not count, for write while that is
+ *	replaced. Outside of mmap_lock, since memory of
  *	the user is accessed under it; who waits for it can be killed.
  * @map_lock: Held for read around everything that maps pages of a BAR into user
  *	space, for write (with @bar_lock) while @aliases or @pieces change. Inside of
