@@ -199,7 +199,7 @@ static ssize_t vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
 /* As core has it: without memory space, and in D3hot, no BAR answers. */
 static bool vfcap_bar_answers(struct vfcap_device *vf)
 {
-	return vf->core.pdev->current_state < PCI_D3hot &&
+	return (__force int)vf->core.pdev->current_state < (__force int)PCI_D3hot &&
 	       vf->core.vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
