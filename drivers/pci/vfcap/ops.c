@@ -68,6 +68,10 @@ u32 vfcap_call_control(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 old,
 	u32 ret = new;
 	int idx;
 
+	/* Who registers now came too late for this write. */
+	if (!rcu_access_pointer(shared->ops))
+		return new;
+
 	ops = vfcap_begin_call(shared, &idx);
 	if (ops->control)
 		ret = ops->control(shared->pf, user->vf, id, old, new);

@@ -300,10 +300,12 @@ static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 		       u32 new)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
-	u32 mask = vfcap_writable(cap, VFCAP_CTRL, old) |
-		   cap->behavior[VFCAP_CTRL].w1c;
+	u32 answer = pci_vfcap_control(vf->shared, id, old, new);
 
-	new ^= (new ^ pci_vfcap_control(vf->shared, id, old, new)) & mask;
+	/* Of bits that a guest cannot write, what is answered does not count. */
+	if (answer != new)
+		new ^= (new ^ answer) & (vfcap_writable(cap, VFCAP_CTRL, old) |
+					 cap->behavior[VFCAP_CTRL].w1c);
 	if (new & ~old & cap->enable && !vfcap_emul_may_enable(vf, id)) {
 		pci_notice_ratelimited(vf->core.pdev, "%s cannot be enabled now\n",
 				       cap->name);
