@@ -308,7 +308,7 @@ int vfcap_decide(struct vfcap_device *vf);
 int vfcap_begin(struct vfcap_device *vf);
 
 /* direct.c: accesses that are core's as a whole */
-#define VFCAP_INDIRECT		INT_MIN
+#define VFCAP_INDIRECT		(-0x40000000)	/* more than there are tasks */
 
 #define VFCAP_INDIRECT_SESSION	BIT(0)	/* undecided, or something is corrected */
 #define VFCAP_INDIRECT_LAYOUT	BIT(1)	/* what is shown changes */
