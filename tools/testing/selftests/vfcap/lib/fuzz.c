@@ -698,8 +698,8 @@ static const struct {
 	[FUZZ_IOMMU]	= { "iommu",	40,	false,	do_iommu },
 	[FUZZ_CHOOSE]	= { "choose",	10,	false,	do_choose },
 	[FUZZ_QUERY]	= { "query",	20,	false,	do_query },
-	[FUZZ_SAVE]	= { "save",	10,	false,	do_save },
-	[FUZZ_RESTORE]	= { "restore",	10,	false,	do_restore },
+	[FUZZ_SAVE]	= { "save",	30,	false,	do_save },
+	[FUZZ_RESTORE]	= { "restore",	60,	false,	do_restore },
 	[FUZZ_RECORD]	= { "record",	100,	false,	do_record },
 };
 
