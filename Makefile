@@ -86,7 +86,7 @@ help:
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run all tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
-	@echo 'make check-clients    test with QEMU and libvirt, and in a kernel tree;'
+	@echo 'make check-clients    test with QEMU, libvirt and driverctl, and in a kernel tree;'
 	@echo '                      TESTS=... names some; as root'
 	@echo 'make bench            what the driver costs beside vfio-pci: a table,'
 	@echo '                      build/bench.json and build/bench.png; as root'
