@@ -209,37 +209,55 @@ static void set_ioeventfd(struct _test_data_killed *self)
 	ioctl(self->v.fd, VFIO_DEVICE_IOEVENTFD, &arg);
 }
 
-/* One that would make an alias, and behind it two that would use the BAR */
-TEST_F(killed, bar)
+/*
+ * One that would make an alias, and behind it two that would use the BAR. On a busy
+ * machine the read that they wait for may be over too early: then it says nothing.
+ */
+static bool kill_three(struct __test_metadata *_metadata,
+		       struct _test_data_killed *self)
+{
+	pid_t holder, maker, reader, other;
+	bool in_time;
+
+	holder = start(self, read_bar, true);
+	usleep(100000);
+	maker = start(self, create_second, false);
+	in_time = WAIT_FOR(waits_in(maker, OUR_LOCK), 1000);
+	reader = start(self, read_bar, false);
+	other = start(self, set_ioeventfd, false);
+	in_time &= WAIT_FOR(waits_in(reader, OUR_LOCK), 1000);
+	in_time &= WAIT_FOR(waits_in(other, OUR_LOCK), 1000);
+	in_time &= waits_in(maker, OUR_LOCK);
+	in_time &= end(reader) >= 0;
+	in_time &= end(other) >= 0;
+	in_time &= waits_in(maker, OUR_LOCK);
+	in_time &= end(maker) >= 0;
+	EXPECT_LE(0, end(holder));
+	return in_time;
+}
+
+TEST_F_TIMEOUT(killed, bar, 120)
 {
 	struct vfio *v = &self->v;
-	pid_t holder, maker, reader, other;
+	bool in_time = false;
+	unsigned int i;
 	uint32_t value;
 
 	ASSERT_EQ(0, vmd_make("a77f"));
 	ASSERT_EQ(0, vmd_unmap());
 	ASSERT_EQ(0, host_rebind(vmd_bdf(), OURS));
-	ASSERT_EQ(0, vfio_open(v, vmd_bdf()));
-	ASSERT_EQ(0, vfio_set(v, PCI_COMMAND, 2, PCI_COMMAND_MEMORY));
 	self->size = vmd_bar_size(VMD_CFGBAR);
 	self->buf = malloc(self->size);
 	ASSERT_NE(NULL, self->buf);
 	memset(self->buf, 0, self->size);
 
-	holder = start(self, read_bar, true);
-	usleep(100000);
-	maker = start(self, create_second, false);
-	ASSERT_TRUE(WAIT_FOR(waits_in(maker, OUR_LOCK), 1000));
-	reader = start(self, read_bar, false);
-	other = start(self, set_ioeventfd, false);
-	ASSERT_TRUE(WAIT_FOR(waits_in(reader, OUR_LOCK), 1000));
-	ASSERT_TRUE(WAIT_FOR(waits_in(other, OUR_LOCK), 1000));
-	EXPECT_TRUE(waits_in(maker, OUR_LOCK));
-	EXPECT_LE(0, end(reader));
-	EXPECT_LE(0, end(other));
-	EXPECT_TRUE(waits_in(maker, OUR_LOCK));
-	EXPECT_LE(0, end(maker));
-	EXPECT_LE(0, end(holder));
+	for (i = 0; i < 20 && !in_time; i++) {
+		vfio_close(v);
+		ASSERT_EQ(0, vfio_open(v, vmd_bdf()));
+		ASSERT_EQ(0, vfio_set(v, PCI_COMMAND, 2, PCI_COMMAND_MEMORY));
+		in_time = kill_three(_metadata, self);
+	}
+	EXPECT_TRUE(in_time);
 
 	EXPECT_EQ(0x100, create(self, 2 * PAGE));
 	EXPECT_EQ(4, pread(v->fd, &value, 4, (off_t)VMD_CFGBAR << 40));
