@@ -7,6 +7,7 @@
 
 work=$(mktemp -d)
 guest=""
+boot_seconds=400
 trap 'stop_guest; rm -rf "$work"' EXIT
 modprobe kvm-amd 2> /dev/null || modprobe kvm-intel 2> /dev/null
 
@@ -88,7 +89,7 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 	"${qemu[@]}" < "$work/monitor" >> "$work/qemu" 2>&1 4>&- &
 	guest=$!
 	exec 3> "$work/monitor"
-	wait_for "guest: Linux .*ready" 400
+	wait_for "guest: Linux .*ready" $boot_seconds
 }
 
 # A /dev/kvm that is there may still not work; and a guest on SVM that is itself
