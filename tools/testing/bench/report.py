@@ -185,7 +185,7 @@ class Report:
                                        "QEMU": sides["theirs"], "ratio": value,
                                        "notes": self.guests.notes}
         print(title)
-        print(f"    instructions: QEMU's own "
+        print(f"    ticks of the guest's clock: QEMU's own "
               f"{number(sides['theirs'] and sides['theirs']['median'])}, ours "
               f"{number(sides['ours'] and sides['ours']['median'])}; ratio "
               f"{number(value, 3)}")
