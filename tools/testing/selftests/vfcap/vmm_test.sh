@@ -9,7 +9,8 @@ cd "$(dirname "$0")" || exit 1
 
 devices=/sys/bus/pci/devices
 cdev=$(ls "$devices/$VFCAP_VF/vfio-dev" 2> /dev/null)
-start 6 "${cdev:+$VFCAP_VF}" "VFCAP_VF, with a cdev"
+cdev=$(ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null)
+start 6 "$cdev" "VFCAP_VF, with a cdev"
 
 wait_for()		# TEXT
 {
@@ -23,7 +24,7 @@ wait_for()		# TEXT
 }
 
 log=$(mktemp)
-coproc ./vmm "/dev/vfio/devices/$cdev" > "$log" 2>&1
+coproc ./vmm "$cdev" > "$log" 2>&1
 vmm=$COPROC_PID
 wait_for running
 result "it comes to run its guest"
