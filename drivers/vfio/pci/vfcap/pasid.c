@@ -86,10 +86,10 @@ static bool vfcap_pasid_by_iommu(struct vfcap_device *vf)
 	return vf->pasid_iommu;
 }
 
+/* The walk ends with the second one. */
 static int vfcap_count(struct device *dev, void *data)
 {
-	++*(int *)data;
-	return 0;
+	return ++*(int *)data > 1;
 }
 
 /* PASIDs are attached to a group: another device in it would get them too. */
