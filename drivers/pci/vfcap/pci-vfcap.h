@@ -94,16 +94,7 @@ struct pci_vfcap {
  * @lost: those of them that were lost
  * @pri_answered: whether the PF's driver answered its page requests at its open
  * @misses: how often in a row it was seen to have lost its own state
- * @pri_lock: Protects what follows. Taken before @lock of the PF.
- * @pri_on: it was enabled, and the PF driver lets it send page requests
- * @pri_refused: it was enabled, and the PF driver refused
- * @pri_again: the allocation to enable it with again, once it is drained
- * @pri_drain: waits for the requests in flight
- * @pri_draining: @pri_drain was queued and has not ended
- * @pri_waiting: and its end is still of interest
- * @pri_deadline: until when, in jiffies
- * @pri_limit: ends that wait
- * @pri_failed: the wait ended without that of the requests
+ * @pri: its page requests, from its first open on. It does not change then.
  */
 struct pci_vfcap_vf {
 	struct kobject kobj;
@@ -118,17 +109,7 @@ struct pci_vfcap_vf {
 	unsigned long lost;
 	bool pri_answered;
 	unsigned int misses;
-
-	struct mutex pri_lock;		/* all below */
-	bool pri_on;
-	bool pri_refused;
-	u32 pri_again;
-	struct work_struct pri_drain;
-	bool pri_draining;
-	bool pri_waiting;
-	unsigned long pri_deadline;
-	struct delayed_work pri_limit;
-	bool pri_failed;
+	struct vfcap_pri *pri;
 };
 
 static inline bool vfcap_is_shown(const struct pci_vfcap_vf *user,
@@ -189,7 +170,7 @@ void vfcap_guard_start(struct pci_vfcap *shared);
 void vfcap_guard(struct work_struct *work);
 
 /* pri.c: page requests that the PF's driver answers */
-void vfcap_pri_init(struct pci_vfcap_vf *user);
+int vfcap_pri_init(struct pci_vfcap_vf *user);
 void vfcap_pri_exit(struct pci_vfcap_vf *user);
 
 /* sysfs.c */

@@ -10,6 +10,7 @@
 #include <linux/cleanup.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/slab.h>
 
 #include "pci-vfcap.h"
 
@@ -17,26 +18,57 @@ static unsigned int pri_drain_ms = 1000;
 module_param(pri_drain_ms, uint, 0644);
 MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be answered after it cleared PRI Enable, before it is failed (default: 1000)");
 
-/* Caller holds pri_lock. */
-static void vfcap_pri_start(struct pci_vfcap_vf *user, u32 allocation)
-{
-	int ret = vfcap_call_pri_enable(user, allocation);
+/**
+ * struct vfcap_pri - the page requests of a VF
+ *
+ * Apart from the handle, which each VF has that is bound: few VFs are open.
+ *
+ * @user: the VF's handle
+ * @lock: Protects all below. Taken before @lock of the PF.
+ * @on: PRI was enabled, and the PF driver lets the VF send page requests
+ * @refused: it was enabled, and the PF driver refused
+ * @again: the allocation to enable it with again, once it is drained
+ * @drain: waits for the requests in flight
+ * @draining: @drain was queued and has not ended
+ * @waiting: and its end is still of interest
+ * @deadline: until when, in jiffies
+ * @limit: ends that wait
+ * @failed: the wait ended without that of the requests
+ */
+struct vfcap_pri {
+	struct pci_vfcap_vf *user;
+	struct mutex lock;		/* all below */
+	bool on;
+	bool refused;
+	u32 again;
+	struct work_struct drain;
+	bool draining;
+	bool waiting;
+	unsigned long deadline;
+	struct delayed_work limit;
+	bool failed;
+};
 
-	user->pri_on = !ret;
-	user->pri_refused = ret;
+/* Caller holds the lock. */
+static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
+{
+	int ret = vfcap_call_pri_enable(pri->user, allocation);
+
+	pri->on = !ret;
+	pri->refused = ret;
 	if (ret)
-		dev_warn_ratelimited(&user->vf->dev, "PRI is enabled but sends nothing: the driver of its PF refused an allocation of %u (error %d)\n",
+		dev_warn_ratelimited(&pri->user->vf->dev, "PRI is enabled but sends nothing: the driver of its PF refused an allocation of %u (error %d)\n",
 				     allocation, ret);
 }
 
-/* Caller holds pri_lock. */
-static void vfcap_pri_stop(struct pci_vfcap_vf *user)
+/* Caller holds the lock. */
+static void vfcap_pri_stop(struct vfcap_pri *pri)
 {
-	if (user->pri_on)
-		vfcap_call_pri_disable(user);
-	user->pri_on = false;
-	user->pri_refused = false;
-	user->pri_again = 0;
+	if (pri->on)
+		vfcap_call_pri_disable(pri->user);
+	pri->on = false;
+	pri->refused = false;
+	pri->again = 0;
 }
 
 static void vfcap_pri_report_stopped(struct pci_vfcap_vf *user)
@@ -54,64 +86,76 @@ static void vfcap_pri_report_failed(struct pci_vfcap_vf *user)
 		       "its page requests were not answered in time");
 }
 
-/* Caller holds pri_lock. Reports the end of the wait, once. */
-static void vfcap_pri_end_wait(struct pci_vfcap_vf *user, int error)
+/* Caller holds the lock. Reports the end of the wait, once. */
+static void vfcap_pri_end_wait(struct vfcap_pri *pri, int error)
 {
-	if (!user->pri_waiting)
+	if (!pri->waiting)
 		return;
 
-	user->pri_waiting = false;
-	user->pri_failed = error;
-	cancel_delayed_work(&user->pri_limit);
+	pri->waiting = false;
+	pri->failed = error;
+	cancel_delayed_work(&pri->limit);
 	if (error) {
-		user->pri_again = 0;
-		vfcap_pri_report_failed(user);
+		pri->again = 0;
+		vfcap_pri_report_failed(pri->user);
 	} else {
-		vfcap_pri_report_stopped(user);
+		vfcap_pri_report_stopped(pri->user);
 	}
 }
 
 static void vfcap_pri_drain(struct work_struct *work)
 {
-	struct pci_vfcap_vf *user = container_of(work, struct pci_vfcap_vf,
-						 pri_drain);
+	struct vfcap_pri *pri = container_of(work, struct vfcap_pri, drain);
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
 	int ret;
 
-	ret = vfcap_call_pri_drain(user, timeout);
+	ret = vfcap_call_pri_drain(pri->user, timeout);
 
-	guard(mutex)(&user->pri_lock);
+	guard(mutex)(&pri->lock);
 
-	user->pri_draining = false;
-	vfcap_pri_end_wait(user, ret);
-	if (user->pri_again)
-		vfcap_pri_start(user, user->pri_again);
-	user->pri_again = 0;
+	pri->draining = false;
+	vfcap_pri_end_wait(pri, ret);
+	if (pri->again)
+		vfcap_pri_start(pri, pri->again);
+	pri->again = 0;
 }
 
 /* Nobody waits longer, whether the PF's driver minds the limit or not. */
 static void vfcap_pri_limit(struct work_struct *work)
 {
-	struct pci_vfcap_vf *user = container_of(to_delayed_work(work),
-						 struct pci_vfcap_vf,
-						 pri_limit);
+	struct vfcap_pri *pri = container_of(to_delayed_work(work),
+					     struct vfcap_pri, limit);
 
-	guard(mutex)(&user->pri_lock);
+	guard(mutex)(&pri->lock);
 
 	/* It may have begun before the wait that it was for was over. */
-	if (!time_before(jiffies, user->pri_deadline))
-		vfcap_pri_end_wait(user, -ETIMEDOUT);
+	if (!time_before(jiffies, pri->deadline))
+		vfcap_pri_end_wait(pri, -ETIMEDOUT);
 }
 
 /**
- * vfcap_pri_init - prepare a VF's handle
- * @user: the handle
+ * vfcap_pri_init - prepare a VF for an open
+ * @user: its handle
+ *
+ * Context: Process context; opens of a VF do not run side by side.
+ * Return: 0, -ENOMEM.
  */
-void vfcap_pri_init(struct pci_vfcap_vf *user)
+int vfcap_pri_init(struct pci_vfcap_vf *user)
 {
-	mutex_init(&user->pri_lock);
-	INIT_WORK(&user->pri_drain, vfcap_pri_drain);
-	INIT_DELAYED_WORK(&user->pri_limit, vfcap_pri_limit);
+	struct vfcap_pri *pri;
+
+	if (user->pri)
+		return 0;
+
+	pri = kzalloc_obj(*pri, GFP_KERNEL);
+	if (!pri)
+		return -ENOMEM;
+	pri->user = user;
+	mutex_init(&pri->lock);
+	INIT_WORK(&pri->drain, vfcap_pri_drain);
+	INIT_DELAYED_WORK(&pri->limit, vfcap_pri_limit);
+	user->pri = pri;
+	return 0;
 }
 
 /**
@@ -122,8 +166,12 @@ void vfcap_pri_init(struct pci_vfcap_vf *user)
  */
 void vfcap_pri_exit(struct pci_vfcap_vf *user)
 {
-	cancel_work_sync(&user->pri_drain);
-	cancel_delayed_work_sync(&user->pri_limit);
+	if (!user->pri)
+		return;
+
+	cancel_work_sync(&user->pri->drain);
+	cancel_delayed_work_sync(&user->pri->limit);
+	kfree(user->pri);
 }
 
 /**
@@ -191,14 +239,16 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_share);
  */
 void pci_vfcap_pri_enable(struct pci_vfcap_vf *user, u32 allocation)
 {
-	guard(mutex)(&user->pri_lock);
+	struct vfcap_pri *pri = user->pri;
 
-	if (user->pri_on || user->pri_refused)
+	guard(mutex)(&pri->lock);
+
+	if (pri->on || pri->refused)
 		return;
-	if (user->pri_draining)
-		user->pri_again = allocation;
+	if (pri->draining)
+		pri->again = allocation;
 	else
-		vfcap_pri_start(user, allocation);
+		vfcap_pri_start(pri, allocation);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
 
@@ -216,20 +266,21 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
 void pci_vfcap_pri_disable(struct pci_vfcap_vf *user)
 {
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
+	struct vfcap_pri *pri = user->pri;
 
-	guard(mutex)(&user->pri_lock);
+	guard(mutex)(&pri->lock);
 
-	if (user->pri_on) {
-		vfcap_pri_stop(user);
-		user->pri_waiting = true;
-		user->pri_draining = true;
-		user->pri_deadline = jiffies + timeout;
-		mod_delayed_work(vfcap_wq, &user->pri_limit, timeout);
-		queue_work(vfcap_wq, &user->pri_drain);
+	if (pri->on) {
+		vfcap_pri_stop(pri);
+		pri->waiting = true;
+		pri->draining = true;
+		pri->deadline = jiffies + timeout;
+		mod_delayed_work(vfcap_wq, &pri->limit, timeout);
+		queue_work(vfcap_wq, &pri->drain);
 		return;
 	}
-	vfcap_pri_stop(user);
-	if (!user->pri_waiting && !user->pri_failed)
+	vfcap_pri_stop(pri);
+	if (!pri->waiting && !pri->failed)
 		vfcap_pri_report_stopped(user);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_disable);
@@ -245,20 +296,21 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_disable);
  */
 void pci_vfcap_pri_reset(struct pci_vfcap_vf *user)
 {
+	struct vfcap_pri *pri = user->pri;
 	bool shown;
 
-	guard(mutex)(&user->pri_lock);
+	guard(mutex)(&pri->lock);
 
 	scoped_guard(mutex, &user->shared->lock)
 		shown = vfcap_is_shown(user, PCI_VFCAP_PRI);
 	if (!shown)
 		return;
 
-	vfcap_pri_stop(user);
+	vfcap_pri_stop(pri);
 	vfcap_call_pri_reset(user);
-	user->pri_waiting = false;
-	user->pri_failed = false;
-	cancel_delayed_work(&user->pri_limit);
+	pri->waiting = false;
+	pri->failed = false;
+	cancel_delayed_work(&pri->limit);
 	vfcap_pri_report_stopped(user);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);

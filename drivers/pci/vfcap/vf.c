@@ -109,7 +109,6 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 	user->vf = vf;
 	user->ops = ops;
 	user->priv = priv;
-	vfcap_pri_init(user);
 	ret = kobject_init_and_add(&user->kobj, &vfcap_vf_ktype, &vf->dev.kobj,
 				   "vfcap");
 	if (ret)
@@ -217,17 +216,21 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
  *	left out
  *
  * Context: Process context. Calls the PF driver's first_user.
- * Return: 0, -EBUSY while the PF's driver changes one of them.
+ * Return: 0, -EBUSY while the PF's driver changes one of them, -ENOMEM.
  */
 int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 {
 	struct pci_vfcap *shared;
 	unsigned long bit, new;
+	int ret;
 
 	if (!user)
 		return 0;
 
 	shared = user->shared;
+	ret = vfcap_pri_init(user);
+	if (ret)
+		return ret;
 	guard(mutex)(&shared->use_lock);
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
@@ -249,8 +252,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 
 	new = mask & ~shared->noticed;
 	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
-		int ret = vfcap_call_first_user(shared, bit);
-
+		ret = vfcap_call_first_user(shared, bit);
 		if (!ret) {
 			__set_bit(bit, &shared->noticed);
 			continue;
