@@ -153,23 +153,6 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 }
 
 /**
- * vfcap_config_write_direct - write config space where that is core's affair
- * @vf: the VF
- * @buf: the bytes
- * @count: how many, not 0
- * @ppos: VFIO region offset, advanced by what was written
- *
- * Context: Process context, no locks held.
- * Return: as vfio_pci_core_write().
- */
-ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos)
-{
-	return vfcap_core_write_config(&vf->core, buf, count, ppos);
-}
-
-/**
  * vfcap_config_write_pieces - write config space, each piece to whom it belongs
  * @vf: the VF
  * @buf: the bytes

@@ -183,6 +183,7 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
+	ssize_t ret;
 	u64 offset;
 
 	if (unlikely(!vfcap_direct_begin(vf)))
@@ -190,15 +191,13 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 
 	offset = *ppos - VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX);
 	if (offset >= PCI_CFG_SPACE_EXP_SIZE)
-		return vfcap_direct_end(vf, vfio_pci_core_write(vdev, buf, count,
-								ppos));
-	if (!count || count > sizeof(u32) ||
-	    test_bit(offset / sizeof(u32), vf->special))
-		return vfcap_direct_end(vf, vfcap_config_write_pieces(vf, buf,
-								      count,
-								      ppos));
-	return vfcap_direct_end(vf, vfcap_config_write_direct(vf, buf, count,
-							      ppos));
+		ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	else if (!count || count > sizeof(u32) ||
+		 test_bit(offset / sizeof(u32), vf->special))
+		ret = vfcap_config_write_pieces(vf, buf, count, ppos);
+	else
+		ret = vfcap_core_write_config(&vf->core, buf, count, ppos);
+	return vfcap_direct_end(vf, ret);
 }
 
 static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)

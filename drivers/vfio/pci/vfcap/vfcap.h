@@ -345,9 +345,6 @@ ssize_t vfcap_access_pieces(struct vfcap_device *vf, char __user *buf,
 void vfcap_config_prepare(struct vfcap_device *vf);
 ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 			  size_t count, loff_t *ppos);
-ssize_t vfcap_config_write_direct(struct vfcap_device *vf,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos);
 ssize_t vfcap_config_write_pieces(struct vfcap_device *vf,
 				  const char __user *buf, size_t count,
 				  loff_t *ppos);
