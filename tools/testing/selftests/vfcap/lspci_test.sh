@@ -18,20 +18,20 @@ parameter=/sys/module/vfcap_vfio_pci/parameters/pasid
 echo on > $parameter
 
 seen=$(guest)
-says "$seen" '\[1e0 v1\] Process Address Space ID (PASID)'
+like "$seen" '\[1e0 v1\] Process Address Space ID (PASID)'
 result "lspci finds the capability"
-says "$seen" 'PASIDCap: Exec+ Priv+, Max PASID Width: 14'
+like "$seen" 'PASIDCap: Exec+ Priv+, Max PASID Width: 14'
 result "lspci reads its capability register"
-says "$seen" 'PASIDCtl: Enable- Exec- Priv-'
+like "$seen" 'PASIDCtl: Enable- Exec- Priv-'
 result "lspci reads its control register at reset"
-says "$seen" '\[150 v1\] Alternative Routing-ID' && says "$seen" '\[100 v1\] Advanced Error'
+like "$seen" '\[150 v1\] Alternative Routing-ID' && like "$seen" '\[100 v1\] Advanced Error'
 result "lspci finds the VF's own capabilities"
 seen=$(guest 7)
-says "$seen" 'PASIDCtl: Enable+ Exec+ Priv+'
+like "$seen" 'PASIDCtl: Enable+ Exec+ Priv+'
 result "lspci reads what the guest wrote"
 echo off > $parameter
 seen=$(guest)
-says "$seen" '\[150 v1\] Alternative Routing-ID' && ! says "$seen" 'PASID' > /dev/null
+like "$seen" '\[150 v1\] Alternative Routing-ID' && ! like "$seen" 'PASID' > /dev/null
 result "lspci finds none with pasid=off"
 
 echo auto > $parameter

@@ -29,7 +29,7 @@ start()			# PLAN NEEDED WHAT
 	ktap_set_plan "$1"
 }
 
-says()			# TEXT PATTERN
+like()			# TEXT PATTERN
 {
 	grep -q -- "$2" <<< "$1" || { echo "# no \"$2\" in: $1"; false; }
 }

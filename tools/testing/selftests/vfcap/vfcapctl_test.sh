@@ -103,11 +103,11 @@ modprobe -a vfio-pci vmd
 
 # --- the command line
 
-ctl 0 --help && says "$out" doctor && ctl 0 --version && says "$out" "^vfcapctl [0-9]"
+ctl 0 --help && like "$out" doctor && ctl 0 --version && like "$out" "^vfcapctl [0-9]"
 result "--help and --version"
 for command in list show bind unbind doctor; do
 	ctl 0 $command --help || break
-	says "$out" "^Usage: vfcapctl $command" || break
+	like "$out" "^Usage: vfcapctl $command" || break
 done
 result "each command has --help"
 ctl 2 && ctl 2 bogus && ctl 2 list --bogus && ctl 2 list --dump &&
@@ -115,14 +115,14 @@ ctl 2 && ctl 2 bogus && ctl 2 list --bogus && ctl 2 list --dump &&
 	ctl 2 show "$VFCAP_VF" --dump --json && ctl 2 doctor "$VFCAP_VF" --cap x &&
 	ctl 2 bind "$VFCAP_VF" --driver ../x
 result "usage errors are 2"
-ctl 3 show 00:1f.7 && says "$err" "no such device" && [ -z "$out" ] &&
+ctl 3 show 00:1f.7 && like "$err" "no such device" && [ -z "$out" ] &&
 	ctl 3 bind 12345:00:00.0
 result "no such device is 3"
 ctl 0 show "${VFCAP_VF#0000:}" --json --no-open && json "d['address'] == '$VFCAP_VF'"
 result "the domain may be left out"
-! vfcapctl list 2> /tmp/stderr > /dev/full && says "$(< /tmp/stderr)" "cannot write"
+! vfcapctl list 2> /tmp/stderr > /dev/full && like "$(< /tmp/stderr)" "cannot write"
 result "an output that cannot be written is an error"
-ctl 0 list && ! says "$out" $'\033' > /dev/null && says "$out" "$VFCAP_VF  vf"
+ctl 0 list && ! like "$out" $'\033' > /dev/null && like "$out" "$VFCAP_VF  vf"
 result "no colour but on a terminal"
 
 # --- list
@@ -142,8 +142,8 @@ hold "$VFCAP_VF" $via && ctl 0 list --json && json \
 	"$(function_of "$VFCAP_VF")['capabilities']['pasid'] == {'state': 'shown', 'offset': 480}" \
 	"$(function_of "$VFCAP_VF")['users'] == [{'pid': $holder, 'command': 'hold', 'through': '$via'}]"
 result "list: what is shown, and locked by whom"
-ctl 0 list && says "$out" "$pf.*enabled, locked.*$VFCAP_VF" &&
-	says "$out" "$VFCAP_VF.*shown at 0x1e0.*hold (pid $holder)"
+ctl 0 list && like "$out" "$pf.*enabled, locked.*$VFCAP_VF" &&
+	like "$out" "$VFCAP_VF.*shown at 0x1e0.*hold (pid $holder)"
 result "list: so says the table"
 release
 
@@ -171,7 +171,7 @@ before=$(opens)
 ctl 0 show "$VFCAP_VF" --no-open --json && json "d['source'] == 'sysfs'" \
 	"d['capabilities']['pasid']['shown'] is None" && [ "$(opens)" = "$before" ]
 result "show: --no-open opens nothing"
-ctl 6 show "$pf" && says "$err" "neither a VF"
+ctl 6 show "$pf" && like "$err" "neither a VF"
 result "show: a PF is 6"
 
 guest()			# ARG...: lspci of a dump
@@ -179,30 +179,30 @@ guest()			# ARG...: lspci of a dump
 	ctl 0 show "$VFCAP_VF" --dump &&
 		seen=$(lspci -F /dev/stdin -vvv <<< "$out")
 }
-guest && says "$seen" '\[1e0 v1\] Process Address Space ID (PASID)' &&
-	says "$seen" 'PASIDCap: Exec+ Priv+, Max PASID Width: 14' &&
-	says "$seen" 'PASIDCtl: Enable- Exec- Priv-' &&
-	says "$seen" '\[150 v1\] Alternative Routing-ID' &&
-	says "$seen" '^01:10.0 Ethernet controller'
+guest && like "$seen" '\[1e0 v1\] Process Address Space ID (PASID)' &&
+	like "$seen" 'PASIDCap: Exec+ Priv+, Max PASID Width: 14' &&
+	like "$seen" 'PASIDCtl: Enable- Exec- Priv-' &&
+	like "$seen" '\[150 v1\] Alternative Routing-ID' &&
+	like "$seen" '^01:10.0 Ethernet controller'
 result "show --dump: lspci prints what a guest's would"
 [ "$(grep -c '^[0-9a-f]*: ' <<< "$out")" = 256 ] &&
 	diff <(./dump "$VFCAP_VF" | tail -n +2) <(tail -n +2 <<< "$out" | sed '/^$/d')
 result "show --dump: all 4096 bytes, as a VMM reads them"
-ctl 6 show "$vf2" --dump && says "$err" "vfcapctl bind $vf2" &&
+ctl 6 show "$vf2" --dump && like "$err" "vfcapctl bind $vf2" &&
 	[ -z "$out" ]
 result "show --dump: without a VFIO driver it is 6"
 
 hold "$VFCAP_VF" $via 7
 before=$(opens)
 if $shares; then
-	guest && says "$seen" 'PASIDCtl: Enable+ Exec+ Priv+'
+	guest && like "$seen" 'PASIDCtl: Enable+ Exec+ Priv+'
 	result "show --dump: of a VF in use, as its user sees it"
 	ctl 0 show "$VFCAP_VF" --json && json "d['source'] == 'user'" \
 		"d['through'] == '$via'" "d['users'][0]['pid'] == $holder" \
 		"d['capabilities']['pasid']['enabled'] is True"
 	result "show: a VF in use, as its user sees it"
 else
-	ctl 4 show "$VFCAP_VF" --dump && says "$err" "hold (pid $holder)" &&
+	ctl 4 show "$VFCAP_VF" --dump && like "$err" "hold (pid $holder)" &&
 		[ -z "$out" ]
 	result "show --dump: a VF in use is 4, and it says who uses it"
 	ctl 0 show "$VFCAP_VF" --json && json "d['source'] == 'sysfs'" \
@@ -216,7 +216,7 @@ result "show: its user is not disturbed"
 
 # --- bind, unbind
 
-ctl 4 bind "$VFCAP_VF" --driver vfio-pci && says "$err" "hold (pid $holder)" &&
+ctl 4 bind "$VFCAP_VF" --driver vfio-pci && like "$err" "hold (pid $holder)" &&
 	[ "$(driver "$VFCAP_VF")" = vfcap-vfio-pci ] &&
 	[ "$(override "$VFCAP_VF")" = vfcap-vfio-pci ] && ctl 4 unbind "$VFCAP_VF" &&
 	[ "$(driver "$VFCAP_VF")" = vfcap-vfio-pci ]
@@ -228,7 +228,7 @@ ctl 0 bind "$vf2" --json && json "d['driver'] == 'vfcap-vfio-pci'" \
 result "bind: a VF without a driver"
 ctl 0 bind "$vf2" --json && json "d['changed'] is False"
 result "bind: a second time changes nothing"
-ctl 1 bind "$vf2" --driver vmd && says "$err" "as before" && [ -z "$out" ] &&
+ctl 1 bind "$vf2" --driver vmd && like "$err" "as before" && [ -z "$out" ] &&
 	[ "$(driver "$vf2")" = vfcap-vfio-pci ] &&
 	[ "$(override "$vf2")" = vfcap-vfio-pci ]
 result "bind: what the driver does not take is 1, and has its old driver back"
@@ -237,12 +237,12 @@ ctl 1 bind "$vf2" --driver vmd && [ "$(driver "$vf2")" = vfcap-vfio-pci ] &&
 	[ "$(override "$vf2")" = "(null)" ]
 result "bind: and has it back where that takes driver_override to name it"
 ctl 0 bind "$vf2" && ctl 6 bind "$vf2" --driver none-such &&
-	says "$err" "modprobe none-such" && [ "$(override "$vf2")" = vfcap-vfio-pci ]
+	like "$err" "modprobe none-such" && [ "$(override "$vf2")" = vfcap-vfio-pci ]
 result "bind: a driver that is not loaded is 6"
 ctl 6 bind "$pf" && ctl 4 bind "$pf" --driver vfio-pci &&
 	[ "$(driver "$pf")" = igb ] && [ -e "$devices/$VFCAP_VF" ]
 result "bind: a PF is 6, or 4 where it has VFs"
-ctl 0 unbind "$vf2" && says "$out" "driver none.*sriov_drivers_autoprobe=0" &&
+ctl 0 unbind "$vf2" && like "$out" "driver none.*sriov_drivers_autoprobe=0" &&
 	[ ! -e "$devices/$vf2/driver" ] && [ "$(override "$vf2")" = "(null)" ]
 result "unbind: it says why no driver took it"
 ctl 0 unbind "$vf2" --json && json "d['changed'] is False"
@@ -295,11 +295,11 @@ fi
 echo on > $parameters/pasid
 echo off > $parameters/pasid
 ctl 1 doctor "$VFCAP_VF" --json && json "$(check pasid-parameter) == 'problem'" &&
-	ctl 1 doctor "$VFCAP_VF" && says "$out" "-> echo auto > .*/pasid"
+	ctl 1 doctor "$VFCAP_VF" && like "$out" "-> echo auto > .*/pasid"
 result "doctor: pasid=off"
 echo on > $parameters/pasid
 ctl 1 doctor "$vf2" --json && json "$(check driver) == 'problem'" &&
-	ctl 1 doctor "$vf2" && says "$out" "vfcapctl bind $vf2" &&
+	ctl 1 doctor "$vf2" && like "$out" "vfcapctl bind $vf2" &&
 	ctl 6 doctor "$pf" && ctl 6 doctor "$VFCAP_VF" --cap shdw
 result "doctor: another driver; no VF"
 ctl 1 doctor "$VFCAP_VF" --cap pri --json && json "$(check pri-shown) == 'problem'" \
@@ -314,7 +314,7 @@ for _ in $(seq 50); do
 done
 ctl 1 doctor "$VFCAP_VF" --json && json "$(check pf-pasid) == 'problem'" \
 	"$(check pasid-shown) == 'problem'" "d['capabilities']['pasid']['lost'] is True" &&
-	ctl 0 list && says "$out" "disabled, lost" && says "$out" "lost at 0x1e0"
+	ctl 0 list && like "$out" "disabled, lost" && like "$out" "lost at 0x1e0"
 result "doctor, list: the PF has lost it"
 setpci -s "$pf" ECAP001b+6.w=7
 release
@@ -346,7 +346,7 @@ ctl 0 bind "$vmd" && ctl 0 show "$vmd" --json && json "d['kind'] == 'vmd'" \
 	"list(d['capabilities']) == ['shdw']" \
 	"d['capabilities']['shdw']['shown'] is True" &&
 	ctl 0 doctor "$vmd" --json && json "$(check shdw-shown) == 'ok'" \
-	"$(check shdw-parameter) == 'ok'" && ctl 0 list && says "$out" "$vmd *vmd"
+	"$(check shdw-parameter) == 'ok'" && ctl 0 list && like "$out" "$vmd *vmd"
 result "a VMD endpoint shows SHDW"
 ctl 0 unbind "$vmd" --no-driver
 echo 28c0 > $mock/device
@@ -371,10 +371,10 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 if $shares; then
-	guest && says "$seen" 'PASIDCtl: Enable-'
+	guest && like "$seen" 'PASIDCtl: Enable-'
 else
-	ctl 4 show "$VFCAP_VF" --dump && says "$err" "qemu-system-x86 (pid $qemu)"
-fi && ctl 0 list && says "$out" "$VFCAP_VF.*shown at 0x1e0 .*qemu-system-x86 (pid $qemu)" &&
+	ctl 4 show "$VFCAP_VF" --dump && like "$err" "qemu-system-x86 (pid $qemu)"
+fi && ctl 0 list && like "$out" "$VFCAP_VF.*shown at 0x1e0 .*qemu-system-x86 (pid $qemu)" &&
 	ctl 4 unbind "$VFCAP_VF"
 result "QEMU is named, and not disturbed"
 kill $qemu
@@ -386,7 +386,7 @@ completes()		# WORDS... WANTED: the last word of the line is completed
 	reply=$(bash -c '. /vfcap/tools/vfcapctl/vfcapctl.bash
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 		_vfcapctl; echo " ${COMPREPLY[*]} "' bash "${@:1:$#-1}")
-	says "$reply" " $wanted "
+	like "$reply" " $wanted "
 }
 completes vfcapctl "do" doctor && completes vfcapctl show "" "$VFCAP_VF" &&
 	completes vfcapctl show --d --dump && completes vfcapctl unbind "" "$VFCAP_VF" &&
