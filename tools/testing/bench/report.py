@@ -159,12 +159,12 @@ class Report:
         for n, who, part in self.counts.samples:
             if n == name:
                 medians[int(part)] = self.counts.summary(n, who, part)
-        values = [m["median"] for m in medians.values()]
-        value = max(values) / min(values) if len(values) > 1 else None
+        values = [m["median"] for _, m in sorted(medians.items())]
+        value = max(values) / values[0] if len(values) > 1 else None
         verdict = self.judge(name, title, goal, value)
         text = ", ".join(f"{n}: {number(m['median'])}"
                          for n, m in sorted(medians.items()))
-        print(f"{title}\n    instructions {text}; greatest : least "
+        print(f"{title}\n    instructions {text}; most : with the fewest VFs "
               f"{number(value, 3)}, goal {goal:.2f}, {verdict}")
 
     def memory(self):
