@@ -179,7 +179,7 @@ static void say_pf_state(const struct check *c, const struct patient *p,
 {
 	char state[32];
 
-	if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s/state",
+	if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s_state",
 		       p->pf.bdf, caps[c->cap].key))
 		strcpy(state, "unlocked");
 	if (!strcmp(state, "lost")) {

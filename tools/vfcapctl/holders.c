@@ -188,7 +188,7 @@ static bool is_open(const struct device *d)
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++)
 		if (d->kind != KIND_PF &&
 		    !sysfs_read(state, sizeof(state),
-				"/sys/bus/pci/devices/%s/vfcap/%s/state",
+				"/sys/bus/pci/devices/%s/vfcap/%s_state",
 				d->bdf, caps[cap].key) &&
 		    strcmp(state, "hidden"))
 			return true;

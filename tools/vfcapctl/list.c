@@ -75,10 +75,10 @@ static void entry_load(struct entry *e, const struct device *d, int cap)
 		e->hardware = device_cap_state(d->bdf, cap);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfcap/%s",
 		 d->bdf, caps[cap].key);
-	sysfs_read(e->state, sizeof(e->state), "%s/state", path);
-	if (!sysfs_read(offset, sizeof(offset), "%s/offset", path))
+	sysfs_read(e->state, sizeof(e->state), "%s_state", path);
+	if (!sysfs_read(offset, sizeof(offset), "%s_offset", path))
 		e->offset = strtoul(offset, NULL, 0);
-	sysfs_read(e->users, sizeof(e->users), "%s/users", path);
+	sysfs_read(e->users, sizeof(e->users), "%s_users", path);
 	for (c = e->users; *c; c++)
 		if (*c == '\n')
 			*c = ' ';

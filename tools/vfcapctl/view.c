@@ -35,11 +35,11 @@ static void view_sysfs(struct view *v, const struct device *d,
 	char state[32], offset[32];
 
 	if (sysfs_read(state, sizeof(state),
-		       "/sys/bus/pci/devices/%s/vfcap/%s/state", d->bdf,
+		       "/sys/bus/pci/devices/%s/vfcap/%s_state", d->bdf,
 		       caps[cap].key))
 		return;
 	sysfs_read(offset, sizeof(offset),
-		   "/sys/bus/pci/devices/%s/vfcap/%s/offset", d->bdf,
+		   "/sys/bus/pci/devices/%s/vfcap/%s_offset", d->bdf,
 		   caps[cap].key);
 
 	v->source = SOURCE_SYSFS;

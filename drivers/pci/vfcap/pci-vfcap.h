@@ -17,14 +17,12 @@
 /**
  * struct vfcap_shared - a capability of a PF that its VFs share
  * @name: for messages and sysfs, as the PCIe specification writes it
- * @dir: its folder in sysfs
  * @ext_id: extended capability ID
  * @nr_regs: length in dwords
  * @locked: bits that must stay set, if they are, while a VF shows it
  */
 struct vfcap_shared {
 	const char *name;
-	const char *dir;
 	u16 ext_id;
 	u8 nr_regs;
 	u32 locked[VFCAP_MAX_REGS];
@@ -82,7 +80,6 @@ struct pci_vfcap {
 
 /**
  * struct pci_vfcap_vf - a VF that takes part
- * @kobj: "vfcap" in the VF's sysfs folder
  * @node: entry in the PF's list of VFs
  * @shared: the record of its PF, referenced
  * @vf: the VF; its driver is bound to it for as long as this lives
@@ -97,7 +94,6 @@ struct pci_vfcap {
  * @pri: its page requests, from its first open on. It does not change then.
  */
 struct pci_vfcap_vf {
-	struct kobject kobj;
 	struct list_head node;
 	struct pci_vfcap *shared;
 	struct pci_dev *vf;
@@ -158,6 +154,8 @@ bool vfcap_drop_ops(struct pci_vfcap *shared);
 /* vf.c: which VF has what */
 unsigned long vfcap_held(struct pci_vfcap *shared);
 unsigned long vfcap_shown(struct pci_vfcap *shared);
+struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
+				   struct pci_dev *vf);
 
 /* guard.c: what becomes of the PF's capabilities */
 extern struct notifier_block vfcap_guard_nb;
@@ -175,7 +173,7 @@ void vfcap_pri_exit(struct pci_vfcap_vf *user);
 
 /* sysfs.c */
 extern const struct kobj_type vfcap_pf_ktype;
-extern const struct kobj_type vfcap_vf_ktype;
+extern const struct attribute_group vfcap_vf_group;
 void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask);
 
 #endif /* PCI_VFCAP_INTERNAL_H */

@@ -17,7 +17,6 @@
 const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 	[PCI_VFCAP_PASID] = {
 		.name	 = "PASID",
-		.dir	 = "pasid",
 		.ext_id	 = PCI_EXT_CAP_ID_PASID,
 		.nr_regs = PCI_EXT_CAP_PASID_SIZEOF / sizeof(u32),
 		.locked	 = {
@@ -29,7 +28,6 @@ const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 	},
 	[PCI_VFCAP_PRI] = {
 		.name	 = "PRI",
-		.dir	 = "pri",
 		.ext_id	 = PCI_EXT_CAP_ID_PRI,
 		.nr_regs = PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
 		/* VFs were given shares of the allocation. */

@@ -336,10 +336,9 @@ void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status)
 
 	status &= PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI;
 	scoped_guard(mutex, &shared->lock) {
-		list_for_each_entry(user, &shared->vfs, node)
-			if (user->vf == vf &&
-			    vfcap_is_shown(user, PCI_VFCAP_PRI))
-				user->ops->pri_failed(user->priv, status);
+		user = vfcap_find_vf(shared, vf);
+		if (user && vfcap_is_shown(user, PCI_VFCAP_PRI))
+			user->ops->pri_failed(user->priv, status);
 	}
 	vfcap_put(shared);
 }

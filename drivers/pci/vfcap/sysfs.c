@@ -4,6 +4,7 @@
  * Documentation/ABI/testing/sysfs-bus-pci-vfcap
  */
 #include <linux/cleanup.h>
+#include <linux/device.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -11,29 +12,34 @@
 #include "pci-vfcap.h"
 
 /**
- * struct vfcap_attribute - an attribute of one capability
+ * struct pf_attribute - an attribute of a PF
  * @attr: its name and mode
- * @id: the capability
- * @show_pf: Print it for a PF, with its lock held.
- * @show_vf: Or for a VF.
+ * @id: the capability that it is about
+ * @show: Print it, with the PF's lock held.
  */
-struct vfcap_attribute {
+struct pf_attribute {
 	struct attribute attr;
 	enum pci_vfcap_id id;
-	ssize_t (*show_pf)(struct pci_vfcap *shared, enum pci_vfcap_id id,
-			   char *buf);
-	ssize_t (*show_vf)(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
-			   char *buf);
+	ssize_t (*show)(struct pci_vfcap *shared, enum pci_vfcap_id id,
+			char *buf);
+};
+
+/**
+ * struct vf_attribute - an attribute of a VF
+ * @attr: its name and mode
+ * @id: the capability that it is about
+ * @show: Print it, with the PF's lock held.
+ */
+struct vf_attribute {
+	struct device_attribute attr;
+	enum pci_vfcap_id id;
+	ssize_t (*show)(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+			char *buf);
 };
 
 static struct pci_vfcap *to_shared(struct kobject *kobj)
 {
 	return container_of(kobj, struct pci_vfcap, kobj);
-}
-
-static struct pci_vfcap_vf *to_user(struct kobject *kobj)
-{
-	return container_of(kobj, struct pci_vfcap_vf, kobj);
 }
 
 static ssize_t pf_driver_show(struct pci_vfcap *shared, enum pci_vfcap_id id,
@@ -93,64 +99,76 @@ static ssize_t vf_offset_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
 	return sysfs_emit(buf, "%#x\n", user->pos[id]);
 }
 
-#define VFCAP_ATTRIBUTE(_var, _name, _id, ...)				\
-static struct vfcap_attribute _var = {					\
-	.attr	= { .name = #_name, .mode = 0444 },			\
-	.id	= _id,							\
-	__VA_ARGS__							\
-}
-
-VFCAP_ATTRIBUTE(pf_driver, driver, 0, .show_pf = pf_driver_show);
-VFCAP_ATTRIBUTE(pf_pasid_state, state, PCI_VFCAP_PASID, .show_pf = pf_state_show);
-VFCAP_ATTRIBUTE(pf_pasid_users, users, PCI_VFCAP_PASID, .show_pf = pf_users_show);
-VFCAP_ATTRIBUTE(pf_pri_state, state, PCI_VFCAP_PRI, .show_pf = pf_state_show);
-VFCAP_ATTRIBUTE(pf_pri_users, users, PCI_VFCAP_PRI, .show_pf = pf_users_show);
-VFCAP_ATTRIBUTE(vf_pasid_state, state, PCI_VFCAP_PASID, .show_vf = vf_state_show);
-VFCAP_ATTRIBUTE(vf_pasid_offset, offset, PCI_VFCAP_PASID, .show_vf = vf_offset_show);
-VFCAP_ATTRIBUTE(vf_pri_state, state, PCI_VFCAP_PRI, .show_vf = vf_state_show);
-VFCAP_ATTRIBUTE(vf_pri_offset, offset, PCI_VFCAP_PRI, .show_vf = vf_offset_show);
-
-#define VFCAP_GROUP(_var, _name, ...)					\
-static const struct attribute_group _var = {				\
-	.name	= _name,						\
-	.attrs	= (struct attribute *[]) { __VA_ARGS__, NULL },		\
-}
-
-VFCAP_GROUP(pf_group, NULL, &pf_driver.attr);
-VFCAP_GROUP(pf_pasid_group, "pasid", &pf_pasid_state.attr, &pf_pasid_users.attr);
-VFCAP_GROUP(pf_pri_group, "pri", &pf_pri_state.attr, &pf_pri_users.attr);
-VFCAP_GROUP(vf_pasid_group, "pasid", &vf_pasid_state.attr, &vf_pasid_offset.attr);
-VFCAP_GROUP(vf_pri_group, "pri", &vf_pri_state.attr, &vf_pri_offset.attr);
-
-static const struct attribute_group *pf_groups[] = {
-	&pf_group, &pf_pasid_group, &pf_pri_group, NULL
-};
-
-static const struct attribute_group *vf_groups[] = {
-	&vf_pasid_group, &vf_pri_group, NULL
-};
-
 static ssize_t pf_show(struct kobject *kobj, struct attribute *attr, char *buf)
 {
-	const struct vfcap_attribute *va =
-		container_of(attr, struct vfcap_attribute, attr);
+	const struct pf_attribute *pa = container_of(attr, struct pf_attribute,
+						     attr);
 	struct pci_vfcap *shared = to_shared(kobj);
 
 	guard(mutex)(&shared->lock);
 
-	return va->show_pf(shared, va->id, buf);
+	return pa->show(shared, pa->id, buf);
 }
 
-static ssize_t vf_show(struct kobject *kobj, struct attribute *attr, char *buf)
+/* The group of a VF goes before its handle does. */
+static ssize_t vf_show(struct device *dev, struct device_attribute *attr,
+		       char *buf)
 {
-	const struct vfcap_attribute *va =
-		container_of(attr, struct vfcap_attribute, attr);
-	struct pci_vfcap_vf *user = to_user(kobj);
+	const struct vf_attribute *va = container_of(attr, struct vf_attribute,
+						     attr);
+	struct pci_dev *vf = to_pci_dev(dev);
+	struct pci_vfcap *shared = vfcap_find(pci_physfn(vf));
+	ssize_t ret;
 
-	guard(mutex)(&user->shared->lock);
-
-	return va->show_vf(user, va->id, buf);
+	scoped_guard(mutex, &shared->lock)
+		ret = va->show(vfcap_find_vf(shared, vf), va->id, buf);
+	vfcap_put(shared);
+	return ret;
 }
+
+#define PF_ATTRIBUTE(_name, _id, _show)					\
+static struct pf_attribute pf_##_name = {				\
+	.attr	= { .name = #_name, .mode = 0444 },			\
+	.id	= _id,							\
+	.show	= _show,						\
+}
+
+#define VF_ATTRIBUTE(_name, _id, _show)					\
+static struct vf_attribute vf_##_name = {				\
+	.attr	= __ATTR(_name, 0444, vf_show, NULL),			\
+	.id	= _id,							\
+	.show	= _show,						\
+}
+
+PF_ATTRIBUTE(driver, 0, pf_driver_show);
+PF_ATTRIBUTE(pasid_state, PCI_VFCAP_PASID, pf_state_show);
+PF_ATTRIBUTE(pasid_users, PCI_VFCAP_PASID, pf_users_show);
+PF_ATTRIBUTE(pri_state, PCI_VFCAP_PRI, pf_state_show);
+PF_ATTRIBUTE(pri_users, PCI_VFCAP_PRI, pf_users_show);
+VF_ATTRIBUTE(pasid_state, PCI_VFCAP_PASID, vf_state_show);
+VF_ATTRIBUTE(pasid_offset, PCI_VFCAP_PASID, vf_offset_show);
+VF_ATTRIBUTE(pri_state, PCI_VFCAP_PRI, vf_state_show);
+VF_ATTRIBUTE(pri_offset, PCI_VFCAP_PRI, vf_offset_show);
+
+static struct attribute *pf_attrs[] = {
+	&pf_driver.attr,
+	&pf_pasid_state.attr, &pf_pasid_users.attr,
+	&pf_pri_state.attr, &pf_pri_users.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(pf);
+
+static struct attribute *vf_attrs[] = {
+	&vf_pasid_state.attr.attr, &vf_pasid_offset.attr.attr,
+	&vf_pri_state.attr.attr, &vf_pri_offset.attr.attr,
+	NULL
+};
+
+/* Of the device itself: a folder with a life of its own takes memory for each VF. */
+const struct attribute_group vfcap_vf_group = {
+	.name	= "vfcap",
+	.attrs	= vf_attrs,
+};
 
 static void pf_release(struct kobject *kobj)
 {
@@ -161,21 +179,11 @@ static void pf_release(struct kobject *kobj)
 	kfree(shared);
 }
 
-static void vf_release(struct kobject *kobj)
-{
-	kfree(to_user(kobj));
-}
-
+/* It outlives the folder that it is in, when the PF is removed first. */
 const struct kobj_type vfcap_pf_ktype = {
 	.release	= pf_release,
 	.sysfs_ops	= &(const struct sysfs_ops) { .show = pf_show },
 	.default_groups	= pf_groups,
-};
-
-const struct kobj_type vfcap_vf_ktype = {
-	.release	= vf_release,
-	.sysfs_ops	= &(const struct sysfs_ops) { .show = vf_show },
-	.default_groups	= vf_groups,
 };
 
 /**
@@ -185,8 +193,13 @@ const struct kobj_type vfcap_vf_ktype = {
  */
 void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask)
 {
+	static const struct vf_attribute * const states[PCI_VFCAP_COUNT] = {
+		[PCI_VFCAP_PASID]	= &vf_pasid_state,
+		[PCI_VFCAP_PRI]		= &vf_pri_state,
+	};
 	unsigned long bit;
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		sysfs_notify(&user->kobj, vfcap_shared[bit].dir, "state");
+		sysfs_notify(&user->vf->dev.kobj, vfcap_vf_group.name,
+			     states[bit]->attr.attr.name);
 }

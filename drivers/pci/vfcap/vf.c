@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "pci-vfcap.h"
 
@@ -52,6 +53,25 @@ unsigned long vfcap_shown(struct pci_vfcap *shared)
 	lockdep_assert_held(&shared->lock);
 
 	return vfcap_mask(shared->showing);
+}
+
+/**
+ * vfcap_find_vf - find the handle of a VF
+ * @shared: the record of its PF, with its lock held
+ * @vf: the VF
+ *
+ * Return: the handle, valid as long as the lock is held, or NULL if it takes no part.
+ */
+struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared, struct pci_dev *vf)
+{
+	struct pci_vfcap_vf *user;
+
+	lockdep_assert_held(&shared->lock);
+
+	list_for_each_entry(user, &shared->vfs, node)
+		if (user->vf == vf)
+			return user;
+	return NULL;
 }
 
 /* They are counted, since a PF may have thousands of VFs. Caller holds the lock. */
@@ -109,17 +129,18 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 	user->vf = vf;
 	user->ops = ops;
 	user->priv = priv;
-	ret = kobject_init_and_add(&user->kobj, &vfcap_vf_ktype, &vf->dev.kobj,
-				   "vfcap");
-	if (ret)
-		goto err_free;
-
 	scoped_guard(mutex, &shared->lock)
 		list_add_tail(&user->node, &shared->vfs);
+
+	ret = sysfs_create_group(&vf->dev.kobj, &vfcap_vf_group);
+	if (ret)
+		goto err_free;
 	return user;
 
 err_free:
-	kobject_put(&user->kobj);
+	scoped_guard(mutex, &shared->lock)
+		list_del(&user->node);
+	kfree(user);
 err_put:
 	vfcap_put(shared);
 	return ERR_PTR(ret);
@@ -141,10 +162,11 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user)
 
 	shared = user->shared;
 	vfcap_pri_exit(user);
+	/* Waits for who reads it. */
+	sysfs_remove_group(&user->vf->dev.kobj, &vfcap_vf_group);
 	scoped_guard(mutex, &shared->lock)
 		list_del(&user->node);
-	kobject_del(&user->kobj);
-	kobject_put(&user->kobj);
+	kfree(user);
 	vfcap_put(shared);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_unregister);

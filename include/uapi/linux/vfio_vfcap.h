@@ -254,7 +254,7 @@ struct vfcap_feature_state {
  * the loss has taken effect: the VF's PASIDs are detached from the IOMMU, and all
  * enable bits in its PASID and PRI Control read 0. Enable stays so until the PF has
  * its capability back and then the VF is reset. Which capability was lost is in the
- * VF's sysfs folder (vfcap/pasid/state, vfcap/pri/state).
+ * VF's sysfs folder (vfcap/pasid_state, vfcap/pri_state).
  *
  * Nothing is signalled here if the administrator chose the error interrupt
  * (VFIO_PCI_ERR_IRQ_INDEX) with the module parameter loss_as_error=Y.

@@ -164,7 +164,7 @@ static void lock_with(unsigned int nr)
 		repeat(last, "open-close", who, open_close);
 		if (!strcmp(drivers[d][1], OURS)) {
 			open_vf(last);
-			if (strcmp(sample_state(last->bdf, "pasid/state"), "shown"))
+			if (strcmp(sample_state(last->bdf, "pasid_state"), "shown"))
 				fail("%s: PASID is not shown", last->bdf);
 			repeat(last, "unlock-lock", who, unlock_lock);
 			vfio_close(&last->v);

@@ -148,11 +148,11 @@ static int reopened(struct stage *s)
 
 static const char *nothing_is_held(void)
 {
-	if (!is_in_state(host_vf(), "pasid/state", "hidden"))
+	if (!is_in_state(host_vf(), "pasid_state", "hidden"))
 		return "the VF goes on to show or hold PASID";
-	if (!is_in_state(host_pf(), "pasid/state", "unlocked"))
+	if (!is_in_state(host_pf(), "pasid_state", "unlocked"))
 		return "the PF stays locked";
-	if (!is_in_state(host_pf(), "pasid/users", ""))
+	if (!is_in_state(host_pf(), "pasid_users", ""))
 		return "the PF has users yet";
 	return NULL;
 }
@@ -875,7 +875,7 @@ static int before_loss(struct stage *s)
 
 static const char *after_loss(struct stage *s, int ret)
 {
-	if (!ret && !is_in_state(host_vf(), "pasid/state", "lost"))
+	if (!ret && !is_in_state(host_vf(), "pasid_state", "lost"))
 		return "PASID is not lost";
 	if (vfio_reset(&s->v) || act_enable(s) || !enable_bit(s))
 		return "it does not come back after a reset";

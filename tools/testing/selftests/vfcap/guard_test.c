@@ -276,7 +276,7 @@ static int session_open(struct session *s, const char *bdf)
 		ret = vfio_set_irq(&s->v, VFIO_PCI_ERR_IRQ_INDEX, s->error);
 
 	snprintf(path, sizeof(path),
-		 "/sys/bus/pci/devices/%s/vfcap/pasid/state", bdf);
+		 "/sys/bus/pci/devices/%s/vfcap/pasid_state", bdf);
 	s->state = open(path, O_RDONLY | O_CLOEXEC);
 	if (s->state < 0)
 		return -errno;
@@ -329,7 +329,7 @@ static const char *pf_state(void)
 	static char state[16];
 
 	host_run(state, sizeof(state),
-		 "cat /sys/bus/pci/devices/%s/vfcap/pasid/state", host_pf());
+		 "cat /sys/bus/pci/devices/%s/vfcap/pasid_state", host_pf());
 	strtok(state, "\n");
 	return state;
 }
@@ -964,7 +964,7 @@ static int enable_pri(struct vfio *v, unsigned int ctrl)
 
 static bool pri_state_is(const char *state)
 {
-	return !host_run(NULL, 0, "grep -qx %s /sys/bus/pci/devices/%s/vfcap/pri/state",
+	return !host_run(NULL, 0, "grep -qx %s /sys/bus/pci/devices/%s/vfcap/pri_state",
 			 state, host_vf());
 }
 

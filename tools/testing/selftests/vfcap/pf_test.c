@@ -116,26 +116,26 @@ TEST_F(igb, never_registered)
 	struct vfio *v = &self->a;
 
 	EXPECT_STATE("none", host_pf(), "driver");
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
-	EXPECT_STATE("", host_pf(), "pasid/users");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
+	EXPECT_STATE("", host_pf(), "pasid_users");
 	OPEN(v, VF);
 	EXPECT_EQ(PF_PASID, PASID(v));
 	EXPECT_EQ(0, PRI(v));
-	EXPECT_STATE("shown", VF, "pasid/state");
-	EXPECT_STATE("0x1e0", VF, "pasid/offset");
-	EXPECT_STATE("hidden", VF, "pri/state");
-	EXPECT_STATE("0x0", VF, "pri/offset");
-	EXPECT_STATE("locked", host_pf(), "pasid/state");
-	EXPECT_STATE(VF, host_pf(), "pasid/users");
-	EXPECT_STATE("", host_pf(), "pri/users");
+	EXPECT_STATE("shown", VF, "pasid_state");
+	EXPECT_STATE("0x1e0", VF, "pasid_offset");
+	EXPECT_STATE("hidden", VF, "pri_state");
+	EXPECT_STATE("0x0", VF, "pri_offset");
+	EXPECT_STATE("locked", host_pf(), "pasid_state");
+	EXPECT_STATE(VF, host_pf(), "pasid_users");
+	EXPECT_STATE("", host_pf(), "pri_users");
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 7));
 	EXPECT_EQ(7, vfio_get(v, PASID_CTRL, 2));
 	EXPECT_EQ(0, vfio_reset(v));
 	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
 	vfio_close(v);
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("hidden", VF, "pasid/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("hidden", VF, "pasid_state");
 }
 
 /* A driver that registers and one that does not look alike where both can. */
@@ -144,35 +144,35 @@ TEST_F(pf, files)
 	char both[64];
 
 	EXPECT_STATE(SAMPLE, host_pf(), "driver");
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("", host_pf(), "pasid/users");
-	EXPECT_STATE("hidden", VF, "pasid/state");
-	EXPECT_STATE("0x0", VF, "pasid/offset");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("", host_pf(), "pasid_users");
+	EXPECT_STATE("hidden", VF, "pasid_state");
+	EXPECT_STATE("0x0", VF, "pasid_offset");
 
 	/* Whether it is shown is decided at the first access. */
 	OPEN(&self->a, VF);
-	EXPECT_STATE("held", VF, "pasid/state");
-	EXPECT_STATE("0x0", VF, "pasid/offset");
-	EXPECT_STATE("locked", host_pf(), "pasid/state");
-	EXPECT_STATE(VF, host_pf(), "pasid/users");
+	EXPECT_STATE("held", VF, "pasid_state");
+	EXPECT_STATE("0x0", VF, "pasid_offset");
+	EXPECT_STATE("locked", host_pf(), "pasid_state");
+	EXPECT_STATE(VF, host_pf(), "pasid_users");
 	EXPECT_EQ(PF_PASID, PASID(&self->a));
-	EXPECT_STATE("shown", VF, "pasid/state");
-	EXPECT_STATE("0x1e0", VF, "pasid/offset");
-	EXPECT_STATE("hidden", VF2, "pasid/state");
+	EXPECT_STATE("shown", VF, "pasid_state");
+	EXPECT_STATE("0x1e0", VF, "pasid_offset");
+	EXPECT_STATE("hidden", VF2, "pasid_state");
 
 	OPEN(&self->b, VF2);
 	snprintf(both, sizeof(both), "%s\n%s", VF, VF2);
-	EXPECT_STATE(both, host_pf(), "pasid/users");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE(both, host_pf(), "pasid_users");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 
 	vfio_close(&self->a);
-	EXPECT_STATE("hidden", VF, "pasid/state");
-	EXPECT_STATE("0x0", VF, "pasid/offset");
-	EXPECT_STATE(VF2, host_pf(), "pasid/users");
-	EXPECT_STATE("locked", host_pf(), "pasid/state");
+	EXPECT_STATE("hidden", VF, "pasid_state");
+	EXPECT_STATE("0x0", VF, "pasid_offset");
+	EXPECT_STATE(VF2, host_pf(), "pasid_users");
+	EXPECT_STATE("locked", host_pf(), "pasid_state");
 	vfio_close(&self->b);
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("", host_pf(), "pasid/users");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("", host_pf(), "pasid_users");
 
 	EXPECT_EQ(0, sample_set("registered", "0"));
 	EXPECT_STATE("none", host_pf(), "driver");
@@ -186,21 +186,21 @@ TEST_F(pf, files_when_lost)
 	OPEN(v, VF);
 	EXPECT_EQ(PF_PASID, PASID(v));
 	EXPECT_EQ(0, sample_set("lost_event", "a test says so"));
-	EXPECT_STATE("lost", VF, "pasid/state");
-	EXPECT_STATE("0x1e0", VF, "pasid/offset");
-	EXPECT_STATE("locked", host_pf(), "pasid/state");
+	EXPECT_STATE("lost", VF, "pasid_state");
+	EXPECT_STATE("0x1e0", VF, "pasid_offset");
+	EXPECT_STATE("locked", host_pf(), "pasid_state");
 	EXPECT_EQ(1, host_log_count(VF, "PASID lost: a test says so"));
 	EXPECT_EQ(0, vfio_reset(v));
-	EXPECT_STATE("shown", VF, "pasid/state");
+	EXPECT_STATE("shown", VF, "pasid_state");
 
 	EXPECT_EQ(0, host_config_write(host_pf(), PASID_CTRL, 2, 0));
-	EXPECT_STATE("lost", host_pf(), "pasid/state");
-	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(VF, "pasid/state")),
+	EXPECT_STATE("lost", host_pf(), "pasid_state");
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(VF, "pasid_state")),
 			     1000));
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 	vfio_close(v);
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("hidden", VF, "pasid/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("hidden", VF, "pasid_state");
 }
 
 /* One notice for all VFs, and one when the last of them is closed */
@@ -253,7 +253,7 @@ TEST_F(pf, notices_of_hidden)
 	EXPECT_CALLS(0, "last_user");
 	EXPECT_EQ(0, PASID(&self->a));
 	EXPECT_CALLS(1, "last_user PASID");
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
 	vfio_close(&self->a);
 	EXPECT_CALLS(1, "first_user PASID");
 	EXPECT_CALLS(1, "last_user PASID");
@@ -266,8 +266,8 @@ TEST_F(pf, first_user_error)
 	EXPECT_CALLS(1, "first_user PASID");
 	EXPECT_EQ(1, host_log_count(VF, "(error -12)"));
 	EXPECT_EQ(0, PASID(&self->a));
-	EXPECT_STATE("hidden", VF, "pasid/state");
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
+	EXPECT_STATE("hidden", VF, "pasid_state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
 	/* The rest of the VF works, and a later one is asked for anew. */
 	EXPECT_NE(0, vfio_find_cap(&self->a, PCI_CAP_ID_EXP));
 	ASSERT_EQ(0, sample_set("first_user_error", "0"));
@@ -275,7 +275,7 @@ TEST_F(pf, first_user_error)
 	EXPECT_CALLS(2, "first_user PASID");
 	EXPECT_EQ(PF_PASID, PASID(&self->b));
 	EXPECT_EQ(0, PASID(&self->a));
-	EXPECT_STATE(VF2, host_pf(), "pasid/users");
+	EXPECT_STATE(VF2, host_pf(), "pasid_users");
 	vfio_close(&self->a);
 	EXPECT_CALLS(0, "last_user");
 	vfio_close(&self->b);
@@ -332,7 +332,7 @@ TEST_F(pf, no_call_while_unregistered)
 	ASSERT_EQ(0, sample_set("registered", "0"));
 	ASSERT_EQ(0, sample_calls_clear());
 	/* PASID needs nobody's answers. */
-	EXPECT_STATE("shown", VF, "pasid/state");
+	EXPECT_STATE("shown", VF, "pasid_state");
 	EXPECT_EQ(0, vfio_set(&self->a, PASID_CTRL, 2, 1));
 	EXPECT_EQ(1, vfio_get(&self->a, PASID_CTRL, 2));
 	EXPECT_EQ(0, vfio_reset(&self->a));
@@ -371,11 +371,11 @@ TEST_F(pf, change_refused_while_shown)
 	EXPECT_EQ(-EBUSY, sample_set("change", "begin pasid"));
 	/* It shows no PRI. */
 	EXPECT_EQ(0, sample_set("change", "begin pri"));
-	EXPECT_STATE("changing", host_pf(), "pri/state");
-	EXPECT_STATE("locked", host_pf(), "pasid/state");
+	EXPECT_STATE("changing", host_pf(), "pri_state");
+	EXPECT_STATE("locked", host_pf(), "pasid_state");
 	vfio_close(&self->b);
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
-	EXPECT_STATE("changing", host_pf(), "pasid/state");
+	EXPECT_STATE("changing", host_pf(), "pasid_state");
 }
 
 TEST_F(pf, change_while_not_shown)
@@ -397,7 +397,7 @@ TEST_F(pf, change_keeps_vfs_closed)
 	EXPECT_EQ(-EBUSY, vfio_open_cdev(&self->a, VF));
 	EXPECT_EQ(1, host_log_count(VF, "not opened: the driver of its PF"));
 	EXPECT_EQ(-EBUSY, vfio_open_cdev(&self->b, VF2));
-	EXPECT_STATE("", host_pf(), "pasid/users");
+	EXPECT_STATE("", host_pf(), "pasid_users");
 	EXPECT_STREQ("", sample_get("calls"));
 
 	/* Not those that would not show it */
@@ -412,7 +412,7 @@ TEST_F(pf, change_keeps_vfs_closed)
 	ASSERT_EQ(0, host_param("pasid", "auto"));
 	EXPECT_EQ(-EBUSY, vfio_open_cdev(&self->a, VF));
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
 	OPEN(&self->a, VF);
 	EXPECT_EQ(PF_PASID, PASID(&self->a));
 }
@@ -434,7 +434,7 @@ TEST_F(pf, change_twice)
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
 	EXPECT_EQ(-EALREADY, sample_set("change", "begin pasid"));
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
 	/* To end what has not begun is no error. */
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
@@ -445,13 +445,13 @@ TEST_F(pf, changes_nest)
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
 	EXPECT_EQ(0, sample_set("change", "begin pri"));
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("changing", host_pf(), "pri/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("changing", host_pf(), "pri_state");
 	EXPECT_EQ(-EALREADY, sample_set("change", "begin pri"));
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
 	EXPECT_EQ(0, sample_set("change", "end pri"));
-	EXPECT_STATE("changing", host_pf(), "pasid/state");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("changing", host_pf(), "pasid_state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
 	OPEN(&self->a, VF);
 }
@@ -461,8 +461,8 @@ TEST_F(pf, change_unregistered)
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
 	EXPECT_EQ(0, sample_set("change", "begin pri"));
 	EXPECT_EQ(0, sample_set("registered", "0"));
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 	EXPECT_EQ(-ENOENT, sample_set("change", "begin pasid"));
 	EXPECT_EQ(-ENOENT, sample_set("change", "begin pri"));
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
@@ -508,7 +508,7 @@ TEST_F(pf, place)
 		EXPECT_EQ(falls_back, host_log_count(VF, text))
 			TH_LOG("wanted at %#x", cases[i].wanted);
 		snprintf(text, sizeof(text), "%#x", cases[i].shown);
-		EXPECT_STATE(text, VF, "pasid/offset");
+		EXPECT_STATE(text, VF, "pasid_offset");
 		/* It works where it is. */
 		EXPECT_EQ(0, vfio_set(&self->a, cases[i].shown + PCI_PASID_CTRL,
 				      2, 7));
@@ -545,7 +545,7 @@ TEST_F(pf, place_hides)
 	OPEN(&self->a, VF);
 	EXPECT_EQ(0, PASID(&self->a));
 	EXPECT_EQ(1, host_log_count(VF, "PASID capability not shown: the driver"));
-	EXPECT_STATE("hidden", VF, "pasid/state");
+	EXPECT_STATE("hidden", VF, "pasid_state");
 	ASSERT_EQ(0, sample_set("place_pasid", "0"));
 	/* Decided once */
 	EXPECT_EQ(0, PASID(&self->a));
@@ -678,7 +678,7 @@ TEST_F(pf, vfs_kept_while_open)
 	EXPECT_EQ(-EBUSY, vfio_open_cdev(&self->a, VF));
 	EXPECT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
 	EXPECT_STREQ("", VF);
-	EXPECT_STATE("changing", host_pf(), "pasid/state");
+	EXPECT_STATE("changing", host_pf(), "pasid_state");
 }
 
 /*
@@ -711,7 +711,7 @@ TEST_F(pf, unbind_waits_for_user)
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 	/* The registration outlives the VFs. */
 	EXPECT_STATE(SAMPLE, host_pf(), "driver");
-	EXPECT_STATE("lost", vf, "pasid/state");
+	EXPECT_STATE("lost", vf, "pasid_state");
 	EXPECT_EQ(1, host_log_count(vf, "the driver of its PF is being unbound"));
 	EXPECT_TRUE(WAIT_FOR(!vfio_get(v, PASID_CTRL, 2), 1000));
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
@@ -788,20 +788,20 @@ TEST_F(ats, late_registration_of_both)
 
 TEST_F(ats, files_of_both)
 {
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 	OPEN(&self->a, VF);
-	EXPECT_STATE("held", VF, "pri/state");
-	EXPECT_STATE("locked", host_pf(), "pri/state");
+	EXPECT_STATE("held", VF, "pri_state");
+	EXPECT_STATE("locked", host_pf(), "pri_state");
 	EXPECT_EQ(PF_PRI, PRI(&self->a));
-	EXPECT_STATE("shown", VF, "pri/state");
-	EXPECT_STATE("0x1c0", VF, "pri/offset");
-	EXPECT_STATE(VF, host_pf(), "pri/users");
-	EXPECT_STATE(VF, host_pf(), "pasid/users");
+	EXPECT_STATE("shown", VF, "pri_state");
+	EXPECT_STATE("0x1c0", VF, "pri_offset");
+	EXPECT_STATE(VF, host_pf(), "pri_users");
+	EXPECT_STATE(VF, host_pf(), "pasid_users");
 	vfio_close(&self->a);
-	EXPECT_STATE("hidden", VF, "pri/state");
-	EXPECT_STATE("0x0", VF, "pri/offset");
-	EXPECT_STATE("", host_pf(), "pri/users");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("hidden", VF, "pri_state");
+	EXPECT_STATE("0x0", VF, "pri_offset");
+	EXPECT_STATE("", host_pf(), "pri_users");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 }
 
 /* Each capability's change concerns those that show that one. */
@@ -862,7 +862,7 @@ TEST_F(ats, place_of_both)
 	OPEN(&self->a, VF);
 	EXPECT_EQ(FREE, PASID(&self->a));
 	EXPECT_EQ(FREE2, PRI(&self->a));
-	EXPECT_STATE("0x500", VF, "pri/offset");
+	EXPECT_STATE("0x500", VF, "pri_offset");
 	EXPECT_CALLS(1, "place %s PASID", VF);
 	EXPECT_CALLS(1, "place %s PRI", VF);
 	vfio_close(&self->a);
@@ -906,7 +906,7 @@ TEST_F(ats, place_of_both)
 	EXPECT_EQ(FREE, PASID(&self->a));
 	EXPECT_EQ(0, PRI(&self->a));
 	EXPECT_EQ(1, host_log_count(VF, "PRI capability not shown: the driver"));
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 }
 
 TEST_F(ats, control_of_pri)
@@ -999,8 +999,8 @@ TEST_F_TIMEOUT(ats, races, 60)
 	TH_LOG("opened %d times, refused %d times", opened, busy);
 	EXPECT_LT(0, opened);
 
-	EXPECT_STATE("unlocked", host_pf(), "pasid/state");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 	OPEN(v, VF);
 	EXPECT_EQ(PF_PRI, PRI(v));
 	EXPECT_EQ(0, vfio_set(v, PRI_ALLOC, 4, 4));

@@ -180,7 +180,7 @@ static bool is_lost(const char *vf, const char *cap)
 {
 	char file[32];
 
-	snprintf(file, sizeof(file), "%s/state", cap);
+	snprintf(file, sizeof(file), "%s_state", cap);
 	return !strcmp("lost", sample_state(vf, file));
 }
 
@@ -196,7 +196,7 @@ TEST_F(igb, auto_hides)
 	EXPECT_EQ(0, PRI(&self->v));
 	EXPECT_EQ(PF_PASID, PASID(&self->v));
 	EXPECT_EQ(1, host_log_count(VF, HIDDEN NOT_DECLARED));
-	EXPECT_STATE("hidden", VF, "pri/state");
+	EXPECT_STATE("hidden", VF, "pri_state");
 }
 
 TEST_F(igb, on_shows)
@@ -260,7 +260,7 @@ TEST_F(shown, auto_shows_what_is_declared)
 	EXPECT_EQ(PF_PASID, PASID(v));
 	EXPECT_EQ(1, host_log_count(VF, "PRI capability shown at 0x1c0"));
 	EXPECT_EQ(0, host_log_count(VF, "parameter pri=on"));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_EQ(0x0013, vfio_get(v, PF_PRI, 2));
 	EXPECT_EQ(1, vfio_get(v, PF_PRI + 2, 2) & 0xf);
 	EXPECT_EQ(0, CTRL(v));
@@ -288,8 +288,8 @@ TEST_F(shown, unregistered_hides)
 	OPEN(&self->v, VF);
 	ASSERT_EQ(0, sample_set("registered", "0"));
 	EXPECT_EQ(0, PRI(&self->v));
-	EXPECT_STATE("hidden", VF, "pri/state");
-	EXPECT_STATE("unlocked", host_pf(), "pri/state");
+	EXPECT_STATE("hidden", VF, "pri_state");
+	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 }
 
 /* PRI does not ask who opened the VF, nor for PASID. */
@@ -503,7 +503,7 @@ TEST_F(pri, enable_with_bad_allocation)
 	}
 	EXPECT_CALLS(0, "pri_enable");
 	/* Without consequences */
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	ENABLE(v, 1);
 	EXPECT_EQ(0, sample_request(VF, 1));
 }
@@ -551,7 +551,7 @@ TEST_F(pri, enable_error)
 	EXPECT_EQ(0, STATUS(v));
 	EXPECT_EQ(-EPERM, sample_request(VF, 1));
 	EXPECT_LE(1, host_log_count(VF, "PRI is enabled but sends nothing"));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	/* A guest must not fill the host's log: more than a ratelimit's burst */
 	for (i = 0; i < 100; i++)
 		SET_STATUS(v, 0);
@@ -652,7 +652,7 @@ TEST_F(pri, reset_bit)
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 500));
 	ENABLE(v, 8);
 	EXPECT_TRUE(WAIT_FOR(!sample_request(VF, 8), 500));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_PF_UNTOUCHED();
 }
 
@@ -696,7 +696,7 @@ TEST_F(pri, stopped_when_none_in_flight)
 	SET_CTRL(v, 0);
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 500));
 	EXPECT_GT(500, now_ms() - start);
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 }
 
 /* In flight: not before all are answered, however long that takes */
@@ -729,7 +729,7 @@ TEST_F(pri, stopped_when_answered)
 	EXPECT_LE(500, now_ms() - start);
 	EXPECT_CALLS(1, "pri_drain %s 0\n", VF);
 	EXPECT_CALLS(0, "pri_reset");
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_PF_UNTOUCHED();
 }
 
@@ -804,7 +804,7 @@ TEST_F(pri, limit_is_for_each_wait)
 		EXPECT_EQ(0, sample_request(VF, 1));
 		usleep(10000);
 	} while (now_ms() - start < 1500);
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_EQ(0, host_log_count(VF, "lost:"));
 }
 
@@ -879,15 +879,15 @@ TEST_F(fail, closed)
 
 	DISABLE();
 	EXPECT_EQ(0, STATUS(v));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_EQ(1, vfio_get(v, PASID_CTRL, 2));
 	while (!is_lost(VF, "pri") && now_ms() - start < 5000)
 		EXPECT_EQ(0, STATUS(v));
 	took = now_ms() - start;
 	EXPECT_LE(LIMIT_MS - 10, took);
 	EXPECT_GE(LIMIT_MS + 1000, took);
-	EXPECT_STATE("lost", VF, "pri/state");
-	EXPECT_STATE("lost", VF, "pasid/state");
+	EXPECT_STATE("lost", VF, "pri_state");
+	EXPECT_STATE("lost", VF, "pasid_state");
 	EXPECT_EQ(1, host_log_count(VF, "PASID and PRI lost: " NOT_ANSWERED));
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 
@@ -906,9 +906,9 @@ TEST_F(fail, closed)
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 
 	/* The other VF and the PF do not notice. */
-	EXPECT_STATE("shown", VF2, "pri/state");
-	EXPECT_STATE("shown", VF2, "pasid/state");
-	EXPECT_STATE("locked", host_pf(), "pri/state");
+	EXPECT_STATE("shown", VF2, "pri_state");
+	EXPECT_STATE("shown", VF2, "pasid_state");
+	EXPECT_STATE("locked", host_pf(), "pri_state");
 	EXPECT_EQ(PCI_PRI_CTRL_ENABLE, CTRL(other));
 	EXPECT_EQ(1, vfio_get(other, PASID_CTRL, 2));
 	EXPECT_EQ(0, sample_request(VF2, 3));
@@ -923,8 +923,8 @@ TEST_F(fail, reset_ends_it)
 	DISABLE();
 	ASSERT_TRUE(WAIT_FOR(is_lost(VF, "pri"), 5000));
 	EXPECT_EQ(0, vfio_reset(v));
-	EXPECT_STATE("shown", VF, "pri/state");
-	EXPECT_STATE("shown", VF, "pasid/state");
+	EXPECT_STATE("shown", VF, "pri_state");
+	EXPECT_STATE("shown", VF, "pasid_state");
 	EXPECT_EQ(0, sample_in_flight(VF));
 	EXPECT_LE(1, sample_calls("pri_reset %s", VF));
 	ASSERT_EQ(0, sample_set("stuck", "N"));
@@ -938,7 +938,7 @@ TEST_F(fail, reset_ends_it)
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 1000));
 	/* Neither is it lost again. */
 	usleep(2 * LIMIT_MS * 1000);
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 }
 
@@ -952,7 +952,7 @@ TEST_F(fail, reset_before_limit)
 	EXPECT_EQ(0, sample_in_flight(VF));
 	EXPECT_FALSE(WAIT_FOR(is_lost(VF, "pri"), 3 * LIMIT_MS));
 	EXPECT_EQ(0, host_log_count(VF, "lost:"));
-	EXPECT_STATE("shown", VF, "pasid/state");
+	EXPECT_STATE("shown", VF, "pasid_state");
 	EXPECT_EQ(0, CTRL(v));
 }
 
@@ -1069,7 +1069,7 @@ TEST_F(reset, enabled)
 	EXPECT_PF_UNTOUCHED();
 	ENABLE(&self->v, 2);
 	EXPECT_TRUE(WAIT_FOR(!sample_request(VF, 2), 500));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 }
 
 TEST_F(reset, draining)
@@ -1079,7 +1079,7 @@ TEST_F(reset, draining)
 	EXPECT_RESET();
 	EXPECT_CALLS(1, "pri_disable %s", VF);
 	EXPECT_LE(1, sample_calls("pri_reset %s", VF));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 }
 
 TEST_F(reset, draining_and_enabled_again)
@@ -1143,8 +1143,8 @@ TEST_F(pri, unregister)
 	ENABLE(v, 4);
 	EXPECT_EQ(0, sample_request(VF, 2));
 	ASSERT_EQ(0, sample_set("registered", "0"));
-	EXPECT_STATE("lost", VF, "pri/state");
-	EXPECT_STATE("shown", VF, "pasid/state");
+	EXPECT_STATE("lost", VF, "pri_state");
+	EXPECT_STATE("shown", VF, "pasid_state");
 	EXPECT_EQ(1, host_log_count(VF, "PRI lost: " NO_LONGER));
 	EXPECT_TRUE(WAIT_FOR(!CTRL(v), 1000));
 	EXPECT_EQ(1, vfio_get(v, PASID_CTRL, 2));
@@ -1153,7 +1153,7 @@ TEST_F(pri, unregister)
 	EXPECT_EQ(0, CTRL(v));
 
 	EXPECT_EQ(0, vfio_reset(v));
-	EXPECT_STATE("lost", VF, "pri/state");
+	EXPECT_STATE("lost", VF, "pri_state");
 	EXPECT_EQ(1, host_log_count(VF, STILL_LOST "who answers"));
 	SET_ALLOCATION(v, 4);
 	SET_CTRL(v, PCI_PRI_CTRL_ENABLE);
@@ -1162,9 +1162,9 @@ TEST_F(pri, unregister)
 	ASSERT_EQ(0, sample_calls_clear());
 	ASSERT_EQ(0, sample_set("registered", "1"));
 	EXPECT_CALLS(1, "first_user PRI");
-	EXPECT_STATE("lost", VF, "pri/state");
+	EXPECT_STATE("lost", VF, "pri_state");
 	EXPECT_EQ(0, vfio_reset(v));
-	EXPECT_STATE("shown", VF, "pri/state");
+	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_EQ(STOPPED, STATUS(v));
 	ENABLE(v, 4);
 	EXPECT_EQ(0, sample_request(VF, 4));

@@ -334,7 +334,7 @@ static bool act_rebind(struct scene *s)
 static bool act_look(struct scene *s)
 {
 	static const char * const files[] = {
-		"pasid/state", "pasid/users", "pri/state", "pri/users", "driver",
+		"pasid_state", "pasid_users", "pri_state", "pri_users", "driver",
 	};
 	unsigned int i;
 	bool done = false;

@@ -72,7 +72,7 @@ static bool show_vf(struct many *m, struct vf *vf)
 {
 	vf->ctrl = vfio_find_ecap(&vf->v, PCI_EXT_CAP_ID_PASID) + PCI_PASID_CTRL;
 	return vf->ctrl > PCI_PASID_CTRL &&
-	       !strcmp(sample_state(vf->bdf, "pasid/state"), "shown");
+	       !strcmp(sample_state(vf->bdf, "pasid_state"), "shown");
 }
 
 static bool enable_vf(struct many *m, struct vf *vf)
@@ -90,13 +90,13 @@ static bool disable_vf(struct many *m, struct vf *vf)
 static bool lost_vf(struct many *m, struct vf *vf)
 {
 	return !vfio_get(&vf->v, vf->ctrl, 2) &&
-	       !strcmp(sample_state(vf->bdf, "pasid/state"), "lost");
+	       !strcmp(sample_state(vf->bdf, "pasid_state"), "lost");
 }
 
 static bool close_vf(struct many *m, struct vf *vf)
 {
 	vfio_close(&vf->v);
-	return !strcmp(sample_state(vf->bdf, "pasid/state"), "hidden");
+	return !strcmp(sample_state(vf->bdf, "pasid_state"), "hidden");
 }
 
 static bool unbind_vf(struct many *m, struct vf *vf)
@@ -196,7 +196,7 @@ static void all_lose(struct __test_metadata *_metadata, struct many *m,
 static void expect_users(struct __test_metadata *_metadata, struct many *m,
 			 unsigned int nr)
 {
-	const char *line = sample_state(m->pf, "pasid/users");
+	const char *line = sample_state(m->pf, "pasid_users");
 	unsigned int i;
 
 	for (i = 0; i < nr && *line; i++) {
@@ -240,14 +240,14 @@ static void run(struct __test_metadata *_metadata, struct many *m,
 	all_do(_metadata, m, OPEN, cost);
 	all_do(_metadata, m, SHOW, cost);
 	cost->open_kb = host_kernel_kb() - before;
-	EXPECT_STREQ("locked", sample_state(m->pf, "pasid/state"));
+	EXPECT_STREQ("locked", sample_state(m->pf, "pasid_state"));
 	expect_users(_metadata, m, cost->vfs);
 	all_do(_metadata, m, ENABLE, cost);
 	all_do(_metadata, m, DISABLE, cost);
 	all_lose(_metadata, m, cost);
 	all_do(_metadata, m, CLOSE, cost);
-	EXPECT_STREQ("unlocked", sample_state(m->pf, "pasid/state"));
-	EXPECT_STREQ("", sample_state(m->pf, "pasid/users"));
+	EXPECT_STREQ("unlocked", sample_state(m->pf, "pasid_state"));
+	EXPECT_STREQ("", sample_state(m->pf, "pasid_users"));
 	all_do(_metadata, m, UNBIND, cost);
 	EXPECT_EQ(0, set_vfs(m, 0));
 }

@@ -86,7 +86,7 @@ static void __printf(2, 3) wrong(struct actor *a, const char *format, ...)
 
 static bool in_state(const char *bdf, const char *expected)
 {
-	return !strcmp(sample_state(bdf, "pasid/state"), expected);
+	return !strcmp(sample_state(bdf, "pasid_state"), expected);
 }
 
 static bool is_lost(struct actor *a)

@@ -244,9 +244,9 @@ static void move_while_open(struct __test_metadata *_metadata, struct pf pf[2],
 	/* With the PF PASID is lost; with the bridge VFs go before their PF does. */
 	if (number(pf, bus[0]) != pf[0].bus) {
 		EXPECT_TRUE(WAIT_FOR(!vfio_get(v, PF_CTRL, 2), 1000));
-		EXPECT_STREQ("lost", sample_state(bdf, "pasid/state"));
+		EXPECT_STREQ("lost", sample_state(bdf, "pasid_state"));
 	} else {
-		EXPECT_STREQ("shown", sample_state(bdf, "pasid/state"));
+		EXPECT_STREQ("shown", sample_state(bdf, "pasid_state"));
 	}
 	vfio_close(v);
 	close(asked.fd);
@@ -258,9 +258,9 @@ static void move_while_open(struct __test_metadata *_metadata, struct pf pf[2],
 static void expect_user(struct __test_metadata *_metadata, const struct pf *pf,
 			const char *vf)
 {
-	EXPECT_STREQ(vf, sample_state(pf->bdf, "pasid/users"));
+	EXPECT_STREQ(vf, sample_state(pf->bdf, "pasid_users"));
 	EXPECT_STREQ(*vf ? "locked" : "unlocked",
-		     sample_state(pf->bdf, "pasid/state"));
+		     sample_state(pf->bdf, "pasid_state"));
 }
 
 TEST_F_TIMEOUT(topology, each_vf_has_its_pf, 240)
@@ -282,7 +282,7 @@ TEST_F_TIMEOUT(topology, each_vf_has_its_pf, 240)
 
 	for (i = 0; i < 2; i++) {
 		ASSERT_TRUE(host_exists("devices/%s", pf[i].bdf));
-		EXPECT_STREQ("", sample_state(pf[i].bdf, "pasid/users"));
+		EXPECT_STREQ("", sample_state(pf[i].bdf, "pasid_users"));
 		EXPECT_FALSE(host_exists("devices/%s/vfcap", pf[i].bdf));
 		ASSERT_EQ(0, bring_vfs(&pf[i]));
 		EXPECT_EQ(NULL, whole_vfs(VFS));
@@ -301,12 +301,12 @@ TEST_F_TIMEOUT(topology, each_vf_has_its_pf, 240)
 
 	/* What a PF loses its own VFs lose, and only these. */
 	EXPECT_EQ(0, host_config_write(pf[0].bdf, PF_CTRL, 2, 0));
-	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(vf[0], "pasid/state")),
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(vf[0], "pasid_state")),
 			     1000));
-	EXPECT_STREQ("shown", sample_state(vf[1], "pasid/state"));
+	EXPECT_STREQ("shown", sample_state(vf[1], "pasid_state"));
 	EXPECT_EQ(0, host_config_write(pf[0].bdf, PF_CTRL, 2, 7));
 	EXPECT_EQ(0, vfio_reset(&self->v[0]));
-	EXPECT_STREQ("shown", sample_state(vf[0], "pasid/state"));
+	EXPECT_STREQ("shown", sample_state(vf[0], "pasid_state"));
 	vfio_close(&self->v[0]);
 	vfio_close(&self->v[1]);
 }

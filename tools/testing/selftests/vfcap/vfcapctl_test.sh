@@ -211,7 +211,7 @@ else
 		"d['capabilities']['pasid']['offset'] == 480"
 	result "show: what sysfs tells of a VF in use"
 fi
-[ "$(opens)" = "$before" ] && [ "$(cat "$devices/$VFCAP_VF/vfcap/pasid/state")" = shown ]
+[ "$(opens)" = "$before" ] && [ "$(cat "$devices/$VFCAP_VF/vfcap/pasid_state")" = shown ]
 result "show: its user is not disturbed"
 
 # --- bind, unbind
@@ -309,7 +309,7 @@ result "doctor: PRI is a problem only for who asks for it"
 hold "$VFCAP_VF" $via
 setpci -s "$pf" ECAP001b+6.w=0
 for _ in $(seq 50); do
-	[ "$(cat "$devices/$VFCAP_VF/vfcap/pasid/state")" != lost ] || break
+	[ "$(cat "$devices/$VFCAP_VF/vfcap/pasid_state")" != lost ] || break
 	sleep 0.1
 done
 ctl 1 doctor "$VFCAP_VF" --json && json "$(check pf-pasid) == 'problem'" \
@@ -367,7 +367,7 @@ qemu-system-x86_64 -M q35 -accel tcg -m 64 -nodefaults -display none -S \
 	-device "vfio-pci,host=$VFCAP_VF$backend,bus=port1" > /dev/null 2>&1 &
 qemu=$!
 for _ in $(seq 100); do
-	[ "$(cat "$devices/$VFCAP_VF/vfcap/pasid/state")" != shown ] || break
+	[ "$(cat "$devices/$VFCAP_VF/vfcap/pasid_state")" != shown ] || break
 	sleep 0.1
 done
 if $shares; then

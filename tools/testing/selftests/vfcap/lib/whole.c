@@ -39,7 +39,7 @@ static unsigned int ctrl(struct vfio *v)
 static bool is_shown(struct vfio *v, const char *bdf)
 {
 	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID) &&
-	       !strcmp(sample_state(bdf, "pasid/state"), "shown");
+	       !strcmp(sample_state(bdf, "pasid_state"), "shown");
 }
 
 static bool starts_disabled(struct vfio *v, const char *bdf)
@@ -71,7 +71,7 @@ static bool disables(struct vfio *v, const char *bdf)
 static bool closes(struct vfio *v, const char *bdf)
 {
 	vfio_close(v);
-	return !strcmp(sample_state(bdf, "pasid/state"), "hidden");
+	return !strcmp(sample_state(bdf, "pasid_state"), "hidden");
 }
 
 static const struct step steps[] = {
