@@ -124,22 +124,42 @@ static void run_all(struct side *sides, const struct measure *m, const char *set
 		run_measure(sides, m, set, rounds);
 }
 
+static void cast(struct side *sides, unsigned int set)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		sides[i] = (struct side) {
+			.who = sets[set].who[i],
+			.driver = sets[set].driver[i],
+		};
+		strcpy(sides[i].bdf, i ? host_vf2() : host_vf());
+		vfio_init(&sides[i].v);
+	}
+}
+
+static void pairs_with_flr(unsigned int rounds)
+{
+	struct side sides[2];
+	unsigned int set;
+
+	fprintf(stderr, "bench: VFs with FLR\n");
+	for (set = 0; set < ARRAY_SIZE(sets); set++) {
+		cast(sides, set);
+		bind_and_open_with_flr(sides, sets[set].set, rounds);
+	}
+}
+
 static void pairs(unsigned int rounds)
 {
+	struct side sides[2];
 	unsigned int set, i;
 
 	for (set = 0; set < ARRAY_SIZE(sets); set++) {
-		struct side sides[2] = {};
-
 		fprintf(stderr, "bench: %s is bound to %s, %s to %s\n",
 			host_vf(), sets[set].driver[0], host_vf2(),
 			sets[set].driver[1]);
-		for (i = 0; i < 2; i++) {
-			sides[i].who = sets[set].who[i];
-			sides[i].driver = sets[set].driver[i];
-			strcpy(sides[i].bdf, i ? host_vf2() : host_vf());
-			vfio_init(&sides[i].v);
-		}
+		cast(sides, set);
 		bind_and_open(sides, sets[set].set, rounds);
 		for (i = 0; i < 2; i++)
 			side_open(&sides[i]);
@@ -150,11 +170,7 @@ static void pairs(unsigned int rounds)
 	}
 }
 
-/*
- * VFs that have neither a reset of their own nor power states, as many have: the
- * waits that these take would hide what is done. And a console that shows errors
- * only, as with Linux's parameter "quiet".
- */
+/* And a console that shows errors only, as with Linux's parameter "quiet" */
 static void set_scene(void)
 {
 	char out[256];
@@ -165,7 +181,11 @@ static void set_scene(void)
 	must(host_unbind(host_vf2()), "unbind", host_vf2());
 	must(host_writef("0", "devices/%s/sriov_drivers_autoprobe", host_pf()),
 	     "autoprobe", host_pf());
-	must(host_layout("vf a4 0 10000000\nvf 70 0 ff00\n"), "layout", "VFs");
+}
+
+static void make_vfs(const char *layout)
+{
+	must(host_layout(layout), "layout", "VFs");
 	must(host_writef("0", "devices/%s/sriov_numvfs", host_pf()), "remove",
 	     "VFs");
 	must(host_writef("3", "devices/%s/sriov_numvfs", host_pf()), "create",
@@ -173,6 +193,12 @@ static void set_scene(void)
 	host_vf_name(2, third_vf);
 	must(host_bind(third_vf, OURS), "bind", third_vf);
 }
+
+/*
+ * VFs that have neither a reset of their own nor power states: the waits that these
+ * take would hide what is done.
+ */
+#define WITHOUT_WAITS	"vf a4 0 10000000\nvf 70 0 ff00\n"
 
 static unsigned long now_ns(void)
 {
@@ -200,10 +226,14 @@ int main(int argc, char **argv)
 	must(sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0, "affinity",
 	     "CPU");
 	set_scene();
-	if (strcmp(argv[1], "many"))
-		pairs(rounds);
-	else
+	if (!strcmp(argv[1], "many")) {
 		many_vfs(rounds);
+	} else {
+		make_vfs("");
+		pairs_with_flr(rounds);
+		make_vfs(WITHOUT_WAITS);
+		pairs(rounds);
+	}
 	printf("clock %lu %lu\n", ticks() - begin, now_ns() - begin_ns);
 	return 0;
 }

@@ -21,7 +21,7 @@ RATIOS = [
     ("write-core", "config write outside: a register that core keeps", 1.02),
     ("bar-mmap", "BAR access by mmap()", 1.02),
     ("bar-read", "BAR access by read()", 1.02),
-    ("bind-to-read", "bind, open, first config read", 1.10),
+    ("bind-to-read-with-flr", "bind, open, first config read", 1.10),
     ("attach-detach", "PASID attach and detach, Enable set", 1.02),
     ("clear-1", "clear Enable with 1 PASID : 1 detach", 1.05),
     ("clear-16", "clear Enable with 16 PASIDs : 16 detaches", 1.05),
@@ -30,7 +30,8 @@ RATIOS = [
 # Parts of these
 PARTS = [
     ("bar-write", "BAR access by write()"),
-    ("bind-to-read-alone", "bind to first read, of a PF's only VF"),
+    ("bind-to-read", "bind to first read, of a VF without FLR"),
+    ("bind-to-read-alone", "the same, of a PF's only VF"),
     ("bind", "bind"),
     ("open", "open"),
     ("first-read", "first config read, which decides what is shown"),
@@ -41,7 +42,7 @@ FLAT = ("unlock-lock", "unlock and lock PASID, beside 1 to 1,000 VFs", 1.05)
 MEMORY = ("memory", "memory of a bound VF, over vfio-pci's", 1024)
 GUEST = ("guest-read", "PASID register, read in a nested guest")
 # QEMU serves it from the same memory as capabilities that it synthesises.
-GUEST_QEMU = ("guest-read-qemu", "a BAR's register, which QEMU keeps by itself")
+GUEST_QEMU = ("guest-read-qemu", "the list's first header, which QEMU keeps by itself")
 
 
 class Log:

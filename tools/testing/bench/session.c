@@ -13,6 +13,14 @@
 
 enum { BIND, OPEN, FIRST_READ, ALL, STEPS };
 
+/* With the reset that each open takes: what a user sees */
+static const char * const user_names[STEPS] = {
+	[BIND]		= "bind-with-flr",
+	[OPEN]		= "open-with-flr",
+	[FIRST_READ]	= "first-read-with-flr",
+	[ALL]		= "bind-to-read-with-flr",
+};
+
 /* A VF that is bound while the PF has no other makes a record of the PF. */
 static const char * const alone_names[STEPS] = {
 	[BIND]		= "bind-alone",
@@ -69,6 +77,12 @@ static void bind_rounds(struct side *sides, const char *set, unsigned int rounds
 			/* So that there is one at most */
 			must(host_unbind(side->bdf), "unbind", side->bdf);
 		}
+}
+
+void bind_and_open_with_flr(struct side *sides, const char *set,
+			    unsigned int rounds)
+{
+	bind_rounds(sides, set, rounds, user_names);
 }
 
 void bind_and_open(struct side *sides, const char *set, unsigned int rounds)

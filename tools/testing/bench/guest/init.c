@@ -97,7 +97,7 @@ int main(void)
 	else
 		measure(fd, pos + PCI_PASID_CAP, "guest-read");
 	if (fd >= 0)
-		measure(fd, PCI_BASE_ADDRESS_0, "guest-read-qemu");
+		measure(fd, PCI_CFG_SPACE_SIZE, "guest-read-qemu");
 	puts("guest: end");
 	fflush(stdout);
 	reboot(RB_POWER_OFF);
