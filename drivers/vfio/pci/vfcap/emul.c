@@ -374,7 +374,9 @@ void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
 				 val[VFCAP_CTRL] & mask[VFCAP_CTRL]);
 	}
 
-	vfcap_sync_cap(vf, id);
+	/* What Enable gives was taken away before it was cleared. */
+	if (new & cap->enable || !cap->block)
+		vfcap_sync_cap(vf, id);
 }
 
 /**
