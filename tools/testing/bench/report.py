@@ -134,19 +134,19 @@ class Report:
         ours, theirs = counts["ours"], counts["vfio-pci"]
         verdict = self.judge(name, title, goal, counts["ratio"]) if goal else ""
         print(f"{title:49}"
-              f"{number(theirs and theirs['median']):>10}"
-              f"{number(ours and ours['median']):>10}"
-              f"{number(spread(ours)):>7}"
+              f"{number(theirs and theirs['median']):>12}"
+              f"{number(ours and ours['median']):>12}"
+              f"{number(spread(ours)):>8}"
               f"{number(counts['ratio'], 3):>7}"
               f"{number(counts['control'], 3):>7}"
-              f"{number(times['vfio-pci'] and times['vfio-pci']['median']):>10}"
+              f"{number(times['vfio-pci'] and times['vfio-pci']['median']):>12}"
               f"{number(times['ratio'], 2):>6}"
               f"{number(goal, 2) if goal else '':>6} {verdict}")
 
     def pairs(self):
-        print(f"{'':49}{'instructions':>28}{'':13}{'ns':>10}")
-        print(f"{'':49}{'vfio-pci':>10}{'ours':>10}{'+-':>7}{'ratio':>7}"
-              f"{'a:a':>7}{'vfio-pci':>10}{'ratio':>6}{'goal':>6}")
+        print(f"{'':49}{'instructions':>32}{'':14}{'ns':>12}")
+        print(f"{'':49}{'vfio-pci':>12}{'ours':>12}{'+-':>8}{'ratio':>7}"
+              f"{'a:a':>7}{'vfio-pci':>12}{'ratio':>6}{'goal':>6}")
         for name, title, goal in RATIOS:
             self.row(name, title, goal)
         print("parts of them:")

@@ -62,22 +62,34 @@ static unsigned int find_pasid(int fd)
 	return 0;
 }
 
-static void measure(int fd, unsigned int pos, const char *name)
+static unsigned long read_once(int fd, unsigned int pos)
 {
-	unsigned long begin, took[SAMPLES];
-	unsigned int i;
+	unsigned long begin;
 
-	for (i = 0; i < SAMPLES; i++) {
-		_mm_lfence();
-		begin = __rdtsc();
-		config_dword(fd, pos);
-		_mm_lfence();
-		took[i] = __rdtsc() - begin;
-	}
-	printf("sample %s", name);
+	_mm_lfence();
+	begin = __rdtsc();
+	config_dword(fd, pos);
+	_mm_lfence();
+	return __rdtsc() - begin;
+}
+
+/* In turns, since the machine that is emulated gets faster and slower */
+static void measure(int fd, unsigned int pasid)
+{
+	static const char * const names[] = { "guest-read", "guest-read-qemu" };
+	const unsigned int pos[] = { pasid + PCI_PASID_CAP, PCI_CFG_SPACE_SIZE };
+	unsigned long took[2][SAMPLES];
+	unsigned int i, j;
+
 	for (i = 0; i < SAMPLES; i++)
-		printf(" %lu", took[i]);
-	printf("\n");
+		for (j = 0; j < 2; j++)
+			took[j][i] = read_once(fd, pos[j]);
+	for (j = 0; j < 2; j++) {
+		printf("sample %s", names[j]);
+		for (i = 0; i < SAMPLES; i++)
+			printf(" %lu", took[j][i]);
+		printf("\n");
+	}
 }
 
 int main(void)
@@ -95,9 +107,7 @@ int main(void)
 	else if (!pos)
 		puts("guest: the VF shows no PASID");
 	else
-		measure(fd, pos + PCI_PASID_CAP, "guest-read");
-	if (fd >= 0)
-		measure(fd, PCI_CFG_SPACE_SIZE, "guest-read-qemu");
+		measure(fd, pos);
 	puts("guest: end");
 	fflush(stdout);
 	reboot(RB_POWER_OFF);
