@@ -27,7 +27,7 @@ in_vm()			# KERNEL [OPTION...]
 	if [ -z "${VFCAP_VF-}" ]; then
 		mkdir -p "$TOP_DIR/build/clients"
 		exec "$TOP_DIR/tools/testing/lab/vm" --kernel "$kernel" \
-			--timeout 1500 "$@" \
+			--timeout 7200 "$@" \
 			--console "$TOP_DIR/build/clients/$name.console" \
 			-- "/vfcap/tools/testing/clients/$name"
 	fi
