@@ -15,7 +15,9 @@ import struct
 import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-HEADER = os.path.join(HERE, "../../../../include/uapi/linux/vfio_vfcap.h")
+HEADER = os.path.join(HERE, "vfio_vfcap.h")
+if not os.path.exists(HEADER):  # built where this lies
+    HEADER = os.path.join(HERE, "../../../../include/uapi/linux/vfio_vfcap.h")
 FORMATS = {"__u8": "B", "__u16": "H", "__u32": "I", "__u64": "Q", "__s32": "i"}
 
 
