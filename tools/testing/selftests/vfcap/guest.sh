@@ -34,7 +34,7 @@ wait_for()		# LINE SECONDS
 
 	until printed | grep -q "^$1"; do
 		if ! guest_runs || [ $SECONDS -ge $end ] ||
-		   grep -q '^Error\|^KVM internal error' "$work/qemu"; then
+		   grep -q '^Error\|KVM internal error' "$work/qemu"; then
 			printed | sed 's/^/# /'
 			sed 's/^/# QEMU: /' "$work/qemu"
 			echo "# the guest did not print: $1"

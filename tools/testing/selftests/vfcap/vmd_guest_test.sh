@@ -40,7 +40,7 @@ plug()			# OPTIONS
 	local status=$?
 
 	# KVM has stopped it, without an end.
-	! grep -q '^KVM internal error' "$work/qemu" || stop_guest
+	! grep -q 'KVM internal error' "$work/qemu" || stop_guest
 	return $status
 }
 
