@@ -273,6 +273,8 @@ static bool act_reset(struct scene *s)
 		return false;
 	done = !vfio_reset(&v);
 	give_back(&v);
+	/* Nobody else has the VF while it is reset. */
+	usleep(dice(HOLD_MS) * 1000);
 	return done;
 }
 
@@ -311,8 +313,11 @@ static bool act_reset_from_outside(struct scene *s)
 {
 	bool done = !host_writef("1", "devices/%s/reset", host_vf());
 
-	/* Others reset it as well, and fail if they meet. */
-	usleep(dice(HOLD_MS) * 1000);
+	/*
+	 * Others reset it as well, each open does, and fail if they meet: the pause is
+	 * long enough for an open, a reset by its user, and a close.
+	 */
+	usleep(dice(5 * HOLD_MS) * 1000);
 	return done;
 }
 
@@ -469,8 +474,12 @@ static bool act_change(struct scene *s)
 	return done;
 }
 
+/* At any time of a VF's life from its reset on: once it is lost, no more is. */
 static bool act_lost(struct scene *s)
 {
+	WAIT_FOR(!strcmp(sample_state(host_vf(), "pri_state"), "shown") ||
+		 atomic_load(&s->stop), MEET_MS);
+	usleep(dice(HOLD_MS) * 1000);
 	return !sample_set("lost_event", "its PF says so");
 }
 
