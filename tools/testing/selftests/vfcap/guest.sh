@@ -16,6 +16,12 @@ guest_runs()
 	[ "$guest" ] && kill -0 "$guest" 2> /dev/null
 }
 
+# KVM stopped the guest: QEMU says so behind its prompt, and stays.
+guest_halted()
+{
+	grep -q 'KVM internal error' "$work/qemu"
+}
+
 # What the guest printed since "mark"
 mark()
 {
@@ -33,8 +39,8 @@ wait_for()		# LINE SECONDS
 	local end=$((SECONDS + $2))
 
 	until printed | grep -q "^$1"; do
-		if ! guest_runs || [ $SECONDS -ge $end ] ||
-		   grep -q '^Error\|KVM internal error' "$work/qemu"; then
+		if ! guest_runs || guest_halted || [ $SECONDS -ge $end ] ||
+		   grep -q '^Error' "$work/qemu"; then
 			printed | sed 's/^/# /'
 			sed 's/^/# QEMU: /' "$work/qemu"
 			echo "# the guest did not print: $1"

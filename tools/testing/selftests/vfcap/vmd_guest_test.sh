@@ -39,8 +39,7 @@ plug()			# OPTIONS
 	wait_for "guest: end" 100
 	local status=$?
 
-	# KVM has stopped it, without an end.
-	! grep -q 'KVM internal error' "$work/qemu" || stop_guest
+	! guest_halted || stop_guest
 	return $status
 }
 
