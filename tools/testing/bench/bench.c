@@ -25,6 +25,12 @@
 
 #define SAMPLES		20	/* of one side in one round */
 
+/*
+ * VFs that have neither a reset of their own nor power states: the waits that these
+ * take would hide what is done.
+ */
+#define WITHOUT_WAITS	"vf a4 0 10000000\nvf 70 0 ff00\n"
+
 /* Which driver has which VF */
 static const struct {
 	const char *set;
@@ -146,7 +152,7 @@ static void pairs_with_flr(unsigned int rounds)
 	fprintf(stderr, "bench: VFs with FLR\n");
 	for (set = 0; set < ARRAY_SIZE(sets); set++) {
 		cast(sides, set);
-		bind_and_open_with_flr(sides, sets[set].set, rounds);
+		bind_rounds(sides, sets[set].set, rounds, "-with-flr");
 	}
 }
 
@@ -170,7 +176,7 @@ static void pairs(unsigned int rounds)
 	}
 }
 
-/* And a console that shows errors only, as with Linux's parameter "quiet" */
+/* Twin VFs without drivers, and a console as with Linux's parameter "quiet" */
 static void set_scene(void)
 {
 	char out[256];
@@ -193,12 +199,6 @@ static void make_vfs(const char *layout)
 	host_vf_name(2, third_vf);
 	must(host_bind(third_vf, OURS), "bind", third_vf);
 }
-
-/*
- * VFs that have neither a reset of their own nor power states: the waits that these
- * take would hide what is done.
- */
-#define WITHOUT_WAITS	"vf a4 0 10000000\nvf 70 0 ff00\n"
 
 static unsigned long now_ns(void)
 {

@@ -52,8 +52,9 @@ void must(int ret, const char *what, const char *bdf);
 extern const struct measure access_measures[];
 /* session.c: on VFs that are not, or not bound, or have PASIDs attached */
 extern const struct measure pasid_measures[];
-void bind_and_open_with_flr(struct side *sides, const char *set,
-			    unsigned int rounds);
+/* @suffix: of the names of what is measured */
+void bind_rounds(struct side *sides, const char *set, unsigned int rounds,
+		 const char *suffix);
 void bind_and_open(struct side *sides, const char *set, unsigned int rounds);
 /* many.c: on hundreds of VFs */
 void many_vfs(unsigned int rounds);

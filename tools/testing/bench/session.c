@@ -2,6 +2,8 @@
 /*
  * What comes once in a session, or once for each of a guest's PASIDs
  */
+#include <stdio.h>
+
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
@@ -12,22 +14,6 @@
 #define MANY	256
 
 enum { BIND, OPEN, FIRST_READ, ALL, STEPS };
-
-/* With the reset that each open takes: what a user sees */
-static const char * const user_names[STEPS] = {
-	[BIND]		= "bind-with-flr",
-	[OPEN]		= "open-with-flr",
-	[FIRST_READ]	= "first-read-with-flr",
-	[ALL]		= "bind-to-read-with-flr",
-};
-
-/* A VF that is bound while the PF has no other makes a record of the PF. */
-static const char * const alone_names[STEPS] = {
-	[BIND]		= "bind-alone",
-	[OPEN]		= "open-alone",
-	[FIRST_READ]	= "first-read-alone",
-	[ALL]		= "bind-to-read-alone",
-};
 
 static const char * const step_names[STEPS] = {
 	[BIND]		= "bind",
@@ -60,38 +46,37 @@ static void bind_once(struct side *side, long took[STEPS])
 	took[ALL] = end - begin;
 }
 
-static void bind_rounds(struct side *sides, const char *set, unsigned int rounds,
-			const char * const *names)
+void bind_rounds(struct side *sides, const char *set, unsigned int rounds,
+		 const char *suffix)
 {
 	unsigned int round, turn, step;
 	long took[STEPS];
+	char name[64];
 
 	for (round = 0; round < rounds; round++)
 		for (turn = 0; turn < 2; turn++) {
 			struct side *side = &sides[(round ^ turn) & 1];
 
 			bind_once(side, took);
-			for (step = 0; step < STEPS; step++)
-				print_samples(names[step], side->who, set,
-					      &took[step], 1);
+			for (step = 0; step < STEPS; step++) {
+				snprintf(name, sizeof(name), "%s%s",
+					 step_names[step], suffix);
+				print_samples(name, side->who, set, &took[step],
+					      1);
+			}
 			/* So that there is one at most */
 			must(host_unbind(side->bdf), "unbind", side->bdf);
 		}
-}
-
-void bind_and_open_with_flr(struct side *sides, const char *set,
-			    unsigned int rounds)
-{
-	bind_rounds(sides, set, rounds, user_names);
 }
 
 void bind_and_open(struct side *sides, const char *set, unsigned int rounds)
 {
 	unsigned int i;
 
-	bind_rounds(sides, set, 4 * rounds, step_names);
+	bind_rounds(sides, set, 4 * rounds, "");
+	/* The only VF that is bound also makes the record of its PF. */
 	must(host_unbind(third_vf), "unbind", third_vf);
-	bind_rounds(sides, set, 2 * rounds, alone_names);
+	bind_rounds(sides, set, 2 * rounds, "-alone");
 	must(host_bind(third_vf, OURS), "bind", third_vf);
 	for (i = 0; i < 2; i++)
 		must(host_bind(sides[i].bdf, sides[i].driver), "bind",
