@@ -73,6 +73,7 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 {
 	local qemu
 
+	stop_guest
 	# shellcheck disable=SC2054 # the commas are QEMU's
 	qemu=(qemu-system-x86_64 -M q35 -accel "$1" -cpu max -m 512 -nodefaults
 		-display none -monitor stdio
@@ -102,11 +103,5 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 # emulated has, rarely, ended in the middle of its output.
 start_guest()		# PROGRAM OPTION...
 {
-	local accel
-
-	for accel in kvm kvm tcg; do
-		stop_guest
-		! launch_guest $accel "$@" || return 0
-	done
-	return 1
+	launch_guest kvm "$@" || launch_guest kvm "$@" || launch_guest tcg "$@"
 }
