@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -72,6 +73,7 @@ struct scene {
 
 	/* The VF's user, if it has one; others dup() it for each act. */
 	pthread_mutex_t lock;
+	pthread_cond_t came;		/* its user */
 	bool open;
 	atomic_uint opened;		/* how often */
 	struct vfio v;
@@ -130,6 +132,7 @@ static bool open_session(struct scene *s)
 	s->v = v;
 	s->hwpt = hwpt;
 	s->open = true;
+	pthread_cond_broadcast(&s->came);
 	pthread_mutex_unlock(&s->lock);
 	atomic_fetch_add(&s->opened, 1);
 	return true;
@@ -147,12 +150,19 @@ static void close_session(struct scene *s)
 	close(s->asked);
 }
 
-/* For one act: the user may close the VF meanwhile. False while it has no user. */
+/* For one act: the user may close the VF meanwhile. False if no user comes. */
 static bool borrow(struct scene *s, struct vfio *v)
 {
+	struct timespec end;
 	bool open;
 
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += HOLD_MS * 1000000;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&s->lock);
+	if (!s->open)
+		pthread_cond_timedwait(&s->came, &s->lock, &end);
 	open = s->open;
 	if (open) {
 		*v = s->v;
@@ -770,6 +780,7 @@ FIXTURE_SETUP(race)
 	*s = (struct scene) {
 		.driver = variant->driver ?: IGB,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.came = PTHREAD_COND_INITIALIZER,
 	};
 	vfio_init(&s->v);
 	ASSERT_EQ(0, host_write("/proc/sys/kernel/hung_task_timeout_secs", "30"));
@@ -794,15 +805,18 @@ FIXTURE_TEARDOWN(race)
 static void *play(void *arg)
 {
 	struct player *p = arg;
+	unsigned int in_vain = 0;
 
 	while (!atomic_load(&p->scene->stop)) {
 		if (p->actor->act(p->scene)) {
 			atomic_fetch_add(&p->done, 1);
+			in_vain = 0;
 			continue;
 		}
 		/* Whoever is in its way shall have the CPU. */
 		atomic_fetch_add(&p->failed, 1);
-		usleep(dice(3000));
+		in_vain += in_vain < 10;
+		usleep(dice(in_vain * 3000));
 	}
 	atomic_store(&p->ended, true);
 	return NULL;
