@@ -29,9 +29,11 @@ mark()
 	: > "$work/qemu"
 }
 
+# Firmware clears the terminal's screen, and ends no line.
 printed()
 {
-	tail -n "+$((marked + 1))" "$work/console" | tr -d '\r'
+	tail -n "+$((marked + 1))" "$work/console" |
+		sed 's/\r//g; s/\x1b\[[0-9;=]*[A-Za-z]//g'
 }
 
 wait_for()		# LINE SECONDS
