@@ -358,6 +358,8 @@ static bool act_look(struct scene *s)
 		sample_state(host_vf(), files[i]);
 		done |= *sample_state(host_pf(), files[i]);
 	}
+	/* It needs nobody, and would take the CPU from those who need each other. */
+	usleep(dice(HOLD_MS) * 200);
 	return done;
 }
 
