@@ -253,9 +253,13 @@ static void vfcap_pf_unbinding(struct pci_vfcap *shared)
 		   "its PF is being removed, and does not answer");
 }
 
-/* A driver that forgot to unregister has its code unloaded next. */
+/*
+ * A driver that forgot to unregister has its code unloaded next. The record may be
+ * younger than the beginning of the end.
+ */
 static void vfcap_pf_unbound(struct pci_vfcap *shared)
 {
+	vfcap_pf_unbinding(shared);
 	if (vfcap_drop_ops(shared))
 		pci_warn(shared->pf, "its driver did not call pci_vfcap_unregister()\n");
 }
@@ -263,6 +267,7 @@ static void vfcap_pf_unbound(struct pci_vfcap *shared)
 /* After a failed probe; before devres, so that it may yet end by itself. */
 static void vfcap_pf_not_bound(struct pci_vfcap *shared)
 {
+	vfcap_pf_unbinding(shared);
 	vfcap_drop_ops(shared);
 }
 

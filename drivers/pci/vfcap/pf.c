@@ -110,6 +110,8 @@ struct pci_vfcap *vfcap_get(struct pci_dev *pf)
 
 	shared->refs = 1;
 	shared->pf = pci_dev_get(pf);
+	/* Its driver may have gone, and left VFs behind: the notifier saw no record. */
+	shared->unbinding = !pf->dev.driver;
 	mutex_init(&shared->use_lock);
 	mutex_init(&shared->lock);
 	INIT_LIST_HEAD(&shared->vfs);

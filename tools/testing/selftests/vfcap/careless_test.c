@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PF drivers that make mistakes: what they leave behind is not called when they are
+ * gone, and VFs that outlive their PF's driver have lost what it answered for.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "../kselftest_harness.h"
+#include "lib/host.h"
+#include "lib/sample.h"
+#include "lib/vfio.h"
+#include "lib/whole.h"
+
+#define CARELESS	"vfcap-careless-pf"
+#define CARELESS_KO	"tools/testing/fixture/" CARELESS ".ko"
+#define MODULE		"vfcap_careless_pf"
+
+#define VFS		2
+#define ENABLE		PCI_PASID_CTRL_ENABLE
+#define GOING		"PASID lost: the driver of its PF is being unbound"
+#define FORGOT		"did not call pci_vfcap_unregister()"
+
+static int load(const char *params)
+{
+	int ret = host_unload(MODULE);
+
+	return ret && ret != -ENOENT ? ret : host_load(CARELESS_KO, params);
+}
+
+FIXTURE(careless) {
+	struct vfio v;
+	unsigned int ctrl;	/* offset of PASID Control in the VF */
+};
+
+FIXTURE_SETUP(careless)
+{
+	vfio_init(&self->v);
+	self->ctrl = PF_PASID + PCI_PASID_CTRL;
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	ASSERT_EQ(0, load(""));
+	ASSERT_EQ(0, sample_prepare(CARELESS, VFS, false));
+	ASSERT_EQ(NULL, whole_vfs(VFS));
+}
+
+/* Only a PF with a driver can be told to have no VFs. */
+FIXTURE_TEARDOWN(careless)
+{
+	vfio_close(&self->v);
+	if (!*host_driver(host_pf())) {
+		EXPECT_EQ(0, load(""));
+		EXPECT_EQ(0, host_bind(host_pf(), CARELESS));
+	}
+	host_expect_pf_unbind();
+	EXPECT_EQ(0, sample_give_back());
+	EXPECT_EQ(0, host_unload(MODULE));
+}
+
+static bool is_shown(struct vfio *v)
+{
+	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID) == PF_PASID &&
+	       !strcmp("shown", sample_state(host_vf(), "pasid_state"));
+}
+
+static int enable(struct _test_data_careless *self)
+{
+	return vfio_set(&self->v, self->ctrl, 2, ENABLE);
+}
+
+TEST_F(careless, leaves_all_behind)
+{
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	ASSERT_TRUE(is_shown(&self->v));
+	ASSERT_EQ(0, enable(self));
+	ASSERT_EQ(ENABLE, vfio_get(&self->v, self->ctrl, 2));
+
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	EXPECT_EQ(1, host_log_count(host_pf(), FORGOT));
+	EXPECT_EQ(1, host_log_count(host_vf(), GOING));
+	EXPECT_EQ(0, host_unload(MODULE));
+
+	/* Its user has the VF, and nothing of the PF's, until that has a driver. */
+	ASSERT_TRUE(host_exists("devices/%s", host_vf()));
+	EXPECT_STREQ("lost", sample_state(host_vf(), "pasid_state"));
+	EXPECT_STREQ("none", sample_state(host_pf(), "driver"));
+	EXPECT_EQ(0, vfio_get(&self->v, self->ctrl, 2));
+	enable(self);
+	EXPECT_EQ(0, vfio_get(&self->v, self->ctrl, 2));
+	EXPECT_EQ(0, vfio_reset(&self->v));
+	enable(self);
+	EXPECT_EQ(0, vfio_get(&self->v, self->ctrl, 2));
+
+	ASSERT_EQ(0, load(""));
+	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
+	EXPECT_EQ(0, vfio_reset(&self->v));
+	EXPECT_TRUE(is_shown(&self->v));
+	EXPECT_EQ(0, enable(self));
+	EXPECT_EQ(ENABLE, vfio_get(&self->v, self->ctrl, 2));
+	vfio_close(&self->v);
+	EXPECT_EQ(NULL, whole_vfs(VFS));
+}
+
+/* As above for who comes when the driver has gone */
+TEST_F(careless, opened_without_pf_driver)
+{
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, host_unload(MODULE));
+	EXPECT_EQ(1, host_log_count(host_pf(), FORGOT));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_FALSE(is_shown(&self->v));
+	vfio_close(&self->v);
+
+	/* Also if it is the first that asks for what its PF has */
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_unbind(host_vf2()));
+	ASSERT_EQ(0, host_bind(host_vf(), OURS));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_FALSE(is_shown(&self->v));
+	vfio_close(&self->v);
+
+	ASSERT_EQ(0, load(""));
+	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
+	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
+	EXPECT_EQ(NULL, whole_vfs(VFS));
+}
+
+TEST_F(careless, fails_after_it_registered)
+{
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, load("late_error=Y"));
+	EXPECT_EQ(-EIO, host_bind(host_pf(), CARELESS));
+	EXPECT_EQ(0, host_unload(MODULE));
+	EXPECT_STREQ("none", sample_state(host_pf(), "driver"));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_FALSE(is_shown(&self->v));
+	enable(self);
+}
+
+TEST_F(careless, registers_what_is_wrong)
+{
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, load("half_ops=Y"));
+	EXPECT_EQ(-EINVAL, host_bind(host_pf(), CARELESS));
+
+	/* A VF is no PF. */
+	ASSERT_EQ(0, load(""));
+	EXPECT_EQ(-EINVAL, host_rebind(host_vf2(), CARELESS));
+	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
+}
+
+TEST_HARNESS_MAIN
