@@ -84,7 +84,7 @@ help:
 	@echo 'make dist             make the tarball of a release, in build/'
 	@echo 'make deb              build the Debian packages, in build/deb/; as root'
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
-	@echo 'make check            build for all kernels and run all tests; as root'
+	@echo 'make check            build for all kernels and run the tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
 	@echo 'make check-clients    test with QEMU, libvirt and driverctl, and in a kernel tree;'
 	@echo '                      TESTS=... names some; as root'

@@ -58,7 +58,8 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_PF_DRIVER] = {
 		"pf-driver", "the driver of its PF says no" },
 	[VFCAP_REASON_PF_LOST] = {
-		"pf-lost", "its PF lost it just when it was to be shown" },
+		"pf-lost",
+		"its PF has no driver, sleeps, or is no longer as it was" },
 	[VFCAP_REASON_NOT_HELD] = {
 		"not-held",
 		"it was not wanted, or not provided, when the device was opened" },
@@ -97,7 +98,7 @@ static const struct word steps[] = {
 	[VFCAP_STEP_PF_DRIVER] = {
 		"pf-driver", "placed where the PF's driver says" },
 	[VFCAP_STEP_QUIRK] = {
-		"quirk", "placed where vfcap-vfio-pci knows room in such devices" },
+		"quirk", "placed where the driver's parameter quirks says" },
 	[VFCAP_STEP_PF_OFFSET] = {
 		"pf-offset", "placed where the PF has its own" },
 	[VFCAP_STEP_GAP] = { "gap", "placed in a gap that reads as zero" },

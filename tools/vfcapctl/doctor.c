@@ -55,7 +55,8 @@ struct patient {
 	struct holder holders[MAX_HOLDERS];
 	size_t nr_holders;
 	char cmdline[4096];
-	bool is_auto;		/* says the parameter of what is asked about */
+	int cap;		/* that is asked about, enum vfcap_cap_index */
+	bool is_auto;		/* says its parameter */
 };
 
 struct check {
@@ -93,6 +94,12 @@ static void advise(struct finding *f, const char *fmt, ...)
 static enum verdict if_auto(const struct patient *p)
 {
 	return p->is_auto ? PROBLEM : NOTE;
+}
+
+/* And only where PASIDs are attached: not for PRI, nor for a VMD endpoint */
+static enum verdict if_auto_pasid(const struct patient *p)
+{
+	return p->cap == VFCAP_CAP_PASID ? if_auto(p) : NOTE;
 }
 
 static int count(const char *name, void *data)
@@ -322,8 +329,7 @@ static void check_group(const struct check *c, const struct patient *p,
 		say(f, OK, "alone in group %s", p->d.group);
 		return;
 	}
-	/* A VMD endpoint has no PASIDs that others in its group would get. */
-	say(f, p->d.kind == KIND_VMD ? NOTE : if_auto(p),
+	say(f, if_auto_pasid(p),
 	    "group %s has other devices:%.400s", p->d.group, others.text);
 	advise(f, "use a slot behind a port with ACS");
 }
@@ -419,7 +425,7 @@ static void check_opened(const struct check *c, const struct patient *p,
 		say(f, OK, "by %s, through its %s", who, via_names[h->via]);
 		return;
 	}
-	say(f, if_auto(p), "by %s, through its group", who);
+	say(f, if_auto_pasid(p), "by %s, through its group", who);
 	advise(f, "have the VMM use iommufd (QEMU: -object iommufd,id=iommufd0 -device vfio-pci,iommufd=iommufd0,...)");
 }
 
@@ -540,16 +546,16 @@ static void examine(const struct check *c, const struct patient *p, int cap,
 
 static void patient_load(struct patient *p, const struct request *req)
 {
-	int cap = req->cap >= 0 ? req->cap :
-		  p->d.kind == KIND_VMD ? VFCAP_CAP_SHDW : VFCAP_CAP_PASID;
 	char value[32];
 
+	p->cap = req->cap >= 0 ? req->cap :
+		 p->d.kind == KIND_VMD ? VFCAP_CAP_SHDW : VFCAP_CAP_PASID;
 	if (*p->d.pf)
 		device_load(&p->pf, p->d.pf);
 	sysfs_read(p->cmdline, sizeof(p->cmdline), "/proc/cmdline");
 	p->is_auto = sysfs_read(value, sizeof(value),
 				"/sys/module/vfcap_vfio_pci/parameters/%s",
-				caps[cap].param) || strcmp(value, "on");
+				caps[p->cap].param) || strcmp(value, "on");
 	view_load(&p->view, &p->d, !req->no_open);
 	p->nr_holders = holders_find(&p->d, p->holders);
 }

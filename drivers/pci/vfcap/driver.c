@@ -48,7 +48,7 @@ static void vfcap_notice_users(struct pci_vfcap *shared,
  *
  * Context: Process context. May call @ops->first_user, at once.
  * Return: 0, -EINVAL when @pf is no PF or some but not all of the pri_* callbacks
- * are there, -EBUSY when it is registered already, -ENOMEM.
+ * are there, -EBUSY when it is registered already, -ENOMEM, or an error of sysfs.
  */
 int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 {

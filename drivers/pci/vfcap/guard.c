@@ -60,7 +60,7 @@ const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	return NULL;
 }
 
-/* The names of the capabilities in @mask, as in "PASID, PRI" */
+/* The names of the capabilities in @mask, as in "PASID and PRI" */
 static const char *vfcap_names(unsigned long mask)
 {
 	switch (mask) {

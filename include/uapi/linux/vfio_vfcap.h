@@ -14,7 +14,7 @@
  *   E2BIG. A structure may grow at its end. An argsz that is smaller, a flag that
  *   is not known, and a reserved field that is not zero give EINVAL, memory that
  *   cannot be accessed gives EFAULT.
- * - A call that fails changes nothing.
+ * - A call that fails changes nothing but what is said at its errors.
  */
 #ifndef _UAPI_LINUX_VFIO_VFCAP_H
 #define _UAPI_LINUX_VFIO_VFCAP_H
@@ -69,7 +69,8 @@ enum vfcap_step {
  * @VFCAP_REASON_PF_LACKS: the PF does not have it
  * @VFCAP_REASON_PF_DISABLED: it is not enabled in the PF
  * @VFCAP_REASON_PF_DRIVER: the PF's driver says no
- * @VFCAP_REASON_PF_LOST: the PF lost it just when it was to be shown
+ * @VFCAP_REASON_PF_LOST: the PF has no driver, sleeps, or is no longer as it was
+ *	when another VF, or this one, was to be shown it
  * @VFCAP_REASON_NOT_HELD: it was not wanted, or not provided by the PF's driver,
  *	when the device was opened
  * @VFCAP_REASON_NO_CDEV: the device was opened through its group
@@ -136,8 +137,8 @@ enum vfcap_reason {
  *
  * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
  * where, or why not. That is decided for the session by the first of these after
- * the open, by any other of these features, by the first access to config space, or
- * by the first attach of a PASID.
+ * the open, by VFCAP_FEATURE_CHOOSE or _STATE, by the first access to config space,
+ * or by the first attach of a PASID.
  *
  * What a field holds that is marked "out" does not matter upon the call.
  *
@@ -183,9 +184,10 @@ struct vfcap_feature_query {
  * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
  * of config space that has the capability's list, overlaps another capability,
  * or lies over bytes that do not read as zero (nor may SHDW lie at E8h to FFh, which
- * is QEMU's). EBUSY: the guest has enabled a capability, or PRI has not stopped yet; a
- * capability is lost; for PASID: page tables are attached to PASIDs. EIO: the
- * device cannot be woken.
+ * is QEMU's, or over a register of the VMD: 40h, 44h, 70h). EBUSY: the guest has
+ * enabled a capability, or PRI has not stopped yet; a capability is lost (if that
+ * happens just now, @cap's registers are as after a reset); for PASID: page tables
+ * are attached to PASIDs. EIO: the device cannot be woken.
  */
 struct vfcap_feature_choose {
 	__u32 cap;
@@ -251,16 +253,17 @@ struct vfcap_feature_state {
  *
  * Upon VFIO_DEVICE_FEATURE_SET: signal @fd once each time that the VF loses what
  * it shares with its PF, in place of the one set before. It is signalled when
- * the loss has taken effect: the VF's PASIDs are detached from the IOMMU, and all
- * enable bits in its PASID and PRI Control read 0. Enable stays so until the PF has
- * its capability back and then the VF is reset. Which capability was lost is in the
- * VF's sysfs folder (vfcap/pasid_state, vfcap/pri_state).
+ * the loss has taken effect: the enable bits in the Control register of what was lost
+ * read 0, and if that is PASID, the VF's PASIDs are detached from the IOMMU. Enable
+ * stays so until the PF has its capability back and then the VF is reset. Which
+ * capability was lost is in the VF's sysfs folder (vfcap/pasid_state,
+ * vfcap/pri_state).
  *
  * Nothing is signalled here if the administrator chose the error interrupt
  * (VFIO_PCI_ERR_IRQ_INDEX) with the module parameter loss_as_error=Y.
  *
  * Return: 0, or -1 with errno EBADF: @fd is no open file; EINVAL: it is no
- * eventfd.
+ * eventfd, or less than -1.
  */
 struct vfcap_feature_lost_eventfd {
 	__s32 fd;
@@ -302,7 +305,9 @@ struct vfcap_feature_lost_eventfd {
  * alias, too), or the device has an ioeventfd. ENOSPC: there are 16 aliases.
  * EOPNOTSUPP: they cannot be write combining, for a reason that the kernel's log has:
  * the MSI-X table is in the BAR, the platform has no such memory type, or the kernel
- * has the pages mapped otherwise. EINTR: killed while waiting for another access.
+ * has the pages mapped otherwise. ENOMEM: without memory even to undo what was begun,
+ * read() and write() of the pages fail from then on. EINTR: killed while waiting for
+ * another access.
  *
  * SET: ENOENT: there is no such alias. EINTR: as above.
  */

@@ -2,6 +2,8 @@
 /*
  * VFCAP_FEATURE_STATE: virtual registers from one VF into another, and what could
  * not have come from such a VF is refused.
+ *
+ * VFCAP_MUTATIONS: how many states of no sense are tried (default: 100000)
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -280,8 +280,10 @@ if [ $via = cdev ]; then
 	hold "$VFCAP_VF" group && ctl 1 doctor "$VFCAP_VF" --json && json \
 		"d['problems'] == 2" "$(check opened) == 'problem'" \
 		"$(check pasid-shown) == 'problem'" \
-		"d['capabilities']['pasid']['reason'] in (None, 'no-cdev')"
-	result "doctor: it was opened through its group"
+		"d['capabilities']['pasid']['reason'] in (None, 'no-cdev')" &&
+		ctl 1 doctor "$VFCAP_VF" --cap pri --json &&
+		json "$(check opened) == 'note'"
+	result "doctor: it was opened through its group, which PRI does not mind"
 	release
 else
 	ctl 1 doctor "$VFCAP_VF" --json && json "$(check iommufd) == 'problem'" \
