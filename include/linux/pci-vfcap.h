@@ -65,7 +65,8 @@ enum pci_vfcap_id {
  *	Page Request Status) included. Return what it shall read; bits that a
  *	guest cannot write are taken from @new. The bits have their usual effect:
  *	PASIDs are attached while PASID Enable is 1, and the pri_* callbacks are
- *	called, where there are any. Also called when the VF was reset or closed,
+ *	called, where there are any. What cannot be had now, lost or refused, is
+ *	0 in @new, and stays so. Also called when the VF was reset or closed,
  *	or has lost the capability, or its Page Request Interface was reset, with
  *	the control bits of both values 0; the answer is ignored then.
  * @pri_enable: Let @vf send page requests, at most @allocation outstanding

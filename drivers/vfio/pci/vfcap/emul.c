@@ -295,23 +295,30 @@ bool vfcap_emul_may_enable(struct vfcap_device *vf, unsigned int id)
 	       (!cap->may_enable || cap->may_enable(vf));
 }
 
-/* The Control dword after a write, as far as others have a say in it */
+/*
+ * The Control dword after a write, as far as others have a say in it. The PF's driver
+ * is not asked to enable what cannot be had, for it would act on that.
+ */
 static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 		       u32 new)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
-	u32 answer = pci_vfcap_control(vf->shared, id, old, new);
+	u32 open = vfcap_writable(cap, VFCAP_CTRL, old) |
+		   cap->behavior[VFCAP_CTRL].w1c;
+	u32 answer;
+
+	if (!(old & cap->enable) && !vfcap_emul_may_enable(vf, id)) {
+		if (new & cap->enable)
+			pci_notice_ratelimited(vf->core.pdev,
+					       "%s cannot be enabled now\n",
+					       cap->name);
+		new &= ~cap->enable;
+		open &= ~cap->enable;
+	}
+	answer = pci_vfcap_control(vf->shared, id, old, new);
 
 	/* Of bits that a guest cannot write, what is answered does not count. */
-	if (answer != new)
-		new ^= (new ^ answer) & (vfcap_writable(cap, VFCAP_CTRL, old) |
-					 cap->behavior[VFCAP_CTRL].w1c);
-	if (new & ~old & cap->enable && !vfcap_emul_may_enable(vf, id)) {
-		pci_notice_ratelimited(vf->core.pdev, "%s cannot be enabled now\n",
-				       cap->name);
-		new &= ~cap->enable;
-	}
-	return new;
+	return new ^ ((new ^ answer) & open);
 }
 
 /*

@@ -578,6 +578,30 @@ TEST_F(pf, control_called)
 	EXPECT_CALLS(0, "control %s", VF2);
 }
 
+/* What the guest cannot have the PF's driver is not asked for. */
+TEST_F(pf, control_not_asked_for_lost)
+{
+	struct vfio *v = &self->a;
+
+	OPEN(v, VF);
+	EXPECT_EQ(PF_PASID, PASID(v));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
+	EXPECT_CALLS(1, "control %s PASID 00001406 00011406\n", VF);
+	ASSERT_EQ(0, sample_set("lost_event", "the test says so"));
+	EXPECT_TRUE(WAIT_FOR(sample_calls("control %s PASID 00001406 00001406\n",
+					  VF) == 1, 1000));
+	ASSERT_EQ(0, sample_calls_clear());
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 7));
+	EXPECT_CALLS(1, "control %s PASID 00001406 00061406\n", VF);
+	EXPECT_CALLS(1, "control");
+	EXPECT_EQ(6, vfio_get(v, PASID_CTRL, 2));
+	EXPECT_EQ(1, host_log_count(VF, "PASID cannot be enabled now"));
+
+	EXPECT_EQ(0, vfio_reset(v));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 7));
+	EXPECT_CALLS(1, "control %s PASID 00001406 00071406\n", VF);
+}
+
 /* Lines of the record that are a control() whose new PASID control bits are 0 */
 static int control_zero_calls(const char *vf)
 {
