@@ -178,7 +178,8 @@ static void vfcap_guard_vf(struct pci_vfcap_vf *user)
 		user->misses = 0;
 		return;
 	}
-	if (++user->misses == VFCAP_GUARD_MISSES)
+	/* A VF that shows nothing yet may come to it. */
+	if (++user->misses >= VFCAP_GUARD_MISSES)
 		vfcap_lose_one(user, ~0UL,
 			       "its PF was reset, and the VF with it");
 }

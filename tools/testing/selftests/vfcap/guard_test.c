@@ -1506,6 +1506,52 @@ TEST_F(own_reset, is_no_loss)
 	EXPECT_EQ(0, count_lines(s, "lost"));
 }
 
+/* What a VF has lost before it shows a capability counts from then on. */
+FIXTURE(undecided) {
+	struct session s;
+	struct vfio v;
+};
+
+FIXTURE_SETUP(undecided)
+{
+	static const struct scene scene = { .driver = "igb", .ats = true };
+
+	vfio_init(&self->s.v);
+	vfio_init(&self->v);
+	if (missing())
+		SKIP(return, "needs %s", missing());
+	ASSERT_EQ(0, set_scene(&scene));
+	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
+	/* With this one the guard begins. */
+	ASSERT_EQ(0, session_open(&self->s, host_vf()));
+	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf2()));
+}
+
+FIXTURE_TEARDOWN(undecided)
+{
+	session_close(&self->s);
+	vfio_close(&self->v);
+}
+
+static const char *state_of(const char *vf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "devices/%s/vfcap/pasid_state", vf);
+	return host_read(path);
+}
+
+TEST_F(undecided, lost_when_shown)
+{
+	EXPECT_EQ(0, reset_vf_ats());
+	EXPECT_TRUE(state_changed(&self->s, GUARD_MS));
+	usleep(2 * GUARD_LOOKS_US);
+	EXPECT_STREQ("held", state_of(host_vf2()));
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
+	usleep(2 * GUARD_LOOKS_US);
+	EXPECT_STREQ("lost", state_of(host_vf2()));
+}
+
 /* A scene is left to the next test, which often wants the same; not so the last. */
 int main(int argc, char **argv)
 {
