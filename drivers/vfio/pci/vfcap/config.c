@@ -85,7 +85,6 @@ static void vfcap_config_special(struct vfcap_device *vf, unsigned int pos,
  */
 void vfcap_config_prepare(struct vfcap_device *vf)
 {
-	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int i;
 
 	bitmap_zero(vf->special, PCI_CFG_SPACE_EXP_SIZE / sizeof(u32));
@@ -95,12 +94,9 @@ void vfcap_config_prepare(struct vfcap_device *vf)
 					     vfcap_cap_size(vfcap_caps[i]));
 	if (vf->anchored)
 		vfcap_config_special(vf, PCI_CFG_SPACE_SIZE, sizeof(u32));
-	if (pdev->pcie_cap)
-		vfcap_config_special(vf, pdev->pcie_cap + PCI_EXP_DEVCTL, 2);
-	if (pdev->pm_cap)
-		vfcap_config_special(vf, pdev->pm_cap + PCI_PM_CTRL, 2);
-	if (vf->af_pos)
-		vfcap_config_special(vf, vf->af_pos + PCI_AF_CTRL, 1);
+	for (i = PCI_STD_HEADER_SIZEOF; i < PCI_CFG_SPACE_SIZE; i += sizeof(u32))
+		if (vfcap_may_reset(vf, i, sizeof(u32)))
+			vfcap_config_special(vf, i, sizeof(u32));
 }
 
 /**

@@ -58,6 +58,33 @@ static bool vfcap_write_sets(const char __user *buf, size_t count, loff_t start,
 }
 
 /**
+ * vfcap_may_reset - whether a write may reset the VF
+ * @vf: the VF
+ * @pos: offset in config space in bytes
+ * @size: how many bytes
+ *
+ * Upon a write to any register of a capability core acts on the bit that resets, which
+ * another write may have just left there.
+ *
+ * Context: Any context, while the device is open.
+ * Return: true if so.
+ */
+bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
+{
+	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
+
+	for (; pos < end; pos++) {
+		switch (vf->core.pci_config_map[pos]) {
+		case PCI_CAP_ID_EXP:
+		case PCI_CAP_ID_PM:
+		case PCI_CAP_ID_AF:
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
  * vfcap_core_config_write - hand a config write to core
  * @vf: the VF
  * @buf: the bytes
@@ -74,15 +101,12 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int devctl = pdev->pcie_cap + PCI_EXP_DEVCTL;
-	unsigned int pmcsr = pdev->pm_cap + PCI_PM_CTRL;
 	unsigned int af_ctrl = vf->af_pos + PCI_AF_CTRL;
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
 	bool in_d3;
 	ssize_t ret;
 
-	if (!(pdev->pcie_cap && vfcap_overlaps(start, count, devctl, 2)) &&
-	    !(pdev->pm_cap && vfcap_overlaps(start, count, pmcsr, 2)) &&
-	    !(vf->af_pos && vfcap_overlaps(start, count, af_ctrl, 1)))
+	if (!vfcap_may_reset(vf, start, count))
 		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 
 	guard(mutex)(vfcap_dev_set_lock(vf));

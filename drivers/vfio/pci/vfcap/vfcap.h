@@ -421,6 +421,7 @@ void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
 
 /* reset.c: what resets a VF, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
+bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size);
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t count, loff_t *ppos);
 long vfcap_ioctl_reset(struct vfcap_device *vf);

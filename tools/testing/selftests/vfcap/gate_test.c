@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "../kselftest_harness.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
+#include "lib/sample.h"
 #include "lib/vfio.h"
 
 #define PASID	5
@@ -358,6 +360,39 @@ TEST_F(reset, detaches_before_it_returns)
 	SET(1);
 	EXPECT_TRUE(in_iommu(PASID));
 	EXPECT_TRUE(in_iommu(OTHER));
+}
+
+static pid_t start_write(struct vfio *v, unsigned int pos, uint32_t value)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(vfio_set(v, pos, 2, value) ? 1 : 0);
+	return child;
+}
+
+/*
+ * Core resets upon a write to any register of the capability, if it finds the bit set:
+ * the one write must not do for the other what that waits for. On a busy machine the
+ * FLR may be over too early: then it says nothing.
+ */
+TEST_F(gate, writes_wait_for_flr)
+{
+	unsigned int exp = vfio_find_cap(&self->v, PCI_CAP_ID_EXP), i;
+	bool in_time = false;
+	pid_t flr, other;
+
+	for (i = 0; i < 20 && !in_time; i++) {
+		flr = start_write(&self->v, exp + PCI_EXP_DEVCTL,
+				  PCI_EXP_DEVCTL_BCR_FLR);
+		WAIT_FOR(host_waits_in(flr, "msleep"), 1000);
+		other = start_write(&self->v, exp + PCI_EXP_DEVCTL2, 0);
+		in_time = WAIT_FOR(host_waits_in(other, "vfcap_"), 30) &&
+			  host_waits_in(flr, "msleep");
+		EXPECT_EQ(flr, waitpid(flr, NULL, 0));
+		EXPECT_EQ(other, waitpid(other, NULL, 0));
+	}
+	EXPECT_TRUE(in_time);
 }
 
 static long elapsed_ms(const struct timespec *since)

@@ -75,21 +75,6 @@ static pid_t start(struct _test_data_killed *self, call_fn call, bool again)
 	_exit(0);
 }
 
-/* Where in the kernel it sleeps, by how the function's name begins that takes a lock */
-static bool waits_in(pid_t pid, const char *prefix)
-{
-	char path[64], name[128] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/wchan", pid);
-	f = fopen(path, "r");
-	if (f && !fgets(name, sizeof(name), f))
-		*name = 0;
-	if (f)
-		fclose(f);
-	return !strncmp(name, prefix, strlen(prefix));
-}
-
 /* Milliseconds in which it ended, -1 if not by the signal */
 static long end(pid_t pid)
 {
@@ -139,18 +124,19 @@ static bool kill_both(struct __test_metadata *_metadata,
 	bool in_time;
 
 	holder = start(self, flr, false);
-	WAIT_FOR(waits_in(holder, IN_FLR), 1000);
+	WAIT_FOR(host_waits_in(holder, IN_FLR), 1000);
 	mover = start(self, move_away, false);
-	WAIT_FOR(waits_in(mover, OUR_LOCK), 20);
+	WAIT_FOR(host_waits_in(mover, OUR_LOCK), 20);
 	writer = start(self, enable, false);
-	WAIT_FOR(waits_in(writer, OUR_LOCK), 20);
-	in_time = waits_in(mover, OUR_LOCK) && waits_in(writer, OUR_LOCK);
+	WAIT_FOR(host_waits_in(writer, OUR_LOCK), 20);
+	in_time = host_waits_in(mover, OUR_LOCK) &&
+		  host_waits_in(writer, OUR_LOCK);
 
 	kill(writer, SIGKILL);
 	kill(mover, SIGKILL);
 	waitpid(writer, NULL, 0);
 	waitpid(mover, NULL, 0);
-	in_time &= waits_in(holder, IN_FLR);
+	in_time &= host_waits_in(holder, IN_FLR);
 	EXPECT_EQ(holder, waitpid(holder, NULL, 0));
 	return in_time;
 }
@@ -222,15 +208,15 @@ static bool kill_three(struct __test_metadata *_metadata,
 	holder = start(self, read_bar, true);
 	usleep(100000);
 	maker = start(self, create_second, false);
-	in_time = WAIT_FOR(waits_in(maker, OUR_LOCK), 1000);
+	in_time = WAIT_FOR(host_waits_in(maker, OUR_LOCK), 1000);
 	reader = start(self, read_bar, false);
 	other = start(self, set_ioeventfd, false);
-	in_time &= WAIT_FOR(waits_in(reader, OUR_LOCK), 1000);
-	in_time &= WAIT_FOR(waits_in(other, OUR_LOCK), 1000);
-	in_time &= waits_in(maker, OUR_LOCK);
+	in_time &= WAIT_FOR(host_waits_in(reader, OUR_LOCK), 1000);
+	in_time &= WAIT_FOR(host_waits_in(other, OUR_LOCK), 1000);
+	in_time &= host_waits_in(maker, OUR_LOCK);
 	in_time &= end(reader) >= 0;
 	in_time &= end(other) >= 0;
-	in_time &= waits_in(maker, OUR_LOCK);
+	in_time &= host_waits_in(maker, OUR_LOCK);
 	in_time &= end(maker) >= 0;
 	EXPECT_LE(0, end(holder));
 	return in_time;

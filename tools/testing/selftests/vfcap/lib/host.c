@@ -405,6 +405,15 @@ int host_unmake_mock(const char *pf)
 	return host_unload("vfcap_mock_pf");
 }
 
+/* What waits for a lock is said to be in the function that takes it. */
+bool host_waits_in(pid_t pid, const char *prefix)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/wchan", pid);
+	return !strncmp(host_read(path), prefix, strlen(prefix));
+}
+
 long host_kernel_kb(void)
 {
 	static const char * const kinds[] = {

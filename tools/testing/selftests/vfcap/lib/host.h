@@ -93,6 +93,9 @@ void host_expect_pf_unbind(void);
 int host_make_mock(char pf[16]);
 int host_unmake_mock(const char *pf);
 
+/* Whether a process sleeps in a function of the kernel whose name begins so */
+bool host_waits_in(pid_t pid, const char *prefix);
+
 /* KiB that the kernel has for itself, caches apart */
 long host_kernel_kb(void);
 
