@@ -65,10 +65,10 @@ enum pci_vfcap_id {
  *	Page Request Status) included. Return what it shall read; bits that a
  *	guest cannot write are taken from @new. The bits have their usual effect:
  *	PASIDs are attached while PASID Enable is 1, and the pri_* callbacks are
- *	called, where there are any. What cannot be had now, lost or refused, is
- *	0 in @new, and stays so. Also called when the VF was reset or closed,
- *	or has lost the capability, or its Page Request Interface was reset, with
- *	the control bits of both values 0; the answer is ignored then.
+ *	called, where there are any. Enable is 0 in @new, and stays so, where it
+ *	cannot be had now. Also called when the VF was reset or closed, or has
+ *	lost the capability, or its Page Request Interface was reset, with the
+ *	control bits of both values 0; the answer is ignored then.
  * @pri_enable: Let @vf send page requests, at most @allocation outstanding
  *	(PCIe r6.0, sec 7.8.10.5). Not called again before @pri_disable. Requests
  *	of a @pri_drain that timed out may still be outstanding. Return 0, or
