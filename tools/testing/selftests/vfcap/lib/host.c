@@ -321,6 +321,17 @@ uint32_t host_config_read(const char *bdf, unsigned int pos, unsigned int size)
 	return value;
 }
 
+int host_config_copy(const char *bdf, uint8_t copy[4096])
+{
+	int fd = host_config_open(bdf, O_RDONLY);
+	int ret = 0;
+
+	if (fd < 0 || pread(fd, copy, 4096, 0) != 4096)
+		ret = -EIO;
+	close(fd);
+	return ret;
+}
+
 int host_config_write(const char *bdf, unsigned int pos, unsigned int size,
 		      uint32_t value)
 {

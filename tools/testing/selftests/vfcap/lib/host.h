@@ -77,6 +77,9 @@ uint32_t host_config_read(const char *bdf, unsigned int pos, unsigned int size);
 int host_config_write(const char *bdf, unsigned int pos, unsigned int size,
 		      uint32_t value);
 
+/* All of it */
+int host_config_copy(const char *bdf, uint8_t copy[4096]);
+
 /* Forget the log so far; how many lines since then contain both texts */
 void host_log_clear(void);
 int host_log_count(const char *a, const char *b);
