@@ -481,10 +481,11 @@ TEST_F(feature, quirks)
 	char text[128];
 
 	ASSERT_EQ(0, host_unbind(host_vf()));
-	for (i = 0; i < ARRAY_SIZE(quirks); i++)
+	for (i = 0; i < ARRAY_SIZE(quirks); i++) {
 		EXPECT_EQ(quirks[i].ret, host_reload_ours(quirks[i].quirks)) {
 			TH_LOG("%s", quirks[i].quirks);
 		}
+	}
 
 	/* Even strict follows it. */
 	ASSERT_EQ(0, host_reload_ours("quirks=8086:10ca:pasid=300 placement=strict pasid=on"));

@@ -102,8 +102,8 @@ static long end(pid_t pid)
 }
 
 /*
- * An FLR keeps all others from changing what is shown, for 100 ms. They are ready
- * for it by then.
+ * An FLR keeps all others from changing what is shown, for 100 ms at least. It begins
+ * when they are ready for it.
  */
 static void flr(struct _test_data_killed *self)
 {
@@ -132,8 +132,9 @@ static void enable(struct _test_data_killed *self)
 }
 
 /*
- * One that would move the capability, and behind it one that would write to it. On a
- * busy machine the FLR may be over before both wait: then it says nothing.
+ * One that would move the capability, and behind it one that would write to it. The
+ * FLR goes on for as long as the VF does not answer. On a busy machine it may be over
+ * before it does not: then it says nothing.
  */
 static bool kill_both(struct __test_metadata *_metadata,
 		      struct _test_data_killed *self)
@@ -144,7 +145,9 @@ static bool kill_both(struct __test_metadata *_metadata,
 	holder = start(self, flr, false);
 	mover = start_behind(self, move_away, holder, IN_FLR);
 	writer = start_behind(self, enable, mover, OUR_LOCK);
-	in_time = WAIT_FOR(host_waits_in(writer, OUR_LOCK), 1000) &&
+	WAIT_FOR(host_waits_in(holder, IN_FLR), 1000);
+	EXPECT_EQ(0, host_layout("vf blank 0 8 ffffffff"));
+	in_time = WAIT_FOR(host_waits_in(writer, OUR_LOCK), 2000) &&
 		  host_waits_in(mover, OUR_LOCK);
 
 	kill(writer, SIGKILL);
@@ -152,6 +155,7 @@ static bool kill_both(struct __test_metadata *_metadata,
 	waitpid(writer, NULL, 0);
 	waitpid(mover, NULL, 0);
 	in_time &= host_waits_in(holder, IN_FLR);
+	EXPECT_EQ(0, host_layout_default());
 	EXPECT_EQ(holder, waitpid(holder, NULL, 0));
 	return in_time;
 }

@@ -409,10 +409,11 @@ TEST_F_TIMEOUT(scale, cost_is_flat, 1500)
 			if (again.us[i] < all->us[i])
 				all->us[i] = again.us[i];
 	}
-	for (i = 0; i < STEPS; i++)
+	for (i = 0; i < STEPS; i++) {
 		EXPECT_FALSE(takes_longer(few, all, i)) {
 			TH_LOG("%s takes longer", steps[i].name);
 		}
+	}
 	EXPECT_GE(LOSS_MS + all->vfs * LOSS_VF_MS, all->lose_ms);
 	EXPECT_GE(many->bound_kb / many->vfs * MEMORY_FACTOR + MEMORY_SLACK_KB,
 		  all->bound_kb / all->vfs);
