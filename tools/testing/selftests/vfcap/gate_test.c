@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -400,24 +399,13 @@ TEST_F(gate, writes_wait_for_flr)
 	EXPECT_TRUE(waits);
 }
 
-static long elapsed_ms(const struct timespec *since)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - since->tv_sec) * 1000 +
-	       (now.tv_nsec - since->tv_nsec) / 1000000;
-}
-
 /* How long until no PASID is attached, in ms, at most one second */
 static long wait_detached(void)
 {
-	struct timespec start;
+	long start = now_ms();
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	while (iommu_count_pasids(host_vf()) && elapsed_ms(&start) < 1000)
-		usleep(1000);
-	return elapsed_ms(&start);
+	WAIT_FOR(!iommu_count_pasids(host_vf()), 1000);
+	return now_ms() - start;
 }
 
 /* A write to DevCtl that resets nothing detaches nothing for good. */

@@ -25,12 +25,11 @@
 #include "../kselftest_harness.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
+#include "lib/sample.h"
 #include "lib/vfio.h"
 
 #define PASID	5
 #define OTHER	0xfffff
-
-#define SAMPLE	"vfcap-sample-pf"
 
 #define PF_CTRL	(PF_PASID + PCI_PASID_CTRL)
 /* Where the fixture's layout "vf-ats" has ATS, and "igb" Power Management in VFs */
@@ -326,12 +325,7 @@ static bool state_changed(struct session *s, int timeout)
 
 static const char *pf_state(void)
 {
-	static char state[16];
-
-	host_run(state, sizeof(state),
-		 "cat /sys/bus/pci/devices/%s/vfcap/pasid_state", host_pf());
-	strtok(state, "\n");
-	return state;
+	return sample_state(host_pf(), "pasid_state");
 }
 
 static int enable(struct session *s)
@@ -557,15 +551,9 @@ static int reset_vf_msix(void)
 	return host_config_write(host_vf(), VF_MSIX + PCI_MSIX_FLAGS, 2, 0);
 }
 
-static int sample_knob(const char *knob, const char *value)
-{
-	return host_writef(value, "/sys/kernel/debug/" SAMPLE "/%s/%s",
-			   host_pf(), knob);
-}
-
 static int sample_event(void)
 {
-	return sample_knob("lost_event", "the sample says so");
+	return sample_set("lost_event", "the sample says so");
 }
 
 static int unbind_pf(void)
@@ -902,12 +890,12 @@ static int reset_pf_and_restore(void)
 
 static int unregister_sample(void)
 {
-	return sample_knob("registered", "0");
+	return sample_set("registered", "0");
 }
 
 static int register_sample(void)
 {
-	return sample_knob("registered", "1");
+	return sample_set("registered", "1");
 }
 
 FIXTURE_VARIANT_ADD(pri, setpci_enable) {
@@ -1541,23 +1529,15 @@ FIXTURE_TEARDOWN(undecided)
 	vfio_close(&self->v);
 }
 
-static const char *state_of(const char *vf)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "devices/%s/vfcap/pasid_state", vf);
-	return host_read(path);
-}
-
 TEST_F(undecided, lost_when_shown)
 {
 	EXPECT_EQ(0, reset_vf_ats());
 	EXPECT_TRUE(state_changed(&self->s, GUARD_MS));
 	usleep(2 * GUARD_LOOKS_US);
-	EXPECT_STREQ("held", state_of(host_vf2()));
+	EXPECT_STREQ("held", sample_state(host_vf2(), "pasid_state"));
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	usleep(2 * GUARD_LOOKS_US);
-	EXPECT_STREQ("lost", state_of(host_vf2()));
+	EXPECT_STREQ("lost", sample_state(host_vf2(), "pasid_state"));
 }
 
 /* A scene is left to the next test, which often wants the same; not so the last. */
