@@ -108,7 +108,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	/* What was lost last is not lost to this session. */
 	scoped_guard(mutex, &vf->lock)
 		vf->lost = 0;
-	vf->low_power = false;
+	vf->slept = U64_MAX;
 
 	ret = vfcap_pasid_open(vf);
 	if (ret)

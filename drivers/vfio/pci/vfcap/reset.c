@@ -12,6 +12,7 @@
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
 
 #include "vfcap.h"
@@ -167,8 +168,9 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
  *
  * The VF enters low power, or leaves it. It may leave D0 in between by runtime PM
  * at any time, and come back for any access; core keeps that to itself. A function
- * that loses its registers on the way from D3hot to D0 loses them both when it is
- * let go to low power and when it returns.
+ * that loses its registers on the way from D3hot to D0 loses them when it is let go
+ * to low power, and was reset if it left D0 until it returns: something else may have
+ * kept it awake, and a loss must outlast that.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().
@@ -178,22 +180,25 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 {
 	/* Before the call, since the register may be out of reach afterwards. */
 	bool soft_reset = vfcap_soft_reset(vf->core.pdev);
+	struct device *dev = &vf->core.pdev->dev;
 	bool exit = (flags & VFIO_DEVICE_FEATURE_MASK) ==
 		    VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
+	u64 slept;
 	int ret;
 
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
+	slept = pm_runtime_suspended_time(dev);
 	vfcap_block(vf);
 	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
 	if (!ret && soft_reset) {
 		if (!exit)
 			vfcap_emul_reset(vf);
-		else if (vf->low_power)
+		else if (pm_runtime_suspended_time(dev) > vf->slept)
 			vfcap_was_reset(vf);
 	}
 	if (!ret)
-		vf->low_power = !exit;
+		vf->slept = exit ? U64_MAX : slept;
 	vfcap_sync(vf);
 	return ret;
 }

@@ -163,14 +163,15 @@ struct vfcap_choice {
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @decided, @pos and @anchored, which
- *	@lock protects as well, @low_power, @pasids, @choice, @step and @reason.
+ *	@lock protects as well, @slept, @pasids, @choice, @step and @reason.
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
  * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
  * @frozen: An error froze the channel, and its recovery resets the link. Only
  *	used in the error handlers, which the PCI core calls one by one.
  * @sync_work: makes good, under the dev_set lock, what happened without it
- * @low_power: the user let the VF go to low power, and has not had it return
+ * @slept: for how many ns the VF had been suspended when its user let it go to low
+ *	power; U64_MAX if the user has not, or has had it return
  * @af_pos: offset of the VF's Advanced Features capability, or 0
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
@@ -210,7 +211,7 @@ struct vfcap_device {
 	struct pci_vfcap_vf *shared;
 	bool frozen;
 	struct work_struct sync_work;
-	bool low_power;
+	u64 slept;
 	u8 af_pos;
 	bool shadow;
 	u16 ims_pos;

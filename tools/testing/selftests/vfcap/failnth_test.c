@@ -330,14 +330,9 @@ static const char *after_reset(struct stage *s, int ret)
 	       "memory cannot be enabled" : NULL;
 }
 
-static int low_power(struct stage *s, uint32_t what)
-{
-	return vfio_feature(&s->v, SET | what, NULL, 0);
-}
-
 static int act_sleep(struct stage *s)
 {
-	return low_power(s, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
+	return vfio_set_low_power(&s->v, true);
 }
 
 static int asleep(struct stage *s)
@@ -349,7 +344,7 @@ static int asleep(struct stage *s)
 
 static int act_wake(struct stage *s)
 {
-	return low_power(s, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
+	return vfio_set_low_power(&s->v, false);
 }
 
 static const char *after_power(struct stage *s, int ret)

@@ -4,16 +4,13 @@
  * VF, what is attached meanwhile is remembered, and it takes effect with Enable.
  * The witness is the IOMMU driver's own state.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
 #include "lib/host.h"
@@ -309,17 +306,9 @@ static int guest_power_cycle(struct vfio *v)
 
 static int low_power(struct vfio *v)
 {
-	struct vfio_device_feature feature = {
-		.argsz = sizeof(feature),
-		.flags = VFIO_DEVICE_FEATURE_SET |
-			 VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
-	};
+	int ret = vfio_set_low_power(v, true);
 
-	if (ioctl(v->fd, VFIO_DEVICE_FEATURE, &feature))
-		return -errno;
-	feature.flags = VFIO_DEVICE_FEATURE_SET |
-			VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
-	return ioctl(v->fd, VFIO_DEVICE_FEATURE, &feature) ? -errno : 0;
+	return ret ?: vfio_set_low_power(v, false);
 }
 
 FIXTURE_VARIANT(reset) {

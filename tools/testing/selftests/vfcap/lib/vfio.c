@@ -315,6 +315,14 @@ int vfio_reset(struct vfio *v)
 	return ioctl(v->fd, VFIO_DEVICE_RESET) ? -errno : 0;
 }
 
+int vfio_set_low_power(struct vfio *v, bool low)
+{
+	uint32_t index = low ? VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY :
+			       VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
+
+	return vfio_feature(v, VFIO_DEVICE_FEATURE_SET | index, NULL, 0);
+}
+
 int vfio_set_irq(struct vfio *v, uint32_t index, int efd)
 {
 	char buf[sizeof(struct vfio_irq_set) + sizeof(int)] = {};

@@ -63,6 +63,8 @@ int vfio_feature_told(struct vfio *v, uint32_t flags, void *data, size_t size,
 int vfio_feature(struct vfio *v, uint32_t flags, void *data, size_t size);
 
 int vfio_reset(struct vfio *v);
+/* Let it go to low power, or have it return */
+int vfio_set_low_power(struct vfio *v, bool low);
 /* Have the first interrupt of an index signal an eventfd */
 int vfio_set_irq(struct vfio *v, uint32_t index, int efd);
 
