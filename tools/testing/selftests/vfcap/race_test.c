@@ -178,6 +178,12 @@ static void give_back(struct vfio *v)
 	vfio_close(v);
 }
 
+/* For who needs nobody, and would take the CPU from those who need each other */
+static void pause_for_others(void)
+{
+	usleep(dice(HOLD_MS) * 500);
+}
+
 /* For who takes the VF away: at any time of a session that is a new one. */
 static void meet_user(struct scene *s)
 {
@@ -358,8 +364,7 @@ static bool act_look(struct scene *s)
 		sample_state(host_vf(), files[i]);
 		done |= *sample_state(host_pf(), files[i]);
 	}
-	/* It needs nobody, and would take the CPU from those who need each other. */
-	usleep(dice(HOLD_MS) * 200);
+	pause_for_others();
 	return done;
 }
 
@@ -483,6 +488,7 @@ static bool act_change(struct scene *s)
 	bool done = !sample_set("change", "begin %s", cap);
 
 	sample_set("change", "end %s", cap);
+	pause_for_others();
 	return done;
 }
 
@@ -817,7 +823,7 @@ static void *play(void *arg)
 		}
 		/* Whoever is in its way shall have the CPU. */
 		atomic_fetch_add(&p->failed, 1);
-		in_vain += in_vain < 10;
+		in_vain += in_vain < 30;
 		usleep(dice(in_vain * 3000));
 	}
 	atomic_store(&p->ended, true);
