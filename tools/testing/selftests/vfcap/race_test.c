@@ -173,9 +173,11 @@ static bool borrow(struct scene *s, struct vfio *v)
 	return open;
 }
 
+/* An act takes no time against those of others, and would take all of a CPU's. */
 static void give_back(struct vfio *v)
 {
 	vfio_close(v);
+	usleep(dice(3000));
 }
 
 /* For who needs nobody, and would take the CPU from those who need each other */
@@ -183,6 +185,15 @@ static void pause_for_others(void)
 {
 	usleep(dice(HOLD_MS) * 500);
 }
+
+/* For who is refused while the VF is open: tried until it is closed */
+#define UNTIL_CLOSED(_s, _done) do {					\
+	struct scene *_scene = (_s);					\
+									\
+	atomic_store(&_scene->wanted, true);				\
+	WAIT_FOR((_done) || atomic_load(&_scene->stop), MEET_MS);	\
+	atomic_store(&_scene->wanted, false);				\
+} while (0)
 
 /* For who takes the VF away: at any time of a session that is a new one. */
 static void meet_user(struct scene *s)
@@ -319,8 +330,6 @@ static bool act_hot_reset(struct scene *s)
 	if (!ioctl(v.fd, VFIO_DEVICE_PCI_HOT_RESET, &reset))
 		wrong(s, "the VF's user reset its PF");
 	give_back(&v);
-	/* It fails at once, with a lock held that others wait for. */
-	usleep(dice(3000));
 	return true;
 }
 
@@ -394,17 +403,14 @@ static bool act_pf_rebind(struct scene *s)
 	return done;
 }
 
-/* Refused while a VF is open that is marked as assigned: tried until it is closed */
+/* Refused while a VF is open that is marked as assigned */
 static bool act_no_vfs(struct scene *s)
 {
 	bool done = false;
 
 	meet_user(s);
-	atomic_store(&s->wanted, true);
-	WAIT_FOR((done = !host_writef("0", "devices/%s/sriov_numvfs", host_pf())) ||
-		 atomic_load(&s->stop), MEET_MS);
-	atomic_store(&s->wanted, false);
-
+	UNTIL_CLOSED(s, done = !host_writef("0", "devices/%s/sriov_numvfs",
+					    host_pf()));
 	bring_back(s);
 	return done;
 }
@@ -478,15 +484,18 @@ static bool act_reregister(struct scene *s)
 {
 	bool done = !sample_set("registered", "0");
 
-	return !sample_set("registered", "1") && done;
+	done &= !sample_set("registered", "1");
+	pause_for_others();
+	return done;
 }
 
 static bool act_change(struct scene *s)
 {
 	static const char * const caps[] = { "pasid", "pri" };
 	const char *cap = caps[dice(2)];
-	bool done = !sample_set("change", "begin %s", cap);
+	bool done = false;
 
+	UNTIL_CLOSED(s, done = !sample_set("change", "begin %s", cap));
 	sample_set("change", "end %s", cap);
 	pause_for_others();
 	return done;
@@ -514,10 +523,7 @@ static bool act_unload(struct scene *s)
 {
 	int ret;
 
-	atomic_store(&s->wanted, true);
-	WAIT_FOR((ret = host_unload("vfcap_vfio_pci")) != -EWOULDBLOCK ||
-		 atomic_load(&s->stop), MEET_MS);
-	atomic_store(&s->wanted, false);
+	UNTIL_CLOSED(s, (ret = host_unload("vfcap_vfio_pci")) != -EWOULDBLOCK);
 	if (ret && ret != -EWOULDBLOCK && ret != -ENOENT)
 		wrong(s, "unloading vfcap-vfio-pci: error %d", ret);
 	if (!ret)
@@ -533,6 +539,7 @@ static bool act_unload_in_use(struct scene *s)
 {
 	if (!host_unload("vfcap_vfio_pci") || !host_unload("pci_vfcap"))
 		wrong(s, "a module was unloaded under an open VF");
+	pause_for_others();
 	return true;
 }
 
