@@ -4,7 +4,6 @@
  * gone, and VFs that outlive their PF's driver have lost what it answered for.
  */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -60,12 +59,6 @@ FIXTURE_TEARDOWN(careless)
 	EXPECT_EQ(0, host_unload(MODULE));
 }
 
-static bool is_shown(struct vfio *v)
-{
-	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID) == PF_PASID &&
-	       !strcmp("shown", sample_state(host_vf(), "pasid_state"));
-}
-
 static int enable(struct _test_data_careless *self)
 {
 	return vfio_set(&self->v, self->ctrl, 2, ENABLE);
@@ -74,7 +67,7 @@ static int enable(struct _test_data_careless *self)
 TEST_F(careless, leaves_all_behind)
 {
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	ASSERT_TRUE(is_shown(&self->v));
+	ASSERT_TRUE(whole_shows_pasid(&self->v, host_vf()));
 	ASSERT_EQ(0, enable(self));
 	ASSERT_EQ(ENABLE, vfio_get(&self->v, self->ctrl, 2));
 
@@ -97,7 +90,7 @@ TEST_F(careless, leaves_all_behind)
 	ASSERT_EQ(0, load(""));
 	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
 	EXPECT_EQ(0, vfio_reset(&self->v));
-	EXPECT_TRUE(is_shown(&self->v));
+	EXPECT_TRUE(whole_shows_pasid(&self->v, host_vf()));
 	EXPECT_EQ(0, enable(self));
 	EXPECT_EQ(ENABLE, vfio_get(&self->v, self->ctrl, 2));
 	vfio_close(&self->v);
@@ -111,7 +104,7 @@ TEST_F(careless, opened_without_pf_driver)
 	ASSERT_EQ(0, host_unload(MODULE));
 	EXPECT_EQ(1, host_log_count(host_pf(), FORGOT));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	EXPECT_FALSE(is_shown(&self->v));
+	EXPECT_FALSE(whole_shows_pasid(&self->v, host_vf()));
 	vfio_close(&self->v);
 
 	/* Also if it is the first that asks for what its PF has */
@@ -119,7 +112,7 @@ TEST_F(careless, opened_without_pf_driver)
 	ASSERT_EQ(0, host_unbind(host_vf2()));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	EXPECT_FALSE(is_shown(&self->v));
+	EXPECT_FALSE(whole_shows_pasid(&self->v, host_vf()));
 	vfio_close(&self->v);
 
 	ASSERT_EQ(0, load(""));
@@ -136,7 +129,7 @@ TEST_F(careless, fails_after_it_registered)
 	EXPECT_EQ(0, host_unload(MODULE));
 	EXPECT_STREQ("none", sample_state(host_pf(), "driver"));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	EXPECT_FALSE(is_shown(&self->v));
+	EXPECT_FALSE(whole_shows_pasid(&self->v, host_vf()));
 	enable(self);
 }
 

@@ -36,7 +36,7 @@ static unsigned int ctrl(struct vfio *v)
 	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID) + PCI_PASID_CTRL;
 }
 
-static bool is_shown(struct vfio *v, const char *bdf)
+bool whole_shows_pasid(struct vfio *v, const char *bdf)
 {
 	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID) &&
 	       !strcmp(sample_state(bdf, "pasid_state"), "shown");
@@ -77,7 +77,7 @@ static bool closes(struct vfio *v, const char *bdf)
 static const struct step steps[] = {
 	{ "it cannot be opened", opens },
 	{ "no page table can be attached", attaches },
-	{ "PASID is not shown", is_shown },
+	{ "PASID is not shown", whole_shows_pasid },
 	{ "Enable is not 0 after the open", starts_disabled },
 	{ "a PASID is in the IOMMU before Enable is 1", none_is_known },
 	{ "Enable cannot be set", enables },

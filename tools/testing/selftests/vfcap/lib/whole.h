@@ -5,6 +5,13 @@
 #ifndef VFCAP_TEST_WHOLE_H
 #define VFCAP_TEST_WHOLE_H
 
+#include <stdbool.h>
+
+struct vfio;
+
+/* Whether a VF that is open shows PASID, and the host is told so */
+bool whole_shows_pasid(struct vfio *v, const char *bdf);
+
 /*
  * Open a VF that is bound to this driver, through its cdev, see that PASID is shown
  * and that Enable gates what is attached, and close it. NULL, or what is wrong.
