@@ -1577,13 +1577,18 @@ TEST_F(undecided, lost_when_shown)
 }
 
 /* A scene is left to the next test, which often wants the same; not so the last. */
+static void give_back_scene(void)
+{
+	if (!host_is_ready() || !set_scene(&plain))
+		return;
+	printf("# the lab's scene cannot be restored\n");
+	fflush(stdout);
+	_exit(KSFT_FAIL);
+}
+
 int main(int argc, char **argv)
 {
-	int ret = test_harness_run(argc, argv);
-
-	if (host_is_ready() && set_scene(&plain)) {
-		printf("# the lab's scene cannot be restored\n");
-		ret = KSFT_FAIL;
-	}
-	return ret;
+	/* The harness does not return. */
+	atexit(give_back_scene);
+	return test_harness_run(argc, argv);
 }

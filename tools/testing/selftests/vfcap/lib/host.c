@@ -353,7 +353,8 @@ static void host_log_write(const char *text)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	/* Without the newline it is not to be read before more is written. */
+	if (fd < 0 || dprintf(fd, "%s\n", text) < 0)
 		perror("/dev/kmsg");
 	close(fd);
 }
