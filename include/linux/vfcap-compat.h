@@ -17,6 +17,14 @@
 #define kzalloc_obj(obj, gfp)	kzalloc(sizeof(obj), gfp)
 #endif
 
+#ifndef CONFIG_PM
+/* The only one of runtime PM that has no stub: nothing is suspended. */
+static inline u64 pm_runtime_suspended_time(struct device *dev)
+{
+	return 0;
+}
+#endif
+
 #ifdef VFIO_PCI_CORE_H
 
 /* Whether user space can attach page tables to PASIDs (VFIO_DEVICE_ATTACH_PASID). */
