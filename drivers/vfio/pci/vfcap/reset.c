@@ -210,12 +210,14 @@ static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
 	return to_vfcap(&core->vdev);
 }
 
-/* A frozen channel is recovered by a reset of the link, without reset_done. */
+/*
+ * A frozen channel is recovered by a reset of the link, without reset_done. A recovery
+ * that failed has no end: only the last error counts.
+ */
 static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t state)
 {
-	if (state == pci_channel_io_frozen)
-		vfcap_from_pci(pdev)->frozen = true;
+	vfcap_from_pci(pdev)->frozen = state == pci_channel_io_frozen;
 	return vfio_pci_core_aer_err_detected(pdev, state);
 }
 

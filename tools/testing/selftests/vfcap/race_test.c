@@ -348,7 +348,7 @@ static bool act_reset_from_outside(struct scene *s)
 
 static bool act_error(struct scene *s)
 {
-	return !host_write("/sys/kernel/debug/vfcap-fixture/frozen", host_vf());
+	return !host_error(host_vf(), "frozen") && !host_error(host_vf(), "resume");
 }
 
 static bool act_rebind(struct scene *s)

@@ -229,12 +229,23 @@ TEST_F(reset, bus_reset)
 /* Recovery from a fatal error resets the link, without reset_done(). */
 TEST_F(reset, aer_recovery)
 {
-	EXPECT_EQ(0, host_write("/sys/kernel/debug/vfcap-fixture/frozen",
-				host_vf2()));
+	EXPECT_EQ(0, host_error(host_vf2(), "frozen"));
+	EXPECT_EQ(0, host_error(host_vf2(), "resume"));
 	EXPECT_RESET(false);
-	EXPECT_EQ(0, host_write("/sys/kernel/debug/vfcap-fixture/frozen",
-				host_vf()));
+	EXPECT_EQ(0, host_error(host_vf(), "frozen"));
+	EXPECT_EQ(0, host_error(host_vf(), "resume"));
 	EXPECT_RESET(true);
+}
+
+/* An error that is not fatal resets nothing, also if an earlier one was. */
+TEST_F(reset, aer_recovery_failed)
+{
+	EXPECT_EQ(0, host_error(host_vf(), "frozen"));
+	EXPECT_EQ(0, host_error(host_vf(), "failed"));
+	EXPECT_RESET(false);
+	EXPECT_EQ(0, host_error(host_vf(), "normal"));
+	EXPECT_EQ(0, host_error(host_vf(), "resume"));
+	EXPECT_RESET(false);
 }
 
 /* One VF's reset is not another's. */

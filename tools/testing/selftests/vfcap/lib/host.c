@@ -246,6 +246,14 @@ int host_layout(const char *lines)
 	return host_write(FIXTURE "layout", lines);
 }
 
+int host_error(const char *bdf, const char *step)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %s", step, bdf);
+	return host_write(FIXTURE "error", line);
+}
+
 int host_layout_default(void)
 {
 	char lines[8192] = "vf clear\npf clear\n";

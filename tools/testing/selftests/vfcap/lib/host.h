@@ -65,6 +65,9 @@ int host_layout(const char *lines);
 /* What the kernel allots the PF of its page requests there */
 #define PF_PRI_ALLOCATION	64
 
+/* Have its driver go through a step of an error, see vfcap-fixture.c */
+int host_error(const char *bdf, const char *step);
+
 /* Back to the lab's layout, with the PF's ATS, PRI and PASID enabled */
 int host_layout_default(void);
 
