@@ -172,19 +172,20 @@ void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id)
 /**
  * vfcap_block - take away what the VF's Enable bits give
  * @vf: the VF
+ * @caps: of which capabilities, BIT(index) each
  *
  * For what may clear them next; vfcap_sync() gives it back if it did not.
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_block(struct vfcap_device *vf)
+void vfcap_block(struct vfcap_device *vf, unsigned long caps)
 {
 	unsigned int id;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
 	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (vf->pos[id] && vfcap_caps[id]->block)
+		if (caps & BIT(id) && vf->pos[id] && vfcap_caps[id]->block)
 			vfcap_caps[id]->block(vf);
 }
 
@@ -526,7 +527,7 @@ void vfcap_emul_reset(struct vfcap_device *vf)
 void vfcap_emul_close(struct vfcap_device *vf)
 {
 	vfcap_direct_forbid(vf, VFCAP_INDIRECT_SESSION);
-	vfcap_block(vf);
+	vfcap_block(vf, ~0UL);
 	vfcap_emul_reset(vf);
 	vfcap_sync(vf);
 	vfcap_pasid_forget(vf);

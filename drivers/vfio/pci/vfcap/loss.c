@@ -46,7 +46,8 @@ const struct pci_vfcap_vf_ops vfcap_vf_ops = {
  * vfcap_begin_loss - have the loss of capabilities take effect
  * @vf: the VF
  *
- * Its PASIDs are detached, then its registers say so. The rest is vfcap_sync()'s.
+ * If PASID is lost then PASIDs are detached first. The registers say what is lost. The
+ * rest is vfcap_sync()'s.
  *
  * Context: Process context, under the dev_set lock.
  * Return: what was lost, for vfcap_end_loss().
@@ -60,7 +61,7 @@ unsigned long vfcap_begin_loss(struct vfcap_device *vf)
 		vf->lost = 0;
 	}
 	if (lost) {
-		vfcap_block(vf);
+		vfcap_block(vf, lost);
 		vfcap_emul_disable(vf, lost);
 	}
 	return lost;

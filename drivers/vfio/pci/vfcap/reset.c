@@ -122,7 +122,7 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 						PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
 	    (vf->af_pos && vfcap_write_sets(buf, count, start, af_ctrl,
 					    PCI_AF_CTRL_FLR)))
-		vfcap_block(vf);
+		vfcap_block(vf, ~0UL);
 
 	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 
@@ -151,7 +151,7 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
 	in_d3 = vfcap_in_d3(pdev);
-	vfcap_block(vf);
+	vfcap_block(vf, ~0UL);
 	ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
 	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
 		vfcap_was_reset(vf);
@@ -189,7 +189,7 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
 	slept = pm_runtime_suspended_time(dev);
-	vfcap_block(vf);
+	vfcap_block(vf, ~0UL);
 	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
 	if (!ret && soft_reset) {
 		if (!exit)

@@ -371,7 +371,7 @@ bool vfcap_emul_restore(struct vfcap_device *vf, unsigned int id,
 u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 		  unsigned int reg);
 void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
-void vfcap_block(struct vfcap_device *vf);
+void vfcap_block(struct vfcap_device *vf, unsigned long caps);
 void vfcap_sync(struct vfcap_device *vf);
 void vfcap_catch_up(struct vfcap_device *vf);
 void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);

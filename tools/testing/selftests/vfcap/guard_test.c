@@ -30,6 +30,7 @@
 
 #define PASID	5
 #define OTHER	0xfffff
+#define MANY	64
 
 #define PF_CTRL	(PF_PASID + PCI_PASID_CTRL)
 /* Where the fixture's layout "vf-ats" has ATS, and "igb" Power Management in VFs */
@@ -960,15 +961,60 @@ static bool pri_state_is(const char *state)
 			 state, host_vf());
 }
 
+/*
+ * Whether the first of many PASIDs is attached all the time: the page table that it
+ * alone has can be destroyed as soon as it is not, which lasts as long as it takes to
+ * detach the others and to come back to it.
+ */
+struct holding {
+	struct session *s;
+	uint32_t hwpt;
+	bool stop;
+	bool held;
+	pthread_t thread;
+};
+
+static void *holding_thread(void *arg)
+{
+	struct holding *h = arg;
+
+	while (h->held && !__atomic_load_n(&h->stop, __ATOMIC_SEQ_CST))
+		h->held = iommufd_destroy(&h->s->v, h->hwpt) == -EBUSY;
+	return NULL;
+}
+
+static int holding_start(struct holding *h, struct session *s)
+{
+	uint32_t ioas, pasid;
+	int ret;
+
+	*h = (struct holding){ .s = s, .held = true };
+	ret = iommufd_ioas(&s->v, &ioas) ?:
+	      iommufd_hwpt(&s->v, ioas, true, &h->hwpt) ?:
+	      iommufd_attach(&s->v, h->hwpt, 1);
+	for (pasid = PASID + 1; !ret && pasid < PASID + MANY; pasid++)
+		ret = iommufd_attach(&s->v, s->hwpt, pasid);
+	return ret ?: pthread_create(&h->thread, NULL, holding_thread, h);
+}
+
+static bool holding_end(struct holding *h)
+{
+	__atomic_store_n(&h->stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(h->thread, NULL);
+	return h->held;
+}
+
 TEST_F(pri, noticed)
 {
 	struct pollfd p = { .fd = self->s.lost, .events = POLLIN };
 	struct session *s = &self->s;
 	struct taking *t = &self->t;
+	struct holding h;
 
 	ASSERT_EQ(0, enable(s));
 	ASSERT_EQ(0, enable_pri(&s->v, self->ctrl));
 	EXPECT_TRUE(pri_state_is("shown"));
+	ASSERT_EQ(0, holding_start(&h, s));
 	ASSERT_EQ(0, taking_start(t, variant->take));
 	if (variant->pasid)
 		expect_loss(_metadata, s, loss_ms(t, s->lost), variant->limit);
@@ -979,6 +1025,7 @@ TEST_F(pri, noticed)
 	EXPECT_EQ(0, taking_end(t));
 
 	/* One is lost and not the other. */
+	EXPECT_EQ(!variant->pasid, holding_end(&h));
 	if (!variant->pasid) {
 		EXPECT_STREQ("shown", get_state(s));
 		EXPECT_EQ(1, get_ctrl(s));
