@@ -159,6 +159,18 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 	return ret;
 }
 
+/*
+ * Whether the VF left D0 since its user let it, and since it lost anything: what ends a
+ * loss comes after it.
+ */
+static bool vfcap_has_slept(struct vfcap_device *vf)
+{
+	guard(mutex)(&vf->lock);
+
+	return pm_runtime_suspended_time(&vf->core.pdev->dev) >
+	       max(vf->slept, vf->lost_slept);
+}
+
 /**
  * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
  * @vf: the VF
@@ -170,7 +182,7 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
  * at any time, and come back for any access; core keeps that to itself. A function
  * that loses its registers on the way from D3hot to D0 loses them when it is let go
  * to low power, and was reset if it left D0 until it returns: something else may have
- * kept it awake, and a loss must outlast that.
+ * kept it awake.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().
@@ -180,7 +192,6 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 {
 	/* Before the call, since the register may be out of reach afterwards. */
 	bool soft_reset = vfcap_soft_reset(vf->core.pdev);
-	struct device *dev = &vf->core.pdev->dev;
 	bool exit = (flags & VFIO_DEVICE_FEATURE_MASK) ==
 		    VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
 	u64 slept;
@@ -188,13 +199,13 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
-	slept = pm_runtime_suspended_time(dev);
+	slept = pm_runtime_suspended_time(&vf->core.pdev->dev);
 	vfcap_block(vf, ~0UL);
 	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
 	if (!ret && soft_reset) {
 		if (!exit)
 			vfcap_emul_reset(vf);
-		else if (pm_runtime_suspended_time(dev) > vf->slept)
+		else if (vfcap_has_slept(vf))
 			vfcap_was_reset(vf);
 	}
 	if (!ret)

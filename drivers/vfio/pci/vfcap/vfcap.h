@@ -202,6 +202,7 @@ struct vfcap_choice {
  * @cleared: capabilities whose control bits were cleared, and others do not know
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
+ * @lost_slept: for how many ns the VF had been suspended when it lost the last of them
  * @lost_eventfd: tells the user of a loss, or NULL
  */
 struct vfcap_device {
@@ -233,6 +234,7 @@ struct vfcap_device {
 	unsigned long cleared;
 	unsigned long restart;
 	unsigned long lost;
+	u64 lost_slept;
 	struct eventfd_ctx *lost_eventfd;
 };
 

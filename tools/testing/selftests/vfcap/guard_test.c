@@ -1294,40 +1294,48 @@ TEST_F(guard, reopened_when_back)
 	EXPECT_EQ(0, eventfd_take(s->lost));
 }
 
-/* Low power, as runtime PM allows it ("auto") or not ("on"), until the VF has settled */
-static int low_power(struct session *s, const char *control)
-{
-	char status[64];
-	int ret;
-
-	snprintf(status, sizeof(status), "devices/%s/power/runtime_status", s->bdf);
-	ret = host_writef(control, "devices/%s/power/control", s->bdf) ?:
-	      vfio_set_low_power(&s->v, true);
-	WAIT_FOR(!strcmp(host_read(status), "suspended"), 500);
-	return ret ?: vfio_set_low_power(&s->v, false);
-}
-
 /* Low power resets a VF that goes there, and not one that something keeps awake. */
 TEST_F(guard, kept_awake)
 {
 	struct session *s = &self->s;
-	int ret;
 
 	LOSE(clear_enable);
 	LOST(s, s->lost);
 	EXPECT_EQ(0, set_all());
-	ret = low_power(s, "on");
+	ASSERT_EQ(0, host_writef("on", "devices/%s/power/control", s->bdf));
+	EXPECT_EQ(0, vfio_set_low_power(&s->v, true));
+	usleep(100000);
+	EXPECT_EQ(0, vfio_set_low_power(&s->v, false));
 	EXPECT_EQ(0, host_writef("auto", "devices/%s/power/control", s->bdf));
-	EXPECT_EQ(0, ret);
 	expect_still_lost(_metadata, s);
 	EXPECT_EQ(0, vfio_set_low_power(&s->v, false));
 	expect_still_lost(_metadata, s);
 
-	EXPECT_EQ(0, low_power(s, "auto"));
+	EXPECT_EQ(0, vfio_set_low_power(&s->v, true));
+	EXPECT_TRUE(sample_suspends(s->bdf));
+	EXPECT_EQ(0, vfio_set_low_power(&s->v, false));
 	EXPECT_STREQ("shown", get_state(s));
 	EXPECT_EQ(0, set_ctrl(s, PCI_PASID_CTRL_ENABLE));
 	EXPECT_TRUE(iommu_has_pasid(s->bdf, PASID));
 	expect_counts(_metadata, s, &self->l, 1, 0);
+}
+
+/* It returned to D0 before the loss, and its user says so afterwards. */
+TEST_F(guard, lost_after_it_slept)
+{
+	struct session *s = &self->s;
+	bool slept;
+
+	ASSERT_EQ(0, vfio_set_low_power(&s->v, true));
+	slept = sample_suspends(s->bdf);
+	ASSERT_EQ(0, host_writef("on", "devices/%s/power/control", s->bdf));
+	LOSE(clear_enable);
+	LOST(s, s->lost);
+	EXPECT_EQ(0, set_all());
+	EXPECT_EQ(0, vfio_set_low_power(&s->v, false));
+	EXPECT_EQ(0, host_writef("auto", "devices/%s/power/control", s->bdf));
+	EXPECT_TRUE(slept);
+	expect_still_lost(_metadata, s);
 }
 
 /* A guest that sets Enable all the time while it is lost, and a VMM that attaches */

@@ -3,7 +3,6 @@
  * Every reset that a VF goes through gives the PASID control bits their reset
  * value, and what resets nothing leaves them.
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 
 #include "../kselftest_harness.h"
 #include "lib/host.h"
+#include "lib/sample.h"
 #include "lib/vfio.h"
 
 /* Where the fixture's layout "igb" has AF and Power Management in VFs */
@@ -133,36 +133,27 @@ TEST_F(reset, vfio_device_reset_in_d3hot)
 	EXPECT_RESET(true);
 }
 
-static int low_power(struct vfio *v, uint32_t what)
-{
-	struct vfio_device_feature feature = {
-		.argsz = sizeof(feature),
-		.flags = what,
-	};
-
-	return ioctl(v->fd, VFIO_DEVICE_FEATURE, &feature) ? -errno : 0;
-}
-
 TEST_F(reset, low_power)
 {
-	uint32_t set = VFIO_DEVICE_FEATURE_SET;
 	struct vfio *v = &self->v;
 
-	EXPECT_EQ(0, low_power(v, VFIO_DEVICE_FEATURE_PROBE | set |
-			       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+	EXPECT_EQ(0, vfio_feature(v, VFIO_DEVICE_FEATURE_PROBE |
+				  VFIO_DEVICE_FEATURE_SET |
+				  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0));
 	EXPECT_RESET(false);
-	EXPECT_EQ(0, low_power(v, set | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
-	EXPECT_EQ(0, low_power(v, set | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_RESET(!variant->no_soft_reset);
 
-	/* What is written in between wakes it up, and is lost as well. */
-	EXPECT_EQ(0, low_power(v, set | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+	/* What is written in between wakes it up, and is lost as it sleeps again. */
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
 	EXPECT_RESET(!variant->no_soft_reset);
-	EXPECT_EQ(0, low_power(v, set | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	EXPECT_TRUE(sample_suspends(host_vf()));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_RESET(!variant->no_soft_reset);
 
 	/* To leave what was not entered changes nothing. */
-	EXPECT_EQ(0, low_power(v, set | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_RESET(false);
 }
 
@@ -190,8 +181,7 @@ TEST_F(reset, low_power_with_wakeup)
 	EXPECT_EQ(1, poll(&woken, 1, 5000));
 	EXPECT_EQ(7, vfio_get(&self->v, self->ctrl, 2));
 	/* That it has returned to D0 already is not the user's to know. */
-	EXPECT_EQ(0, low_power(&self->v, VFIO_DEVICE_FEATURE_SET |
-			       VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	EXPECT_EQ(0, vfio_set_low_power(&self->v, false));
 	EXPECT_RESET(!variant->no_soft_reset);
 	close(woken.fd);
 }
@@ -203,8 +193,7 @@ TEST_F(reset, first_access_in_low_power)
 
 	vfio_close(v);
 	ASSERT_EQ(0, vfio_open(v, host_vf()));
-	EXPECT_EQ(0, low_power(v, VFIO_DEVICE_FEATURE_SET |
-			       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
 	usleep(300000);
 	EXPECT_EQ(self->ctrl - PCI_PASID_CTRL,
 		  vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));

@@ -322,14 +322,8 @@ static int open_one(struct bench *b)
 /* A device without a user goes to D3hot, a little later. */
 static int reopen(struct bench *b)
 {
-	char status[64];
-
-	snprintf(status, sizeof(status), "devices/%s/power/runtime_status",
-		 vmd_bdf());
 	vfio_close(&b->v);
-	if (!WAIT_FOR(!strcmp(host_read(status), "suspended"), 5000))
-		return -ETIMEDOUT;
-	return open_one(b);
+	return sample_suspends(vmd_bdf()) ? open_one(b) : -ETIMEDOUT;
 }
 
 static void do_op(struct bench *b, const struct op *op, bool ours,

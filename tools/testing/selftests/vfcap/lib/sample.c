@@ -301,6 +301,14 @@ int sample_prepare(const char *driver, unsigned int nr_vfs, bool ats)
 	return ret;
 }
 
+bool sample_suspends(const char *bdf)
+{
+	char status[64];
+
+	snprintf(status, sizeof(status), "devices/%s/power/runtime_status", bdf);
+	return WAIT_FOR(!strcmp(host_read(status), "suspended"), 5000);
+}
+
 int sample_give_back(void)
 {
 	int ret = sample_prepare(IGB, 2, false);

@@ -66,4 +66,7 @@ long now_ms(void);
 	_holds;								\
 })
 
+/* Wait for a device to be suspended, as one that may be soon is; whether it is */
+bool sample_suspends(const char *bdf);
+
 #endif
