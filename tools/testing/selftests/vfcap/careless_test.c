@@ -68,6 +68,7 @@ TEST_F(careless, leaves_all_behind)
 {
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	ASSERT_TRUE(whole_shows_pasid(&self->v, host_vf()));
+	ASSERT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	ASSERT_EQ(0, enable(self));
 	ASSERT_EQ(ENABLE, vfio_get(&self->v, self->ctrl, 2));
 
@@ -91,6 +92,7 @@ TEST_F(careless, leaves_all_behind)
 	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
 	EXPECT_EQ(0, vfio_reset(&self->v));
 	EXPECT_TRUE(whole_shows_pasid(&self->v, host_vf()));
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_EQ(0, enable(self));
 	EXPECT_EQ(ENABLE, vfio_get(&self->v, self->ctrl, 2));
 	vfio_close(&self->v);
