@@ -139,7 +139,8 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user);
 int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask);
 void pci_vfcap_vf_close(struct pci_vfcap_vf *user);
-void pci_vfcap_vf_reset(struct pci_vfcap_vf *user);
+u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *user);
+void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses);
 struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *user);
 int pci_vfcap_read(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs);

@@ -103,7 +103,8 @@ static void vfcap_tell_user_space(struct pci_vfcap_vf *user, unsigned long mask,
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @cause: for the log
  *
- * It is told once, until it has the capability back.
+ * It is told once, until it has the capability back, which takes a reset that begins
+ * after the last time.
  */
 void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
 		    const char *cause)
@@ -113,9 +114,13 @@ void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
 
 	lockdep_assert_held(&user->shared->lock);
 
-	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		if (mask & BIT(id) && vfcap_is_shown(user, id))
-			new |= BIT(id);
+	user->losses++;
+	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
+		if (!(mask & BIT(id)) || !vfcap_is_shown(user, id))
+			continue;
+		new |= BIT(id);
+		user->lost_last[id] = user->losses;
+	}
 	new &= ~user->lost;
 	if (!new)
 		return;

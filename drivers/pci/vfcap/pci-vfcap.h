@@ -89,6 +89,8 @@ struct pci_vfcap {
  *	as all from here on.
  * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
+ * @losses: how often anything was found to be lost, if it was lost already or not
+ * @lost_last: which of these times was the last for each
  * @pri_answered: whether the PF's driver answered its page requests at its open
  * @misses: how often in a row it was seen to have lost its own state
  * @pri: its page requests, from its first open on. It does not change then.
@@ -103,6 +105,8 @@ struct pci_vfcap_vf {
 	unsigned long held;
 	u16 pos[PCI_VFCAP_COUNT];
 	unsigned long lost;
+	u64 losses;
+	u64 lost_last[PCI_VFCAP_COUNT];
 	bool pri_answered;
 	unsigned int misses;
 	struct vfcap_pri *pri;

@@ -323,14 +323,34 @@ static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
 }
 
 /**
+ * pci_vfcap_vf_losses - how often a VF has lost capabilities so far
+ * @user: the VF's handle; NULL has lost nothing
+ *
+ * Context: Process context. Calls nothing back.
+ * Return: a number for pci_vfcap_vf_reset(), of a reset that begins now.
+ */
+u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *user)
+{
+	if (!user)
+		return 0;
+
+	guard(mutex)(&user->shared->lock);
+
+	return user->losses;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_vf_losses);
+
+/**
  * pci_vfcap_vf_reset - the VF was reset
  * @user: the VF's handle; NULL does nothing
+ * @losses: what pci_vfcap_vf_losses() returned before the reset began. What was lost
+ *	since stays lost: the device may have been reset before that.
  *
  * Ends the loss of what the PF has again.
  *
  * Context: Process context. Calls nothing back.
  */
-void pci_vfcap_vf_reset(struct pci_vfcap_vf *user)
+void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses)
 {
 	unsigned long bit, back = 0;
 	struct pci_vfcap *shared;
@@ -345,6 +365,8 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *user)
 	for_each_set_bit(bit, &user->lost, PCI_VFCAP_COUNT) {
 		const char *cause = vfcap_find_vf_loss(user, bit);
 
+		if (!cause && user->lost_last[bit] > losses)
+			cause = "it was lost after the reset had begun";
 		if (cause) {
 			pci_info_ratelimited(user->vf, "%s is still lost after a reset: %s\n",
 					     vfcap_shared[bit].name, cause);

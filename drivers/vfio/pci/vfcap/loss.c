@@ -7,7 +7,6 @@
 #include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
 
 #include "vfcap.h"
@@ -21,10 +20,8 @@ static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 	struct vfcap_device *vf = priv;
 
 	/* Whoever may take the dev_set lock makes it effective. */
-	scoped_guard(mutex, &vf->lock) {
+	scoped_guard(mutex, &vf->lock)
 		vf->lost |= mask;
-		vf->lost_slept = pm_runtime_suspended_time(&vf->core.pdev->dev);
-	}
 	vfcap_queue_sync(vf);
 }
 

@@ -106,11 +106,9 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	int ret;
 
 	/* What was lost last is not lost to this session. */
-	scoped_guard(mutex, &vf->lock) {
+	scoped_guard(mutex, &vf->lock)
 		vf->lost = 0;
-		vf->lost_slept = 0;
-	}
-	vf->slept = U64_MAX;
+	vf->entry.suspended = U64_MAX;
 
 	ret = vfcap_pasid_open(vf);
 	if (ret)

@@ -37,13 +37,13 @@ static bool vfcap_in_d3(struct pci_dev *pdev)
 
 /*
  * The VF was reset, or as far as its driver is told: the PCI core calls
- * reset_done() after a failure too. What is behind its registers may be out of
- * reach here.
+ * reset_done() after a failure too. @losses is what pci_vfcap_vf_losses() was when the
+ * reset began. What is behind its registers may be out of reach here.
  */
-static void vfcap_was_reset(struct vfcap_device *vf)
+static void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
 {
 	vfcap_emul_reset(vf);
-	pci_vfcap_vf_reset(vf->shared);
+	pci_vfcap_vf_reset(vf->shared, losses);
 	vfcap_queue_sync(vf);
 }
 
@@ -105,6 +105,7 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 	unsigned int af_ctrl = vf->af_pos + PCI_AF_CTRL;
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
 	bool in_d3;
+	u64 losses;
 	ssize_t ret;
 
 	if (!vfcap_may_reset(vf, start, count))
@@ -112,11 +113,13 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
+	losses = pci_vfcap_vf_losses(vf->shared);
+	in_d3 = vfcap_in_d3(pdev);
+
 	/*
 	 * The user may change the bytes before core reads them. A reset that
 	 * comes of it is made good afterwards.
 	 */
-	in_d3 = vfcap_in_d3(pdev);
 	if (in_d3 ||
 	    (pdev->pcie_cap && vfcap_write_sets(buf, count, start, devctl + 1,
 						PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
@@ -127,7 +130,7 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 
 	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
-		vfcap_was_reset(vf);
+		vfcap_was_reset(vf, losses);
 	vfcap_sync(vf);
 	return ret;
 }
@@ -146,29 +149,19 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	bool in_d3;
+	u64 losses;
 	long ret;
 
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
+	losses = pci_vfcap_vf_losses(vf->shared);
 	in_d3 = vfcap_in_d3(pdev);
 	vfcap_block(vf, ~0UL);
 	ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
 	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
-		vfcap_was_reset(vf);
+		vfcap_was_reset(vf, losses);
 	vfcap_sync(vf);
 	return ret;
-}
-
-/*
- * Whether the VF left D0 since its user let it, and since it lost anything: what ends a
- * loss comes after it.
- */
-static bool vfcap_has_slept(struct vfcap_device *vf)
-{
-	guard(mutex)(&vf->lock);
-
-	return pm_runtime_suspended_time(&vf->core.pdev->dev) >
-	       max(vf->slept, vf->lost_slept);
 }
 
 /**
@@ -182,7 +175,7 @@ static bool vfcap_has_slept(struct vfcap_device *vf)
  * at any time, and come back for any access; core keeps that to itself. A function
  * that loses its registers on the way from D3hot to D0 loses them when it is let go
  * to low power, and was reset if it left D0 until it returns: something else may have
- * kept it awake.
+ * kept it awake. When it did so nobody tells: the reset began with the entry.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().
@@ -194,22 +187,26 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 	bool soft_reset = vfcap_soft_reset(vf->core.pdev);
 	bool exit = (flags & VFIO_DEVICE_FEATURE_MASK) ==
 		    VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
-	u64 slept;
+	u64 losses, suspended;
 	int ret;
 
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
-	slept = pm_runtime_suspended_time(&vf->core.pdev->dev);
+	losses = pci_vfcap_vf_losses(vf->shared);
+	suspended = pm_runtime_suspended_time(&vf->core.pdev->dev);
 	vfcap_block(vf, ~0UL);
 	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
 	if (!ret && soft_reset) {
 		if (!exit)
 			vfcap_emul_reset(vf);
-		else if (vfcap_has_slept(vf))
-			vfcap_was_reset(vf);
+		else if (pm_runtime_suspended_time(&vf->core.pdev->dev) >
+			 vf->entry.suspended)
+			vfcap_was_reset(vf, vf->entry.losses);
 	}
-	if (!ret)
-		vf->slept = exit ? U64_MAX : slept;
+	if (!ret) {
+		vf->entry.suspended = exit ? U64_MAX : suspended;
+		vf->entry.losses = losses;
+	}
 	vfcap_sync(vf);
 	return ret;
 }
@@ -221,6 +218,13 @@ static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
 	return to_vfcap(&core->vdev);
 }
 
+static void vfcap_reset_prepare(struct pci_dev *pdev)
+{
+	struct vfcap_device *vf = vfcap_from_pci(pdev);
+
+	vf->losses = pci_vfcap_vf_losses(vf->shared);
+}
+
 /*
  * A frozen channel is recovered by a reset of the link, without reset_done. A recovery
  * that failed has no end: only the last error counts.
@@ -229,6 +233,7 @@ static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t state)
 {
 	vfcap_from_pci(pdev)->frozen = state == pci_channel_io_frozen;
+	vfcap_reset_prepare(pdev);
 	return vfio_pci_core_aer_err_detected(pdev, state);
 }
 
@@ -237,17 +242,20 @@ static void vfcap_error_resume(struct pci_dev *pdev)
 	struct vfcap_device *vf = vfcap_from_pci(pdev);
 
 	if (vf->frozen)
-		vfcap_was_reset(vf);
+		vfcap_was_reset(vf, vf->losses);
 	vf->frozen = false;
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
 {
-	vfcap_was_reset(vfcap_from_pci(pdev));
+	struct vfcap_device *vf = vfcap_from_pci(pdev);
+
+	vfcap_was_reset(vf, vf->losses);
 }
 
 const struct pci_error_handlers vfcap_err_handlers = {
 	.error_detected	= vfcap_error_detected,
 	.resume		= vfcap_error_resume,
+	.reset_prepare	= vfcap_reset_prepare,
 	.reset_done	= vfcap_reset_done,
 };

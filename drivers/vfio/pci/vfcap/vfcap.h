@@ -163,15 +163,19 @@ struct vfcap_choice {
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @decided, @pos and @anchored, which
- *	@lock protects as well, @slept, @pasids, @choice, @step and @reason.
+ *	@lock protects as well, @entry, @pasids, @choice, @step and @reason.
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
  * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
  * @frozen: An error froze the channel, and its recovery resets the link. Only
  *	used in the error handlers, which the PCI core calls one by one.
+ * @losses: how often it had lost something when the last reset with callbacks began,
+ *	or the last error was detected. Under its device lock.
  * @sync_work: makes good, under the dev_set lock, what happened without it
- * @slept: for how many ns the VF had been suspended when its user let it go to low
- *	power; U64_MAX if the user has not, or has had it return
+ * @entry: when its user let it go to low power
+ * @entry.suspended: for how many ns it had been suspended then; U64_MAX if the user has
+ *	not, or has had it return
+ * @entry.losses: how often it had lost something
  * @af_pos: offset of the VF's Advanced Features capability, or 0
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
@@ -202,7 +206,6 @@ struct vfcap_choice {
  * @cleared: capabilities whose control bits were cleared, and others do not know
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
- * @lost_slept: for how many ns the VF had been suspended when it lost the last of them
  * @lost_eventfd: tells the user of a loss, or NULL
  */
 struct vfcap_device {
@@ -211,8 +214,12 @@ struct vfcap_device {
 	unsigned long vmd;
 	struct pci_vfcap_vf *shared;
 	bool frozen;
+	u64 losses;
 	struct work_struct sync_work;
-	u64 slept;
+	struct {
+		u64 suspended;
+		u64 losses;
+	} entry;
 	u8 af_pos;
 	bool shadow;
 	u16 ims_pos;
@@ -234,7 +241,6 @@ struct vfcap_device {
 	unsigned long cleared;
 	unsigned long restart;
 	unsigned long lost;
-	u64 lost_slept;
 	struct eventfd_ctx *lost_eventfd;
 };
 

@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1524,16 +1525,33 @@ static int guest_flr(struct vfio *v)
 			PCI_EXP_DEVCTL_BCR_FLR);
 }
 
+static int guest_d3hot(struct vfio *v)
+{
+	return vfio_set(v, VF_PM + PCI_PM_CTRL, 2, 3);
+}
+
+static int guest_d0(struct vfio *v)
+{
+	return vfio_set(v, VF_PM + PCI_PM_CTRL, 2, 0);
+}
+
 static int guest_power_cycle(struct vfio *v)
 {
-	int ret = vfio_set(v, VF_PM + PCI_PM_CTRL, 2, 3);
-
-	return ret ?: vfio_set(v, VF_PM + PCI_PM_CTRL, 2, 0);
+	return guest_d3hot(v) ?: guest_d0(v);
 }
 
 static int host_reset(struct vfio *v)
 {
 	return host_writef("1", "devices/%s/reset", host_vf());
+}
+
+/* Recovery from a fatal error */
+static int host_link_reset(struct vfio *v)
+{
+	int ret = host_error(host_vf(), "frozen");
+
+	usleep(100000);
+	return ret ?: host_error(host_vf(), "resume");
 }
 
 FIXTURE_SETUP(own_reset)
@@ -1591,6 +1609,109 @@ TEST_F(own_reset, is_no_loss)
 	EXPECT_STREQ("shown", get_state(s));
 	expect_counts(_metadata, s, &self->l, 0, 0);
 	EXPECT_EQ(0, count_lines(s, "lost"));
+}
+
+/* A loss that comes while the VF is reset: what it was reset by may be over by then. */
+FIXTURE(while_reset) {
+	struct session s;
+};
+
+FIXTURE_VARIANT(while_reset) {
+	int (*prepare)(struct vfio *v);
+	int (*reset)(struct vfio *v);
+	const char *waits;	/* in which function of the kernel */
+};
+
+FIXTURE_VARIANT_ADD(while_reset, guest_flr) {
+	.reset = guest_flr, .waits = "msleep",
+};
+
+FIXTURE_VARIANT_ADD(while_reset, guest_power_cycle) {
+	.prepare = guest_d3hot, .reset = guest_d0, .waits = "pci_power_up",
+};
+
+FIXTURE_VARIANT_ADD(while_reset, vfio_device_reset) {
+	.reset = vfio_reset, .waits = "msleep",
+};
+
+FIXTURE_VARIANT_ADD(while_reset, from_outside) {
+	.reset = host_reset, .waits = "msleep",
+};
+
+FIXTURE_VARIANT_ADD(while_reset, link_reset) {
+	.reset = host_link_reset, .waits = "hrtimer_nanosleep",
+};
+
+FIXTURE_SETUP(while_reset)
+{
+	static const struct scene scene = { .driver = SAMPLE };
+
+	vfio_init(&self->s.v);
+	if (missing())
+		SKIP(return, "needs %s", missing());
+	ASSERT_EQ(0, set_scene(&scene));
+	ASSERT_EQ(0, session_open(&self->s, host_vf()));
+	ASSERT_EQ(0, enable(&self->s));
+}
+
+FIXTURE_TEARDOWN(while_reset)
+{
+	session_close(&self->s);
+}
+
+/* On a busy machine the reset may be over too early: then it says nothing. */
+static bool lose_meanwhile(struct __test_metadata *_metadata, struct session *s,
+			   const struct _fixture_variant_while_reset *variant,
+			   bool again)
+{
+	bool in_time;
+	pid_t child;
+	int status;
+
+	if (again)
+		EXPECT_EQ(0, sample_event());
+	if (variant->prepare)
+		EXPECT_EQ(0, variant->prepare(&s->v));
+	child = fork();
+	if (!child)
+		_exit(!!variant->reset(&s->v));
+	WAIT_FOR(host_waits_in(child, variant->waits), 1000);
+	EXPECT_EQ(0, sample_event());
+	in_time = host_waits_in(child, variant->waits);
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	return in_time;
+}
+
+static void expect_reset_too_early(struct __test_metadata *_metadata,
+				   struct session *s,
+				   const struct _fixture_variant_while_reset *variant,
+				   bool again)
+{
+	unsigned int i;
+
+	for (i = 0; i < 20 && !lose_meanwhile(_metadata, s, variant, again); i++)
+		EXPECT_EQ(0, vfio_reset(&s->v));
+	EXPECT_GT(20, i);
+	EXPECT_EQ(1, WAIT_FOR(!iommu_count_pasids(s->bdf), GUARD_MS));
+	expect_still_lost(_metadata, s);
+}
+
+TEST_F(while_reset, lost_meanwhile)
+{
+	struct session *s = &self->s;
+
+	expect_reset_too_early(_metadata, s, variant, false);
+	expect_back(_metadata, s);
+}
+
+/* It is of no use that the reset came after another loss. */
+TEST_F(while_reset, lost_again_meanwhile)
+{
+	struct session *s = &self->s;
+
+	expect_reset_too_early(_metadata, s, variant, true);
+	expect_back(_metadata, s);
 }
 
 /* What a VF has lost before it shows a capability counts from then on. */
