@@ -56,15 +56,16 @@ int sample_param(const char *name, const char *value);
 /* Milliseconds, of a clock that only goes forward */
 long now_ms(void);
 
-/* Wait until a condition holds, at most so long; whether it does */
-#define WAIT_FOR(condition, ms) ({					\
+/* Wait until a condition holds, at most so long, pausing so; whether it does */
+#define WAIT_PAUSING(condition, ms, us) ({				\
 	long _end = now_ms() + (ms);					\
 	bool _holds;							\
 									\
 	while (!(_holds = (condition)) && now_ms() < _end)		\
-		usleep(1000);						\
+		usleep(us);						\
 	_holds;								\
 })
+#define WAIT_FOR(condition, ms)	WAIT_PAUSING(condition, ms, 1000)
 
 /* Wait for a device to be suspended, as one that may be soon is; whether it is */
 bool sample_suspends(const char *bdf);
