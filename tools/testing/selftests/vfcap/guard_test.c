@@ -1752,19 +1752,13 @@ TEST_F(undecided, lost_when_shown)
 	EXPECT_STREQ("lost", sample_state(host_vf2(), "pasid_state"));
 }
 
-/* A scene is left to the next test, which often wants the same; not so the last. */
-static void give_back_scene(void)
+static int give_back_scene(void)
 {
-	if (!host_is_ready() || !set_scene(&plain))
-		return;
-	printf("# the lab's scene cannot be restored\n");
-	fflush(stdout);
-	_exit(KSFT_FAIL);
+	return set_scene(&plain);
 }
 
 int main(int argc, char **argv)
 {
-	/* The harness does not return. */
-	atexit(give_back_scene);
+	host_at_end(give_back_scene);
 	return test_harness_run(argc, argv);
 }

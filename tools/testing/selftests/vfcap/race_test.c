@@ -923,9 +923,7 @@ TEST_F_TIMEOUT(race, all_works_afterwards, 86400)
 	if (!gets_on) {
 		/* What waits for what, in the kernel's log */
 		host_write("/proc/sysrq-trigger", "w");
-		TH_LOG("a thread is stuck");
-		/* No scene can be given back beside it. */
-		_exit(KSFT_FAIL);
+		ksft_exit_fail_msg("a thread is stuck\n");
 	}
 	if (variant->held)
 		close_session(s);
@@ -936,19 +934,8 @@ TEST_F_TIMEOUT(race, all_works_afterwards, 86400)
 	EXPECT_EQ(0, atomic_load(&s->wrong));
 }
 
-/* A scene is left to the next race, which often wants the same; not so the last. */
-static void give_back_scene(void)
-{
-	if (!host_is_ready() || !sample_give_back())
-		return;
-	printf("# the lab's scene cannot be restored\n");
-	fflush(stdout);
-	_exit(KSFT_FAIL);
-}
-
 int main(int argc, char **argv)
 {
-	/* The harness does not return. */
-	atexit(give_back_scene);
+	host_at_end(sample_give_back);
 	return test_harness_run(argc, argv);
 }

@@ -26,6 +26,11 @@ const char *host_pf(void);
 const char *host_vf(void);
 const char *host_vf2(void);
 bool host_is_ready(void);
+/*
+ * For tests that leave a scene to each other, since the next often wants the same: how
+ * it is given back after the last. A program whose scene is not given back has failed.
+ */
+void host_at_end(int (*give_back)(void));
 /* A number from the environment, or another where it has none */
 unsigned long host_setting(const char *name, unsigned long otherwise);
 /* The PCI address of a VF of host_pf(), from 0 on, "" where there is none */
