@@ -42,7 +42,7 @@
 
 #define ROUNDS		100
 #define ROUNDS_MS	500
-/* So long a VF is open at most, and is one waited for */
+/* So long a VF is open at most, is a user waited for, and is it until one looks again */
 #define HOLD_MS		100
 #define MEET_MS		1000
 #define LOOK_MS		10
