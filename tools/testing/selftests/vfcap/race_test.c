@@ -383,11 +383,21 @@ static bool act_look(struct scene *s)
 	return done;
 }
 
+/* Finds what went. The PF gets no driver: the first that fits may be another. */
+static void rescan(struct scene *s)
+{
+	host_write("drivers_autoprobe", "0");
+	host_write("rescan", "1");
+	host_write("drivers_autoprobe", "1");
+	host_write("drivers_probe", s->port);
+	host_enable_pf();
+}
+
 /* ... and to the PF; what went comes back, as far as others let it */
 static void bring_back(struct scene *s)
 {
 	if (!host_exists("devices/%s", host_pf()))
-		host_write("rescan", "1");
+		rescan(s);
 	if (!*host_driver(host_pf()))
 		host_bind(host_pf(), s->driver);
 	if (!host_exists("devices/%s", host_vf())) {
@@ -460,6 +470,7 @@ static bool pulled(struct scene *s, const char *bdf)
 	done = !host_layout("pf blank 0 1000 ffffffff") &&
 	       !host_writef("1", "devices/%s/remove", bdf);
 	host_layout_default();
+	sample_layout_ats();
 	bring_back(s);
 	return done;
 }
@@ -705,10 +716,12 @@ FIXTURE_VARIANT_ADD(race, pf_remove) {
 
 FIXTURE_VARIANT_ADD(race, pf_pulled) {
 	.actors = { &pf_pulled, &user, &config, &attach, &reset, &look },
+	.driver = SAMPLE,
 };
 
 FIXTURE_VARIANT_ADD(race, port_pulled) {
 	.actors = { &port_pulled, &user, &config, &attach, &reset, &look },
+	.driver = SAMPLE,
 };
 
 FIXTURE_VARIANT_ADD(race, port_remove) {

@@ -292,21 +292,29 @@ int host_layout_default(void)
 		return -errno;
 	lines[len + ret] = 0;
 
-	/* The kernel enabled all three when it found the PF. */
-	ret = host_layout(lines);
-	if (!ret)
-		ret = host_config_write(host_pf(), PF_ATS + PCI_ATS_CTRL, 2,
-					PCI_ATS_CTRL_ENABLE);
-	if (!ret)
-		ret = host_config_write(host_pf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4,
-					PF_PRI_ALLOCATION);
-	if (!ret)
-		ret = host_config_write(host_pf(), PF_PRI + PCI_PRI_CTRL, 2,
-					PCI_PRI_CTRL_ENABLE);
-	return ret ?: host_config_write(host_pf(), PF_PASID + PCI_PASID_CTRL, 2,
-					PCI_PASID_CTRL_ENABLE |
-					PCI_PASID_CTRL_EXEC |
-					PCI_PASID_CTRL_PRIV);
+	return host_layout(lines) ?: host_enable_pf();
+}
+
+int host_enable_pf(void)
+{
+	static const struct {
+		unsigned int pos, size;
+		uint32_t value;
+	} regs[] = {
+		{ PF_ATS + PCI_ATS_CTRL, 2, PCI_ATS_CTRL_ENABLE },
+		{ PF_PRI + PCI_PRI_ALLOC_REQ, 4, PF_PRI_ALLOCATION },
+		{ PF_PRI + PCI_PRI_CTRL, 2, PCI_PRI_CTRL_ENABLE },
+		{ PF_PASID + PCI_PASID_CTRL, 2,
+		  PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC |
+		  PCI_PASID_CTRL_PRIV },
+	};
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(regs); i++)
+		ret = host_config_write(host_pf(), regs[i].pos, regs[i].size,
+					regs[i].value);
+	return ret;
 }
 
 int host_writes_clear(void)

@@ -76,6 +76,9 @@ int host_error(const char *bdf, const char *step);
 /* Back to the lab's layout, with the PF's ATS, PRI and PASID enabled */
 int host_layout_default(void);
 
+/* As the kernel left the PF, or would have with a driver that enables PRI */
+int host_enable_pf(void);
+
 /* The fixture's record of config writes: clear it; count in [from, to) */
 int host_writes_clear(void);
 int host_writes_count(const char *bdf, unsigned int from, unsigned int to);

@@ -141,7 +141,7 @@ static bool vfs_have_ats(bool enabled)
 }
 
 /* The layout's file lies beside that of the default. */
-static int load_vf_ats(void)
+int sample_layout_ats(void)
 {
 	const char *file = getenv("VFCAP_LAYOUT");
 	char path[256];
@@ -183,7 +183,7 @@ static int create_vfs(const char *driver, unsigned int nr, bool ats)
 	if (!ret)
 		ret = host_layout_default();
 	if (!ret && ats)
-		ret = load_vf_ats();
+		ret = sample_layout_ats();
 	if (!ret)
 		ret = host_writef("0", "devices/%s/sriov_drivers_autoprobe",
 				  host_pf());
@@ -193,29 +193,6 @@ static int create_vfs(const char *driver, unsigned int nr, bool ats)
 	ret = host_writef(value, "devices/%s/sriov_numvfs", host_pf());
 	if (!ret && !vfs_have_ats(ats))
 		return -ENODEV;
-	return ret;
-}
-
-/* As the kernel left the PF, or would have with a driver that enables PRI */
-static int enable_pf(void)
-{
-	static const struct {
-		unsigned int pos, size;
-		uint32_t value;
-	} regs[] = {
-		{ PF_ATS + PCI_ATS_CTRL, 2, PCI_ATS_CTRL_ENABLE },
-		{ PF_PRI + PCI_PRI_ALLOC_REQ, 4, PF_PRI_ALLOCATION },
-		{ PF_PRI + PCI_PRI_CTRL, 2, PCI_PRI_CTRL_ENABLE },
-		{ PF_PASID + PCI_PASID_CTRL, 2,
-		  PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC |
-		  PCI_PASID_CTRL_PRIV },
-	};
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < ARRAY_SIZE(regs); i++)
-		ret = host_config_write(host_pf(), regs[i].pos, regs[i].size,
-					regs[i].value);
 	return ret;
 }
 
@@ -292,7 +269,7 @@ int sample_prepare(const char *driver, unsigned int nr_vfs, bool ats)
 	if (!ret)
 		ret = clean_config(nr_vfs);
 	if (!ret)
-		ret = enable_pf();
+		ret = host_enable_pf();
 	if (!ret)
 		ret = reset_params();
 	if (!ret)
