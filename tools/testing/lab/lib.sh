@@ -159,11 +159,12 @@ select_kernel()		# NAME
 	case " $KERNELS_BUILT : $KERNELS_STOCK " in
 	*" $1 "*:*)
 		"$LAB_DIR/setup" kernel "$1" || die "no kernel to run"
-		dir=$CACHE_DIR/$1
-		KERNEL_IMAGE=/cache/$1/bzImage
-		KERNEL_BUILD=/cache/$1/build
+		# Not the link: another checkout may turn it to a kernel of its own.
+		dir=$(realpath "$CACHE_DIR/$1")
+		KERNEL_IMAGE=/cache/${dir##*/}/bzImage
+		KERNEL_BUILD=/cache/${dir##*/}/build
 		KERNEL_RELEASE=$(< "$dir/build/include/config/kernel.release")
-		KERNEL_MODULES=$(realpath "$dir")/lib/modules/$KERNEL_RELEASE
+		KERNEL_MODULES=$dir/lib/modules/$KERNEL_RELEASE
 		;;
 	*:*" $1 "*)
 		"$LAB_DIR/setup" root || die "no root to run in"
