@@ -226,24 +226,32 @@ static void vfcap_reset_prepare(struct pci_dev *pdev)
 }
 
 /*
- * A frozen channel is recovered by a reset of the link, without reset_done. A recovery
- * that failed has no end: only the last error counts.
+ * A frozen channel is recovered by a reset of the link, without reset_done, and so is a
+ * normal one if another driver asks for it: slot_reset tells. A recovery that failed has
+ * no end: only the last error counts.
  */
 static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t state)
 {
-	vfcap_from_pci(pdev)->frozen = state == pci_channel_io_frozen;
+	vfcap_from_pci(pdev)->link_reset = state == pci_channel_io_frozen;
 	vfcap_reset_prepare(pdev);
 	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+/* Whether the recovery succeeds is for others to say. */
+static pci_ers_result_t vfcap_slot_reset(struct pci_dev *pdev)
+{
+	vfcap_from_pci(pdev)->link_reset = true;
+	return PCI_ERS_RESULT_NONE;
 }
 
 static void vfcap_error_resume(struct pci_dev *pdev)
 {
 	struct vfcap_device *vf = vfcap_from_pci(pdev);
 
-	if (vf->frozen)
+	if (vf->link_reset)
 		vfcap_was_reset(vf, vf->losses);
-	vf->frozen = false;
+	vf->link_reset = false;
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
@@ -255,6 +263,7 @@ static void vfcap_reset_done(struct pci_dev *pdev)
 
 const struct pci_error_handlers vfcap_err_handlers = {
 	.error_detected	= vfcap_error_detected,
+	.slot_reset	= vfcap_slot_reset,
 	.resume		= vfcap_error_resume,
 	.reset_prepare	= vfcap_reset_prepare,
 	.reset_done	= vfcap_reset_done,

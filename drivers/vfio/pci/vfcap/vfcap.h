@@ -167,7 +167,7 @@ struct vfcap_choice {
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
  * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
- * @frozen: An error froze the channel, and its recovery resets the link. Only
+ * @link_reset: The recovery of the last error resets the link, or has done so. Only
  *	used in the error handlers, which the PCI core calls one by one.
  * @losses: how often it had lost something when the last reset with callbacks began,
  *	or the last error was detected. Under its device lock.
@@ -213,7 +213,7 @@ struct vfcap_device {
 	unsigned long caps;
 	unsigned long vmd;
 	struct pci_vfcap_vf *shared;
-	bool frozen;
+	bool link_reset;
 	u64 losses;
 	struct work_struct sync_work;
 	struct {

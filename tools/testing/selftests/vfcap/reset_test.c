@@ -226,7 +226,19 @@ TEST_F(reset, aer_recovery)
 	EXPECT_RESET(true);
 }
 
-/* An error that is not fatal resets nothing, also if an earlier one was. */
+/* Recovery from another error does so too, where another driver asks for it. */
+TEST_F(reset, aer_slot_reset)
+{
+	EXPECT_EQ(0, host_error(host_vf(), "normal"));
+	EXPECT_EQ(0, host_error(host_vf(), "slot_reset"));
+	EXPECT_EQ(0, host_error(host_vf(), "resume"));
+	EXPECT_RESET(true);
+	EXPECT_EQ(0, host_error(host_vf(), "normal"));
+	EXPECT_EQ(0, host_error(host_vf(), "resume"));
+	EXPECT_RESET(false);
+}
+
+/* Where none does it resets nothing, also if an earlier one did. */
 TEST_F(reset, aer_recovery_failed)
 {
 	EXPECT_EQ(0, host_error(host_vf(), "frozen"));
