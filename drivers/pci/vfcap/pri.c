@@ -49,11 +49,18 @@ struct vfcap_pri {
 	bool failed;
 };
 
-/* Caller holds the lock. */
+/*
+ * Caller holds the lock. It may have been lost since the VF asked for it, and the VF not
+ * know yet: then it stays off, as it will in the VF.
+ */
 static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 {
-	int ret = vfcap_call_pri_enable(pri->user, allocation);
+	int ret;
 
+	if (!pci_vfcap_usable(pri->user, PCI_VFCAP_PRI))
+		return;
+
+	ret = vfcap_call_pri_enable(pri->user, allocation);
 	pri->on = !ret;
 	pri->refused = ret;
 	if (ret)
@@ -232,7 +239,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_share);
  *
  * While requests from before are still being answered it takes effect after
  * that. If the PF's driver refuses, nothing is sent until it is disabled and
- * enabled again; the refusal is logged.
+ * enabled again; the refusal is logged. What was lost is not enabled.
  *
  * Context: Process context. Calls the PF driver's pri_enable, unless it did since
  * pci_vfcap_pri_disable().

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -785,6 +786,51 @@ TEST_F(pri, enable_and_disable_while_draining)
 	EXPECT_CALLS(1, "pri_enable");
 	EXPECT_CALLS(1, "pri_disable");
 	EXPECT_EQ(-EPERM, sample_request(VF, 1));
+}
+
+/*
+ * What was lost is not enabled, also while the VF cannot hear of it: its FLR blocks who
+ * writes config space, and such a write others. On a busy machine the FLR may be over
+ * too early: then it says nothing.
+ */
+TEST_F(pri, lost_while_draining)
+{
+	struct vfio *v = &self->v;
+	unsigned int exp = vfio_find_cap(v, PCI_CAP_ID_EXP), i;
+	bool waited = false;
+	pid_t flr, writer;
+
+	ASSERT_EQ(0, sample_param("pri_drain_ms", "10000"));
+	for (i = 0; i < 10 && !waited; i++) {
+		ASSERT_EQ(0, vfio_reset(v));
+		ASSERT_EQ(0, sample_set("latency_ms", "60000"));
+		ENABLE(v, 4);
+		EXPECT_EQ(0, sample_request(VF, 3));
+		SET_CTRL(v, 0);
+		ENABLE(v, 7);
+		ASSERT_EQ(0, sample_calls_clear());
+
+		flr = fork();
+		if (!flr)
+			_exit(!!host_writef("1", "devices/%s/reset", VF));
+		WAIT_FOR(host_waits_in(flr, "msleep"), 1000);
+		writer = fork();
+		if (!writer)
+			_exit(!!vfio_set(v, exp + PCI_EXP_DEVCTL2, 2, 0));
+		WAIT_FOR(host_waits_in(writer, "pci_wait_cfg"), 1000);
+		EXPECT_EQ(0, sample_set("lost_event", "of a test"));
+		ASSERT_EQ(0, sample_set("latency_ms", "1"));
+		WAIT_FOR(sample_calls("pri_drain %s 0\n", VF) == 1, 1000);
+		usleep(1000);
+		waited = host_waits_in(writer, "pci_wait_cfg");
+		EXPECT_CALLS(0, "pri_enable");
+		waitpid(writer, NULL, 0);
+		waitpid(flr, NULL, 0);
+	}
+	EXPECT_TRUE(waited);
+	EXPECT_TRUE(WAIT_FOR(!CTRL(v), 1000));
+	EXPECT_CALLS(0, "pri_enable");
+	EXPECT_STATE("lost", VF, "pri_state");
 }
 
 /* A wait that ended in time does not count for the next one. */
