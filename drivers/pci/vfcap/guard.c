@@ -45,6 +45,10 @@ const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 
 	lockdep_assert_held(&shared->lock);
 
+	/* A probe that fails may have no event, or not as the last thing it does. */
+	if (!READ_ONCE(shared->pf->dev.driver))
+		return "its PF has no driver";
+
 	pos = vfcap_read(shared, id, regs, cap->nr_regs);
 	if (pos == -ENODEV)
 		return "its PF does not answer; it was removed or is powered down";

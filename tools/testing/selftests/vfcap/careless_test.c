@@ -4,6 +4,7 @@
  * gone, and VFs that outlive their PF's driver have lost what it answered for.
  */
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -133,6 +134,30 @@ TEST_F(careless, fails_after_it_registered)
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_FALSE(whole_shows_pasid(&self->v, host_vf()));
 	enable(self);
+}
+
+/* A PF has a driver until the devres of one that failed has ended, and none then. */
+TEST_F(careless, bound_while_probe_fails)
+{
+	pid_t probe;
+	int status;
+
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_unbind(host_vf2()));
+	ASSERT_EQ(0, load("late_error=Y release_ms=2000"));
+	probe = fork();
+	if (!probe)
+		_exit(host_bind(host_pf(), CARELESS) != -EIO);
+	EXPECT_TRUE(WAIT_FOR(host_waits_in(probe, "msleep"), 1000));
+	EXPECT_EQ(0, host_bind(host_vf(), OURS));
+	EXPECT_TRUE(host_waits_in(probe, "msleep"));
+	EXPECT_EQ(probe, waitpid(probe, &status, 0));
+	EXPECT_EQ(0, status);
+
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_FALSE(whole_shows_pasid(&self->v, host_vf()));
+	EXPECT_EQ(0, host_bind(host_vf2(), OURS));
 }
 
 TEST_F(careless, registers_what_is_wrong)
