@@ -51,7 +51,7 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  * @showing: and how many show it
  * @changing: capabilities that the PF driver is changing
  * @unbinding: the PF's driver is going, or gone, or was never there
- * @seen: what the PF's registers were when the first VF showed a capability
+ * @seen: what the PF's registers had set when VFs came to show a capability
  * @claimed: the registers that user space is not to write meanwhile
  * @guard: watches the PF while a VF shows a capability
  */

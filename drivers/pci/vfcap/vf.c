@@ -172,13 +172,12 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user)
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_unregister);
 
 /* The kernel says so, from now on, if user space writes the registers. */
-static void vfcap_claim(struct pci_vfcap *shared, enum pci_vfcap_id id,
-			const u32 *regs)
+static void vfcap_claim(struct pci_vfcap *shared, enum pci_vfcap_id id)
 {
 	size_t size = vfcap_shared[id].nr_regs * sizeof(u32);
 	int pos = vfcap_read(shared, id, NULL, 0);
 
-	memcpy(shared->seen[id], regs, size);
+	memset(shared->seen[id], 0, size);
 	if (pos > 0)
 		shared->claimed[id] =
 			pci_request_config_region_exclusive(shared->pf, pos,
@@ -431,6 +430,8 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs)
 {
 	struct pci_vfcap *shared = user->shared;
+	u32 before[VFCAP_MAX_REGS];
+	unsigned int i;
 
 	guard(mutex)(&shared->lock);
 
@@ -438,8 +439,14 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 		return -ENOENT;
 
 	if (!(vfcap_shown(shared) & BIT(id)))
-		vfcap_claim(shared, id, regs);
+		vfcap_claim(shared, id);
+
+	/* The PF may have been given more since another VF first showed it. */
+	memcpy(before, shared->seen[id], sizeof(before));
+	for (i = 0; i < vfcap_shared[id].nr_regs; i++)
+		shared->seen[id][i] |= regs[i];
 	if (vfcap_find_vf_loss(user, id)) {
+		memcpy(shared->seen[id], before, sizeof(before));
 		vfcap_unclaim(shared);
 		return -EIO;
 	}

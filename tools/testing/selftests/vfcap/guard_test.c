@@ -1229,6 +1229,13 @@ TEST_F(guard, hidden_is_not_told)
 	expect_counts(_metadata, &self->s, &self->l, 1, 0);
 }
 
+/* Which of Execute Permission and Privileged Mode a VF shows */
+static uint32_t get_bits(struct vfio *v)
+{
+	return vfio_get(v, PF_PASID + PCI_PASID_CAP, 2) &
+	       (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
+}
+
 /* A VF that is opened later sees what the PF has then. */
 TEST_F(guard, opened_beside_lost)
 {
@@ -1247,6 +1254,23 @@ TEST_F(guard, opened_beside_lost)
 	EXPECT_EQ(0, enable(&self->s2));
 	expect_still_lost(_metadata, &self->s);
 	expect_counts(_metadata, &self->s2, &self->l, 0, 0);
+}
+
+/* And what it has more than when another was opened is watched as well. */
+TEST_F(guard, opened_with_more)
+{
+	struct vfio *v = &self->s2.v;
+
+	session_close(&self->s);
+	ASSERT_EQ(0, clear_exec());
+	ASSERT_EQ(0, session_open(&self->s, host_vf()));
+	EXPECT_EQ(PCI_PASID_CAP_PRIV, get_bits(&self->s.v));
+	ASSERT_EQ(0, set_all());
+	ASSERT_EQ(0, session_open(&self->s2, host_vf2()));
+	EXPECT_EQ(PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV, get_bits(v));
+	ASSERT_EQ(0, enable(&self->s2));
+	LOSE(clear_exec);
+	LOST(&self->s2, self->s2.lost);
 }
 
 TEST_F(guard, reopened)
