@@ -804,8 +804,6 @@ FIXTURE_SETUP(race)
 		.came = PTHREAD_COND_INITIALIZER,
 	};
 	vfio_init(&s->v);
-	ASSERT_EQ(0, host_write("/proc/sys/kernel/hung_task_timeout_secs", "30"));
-	ASSERT_EQ(0, host_write("/proc/sys/kernel/hung_task_warnings", "-1"));
 	host_expect_pf_unbind();
 	ASSERT_EQ(0, set_scene(s));
 	s->port = host_port();
