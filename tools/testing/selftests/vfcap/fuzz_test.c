@@ -6,7 +6,8 @@
  * wrong is made as short as it can be, and printed.
  *
  * VFCAP_FUZZ_SEED: the first layout's number (default: from the clock; printed). Its
- *	sequence follows from it as well: to see one again, give its number.
+ *	sequence follows from it as well: to see one again, give its number, and how
+ *	long it was, as both are printed.
  * VFCAP_FUZZ_LAYOUTS: how many layouts (default 60)
  * VFCAP_FUZZ_OPS: how long a sequence is (default 500)
  */
@@ -65,7 +66,7 @@ static void report(struct fuzz *f, const struct layout *l, unsigned long seed,
 	char text[256];
 	unsigned int i;
 
-	printf("# VFCAP_FUZZ_SEED=%lu: %s\n", seed, f->wrong);
+	printf("# VFCAP_FUZZ_SEED=%lu VFCAP_FUZZ_OPS=%u: %s\n", seed, nr, f->wrong);
 	nr = shrink(ops, sizeof(*ops), nr, run_again, &again);
 	printf("# The shortest that goes wrong, %u of %lu: %s\n", nr, seed,
 	       *f->wrong ? f->wrong : "nothing, when it was done again");

@@ -7,7 +7,8 @@
  * has them. A sequence that goes wrong is made as short as it can be, and printed.
  *
  * VFCAP_FUZZ_SEED: the first endpoint's number (default: from the clock; printed). Its
- *	sequence follows from it as well: to see one again, give its number.
+ *	sequence follows from it as well: to see one again, give its number, and how
+ *	long it was, as both are printed.
  * VFCAP_FUZZ_LAYOUTS: how many endpoints (default 30)
  * VFCAP_FUZZ_OPS: how long a sequence is (default 500)
  */
@@ -583,7 +584,7 @@ static void report(struct bench *b, const struct endpoint *e, unsigned long seed
 	struct again again = { b, e };
 	unsigned int i, j;
 
-	printf("# VFCAP_FUZZ_SEED=%lu: %s\n", seed, b->wrong);
+	printf("# VFCAP_FUZZ_SEED=%lu VFCAP_FUZZ_OPS=%u: %s\n", seed, nr, b->wrong);
 	nr = shrink(ops, sizeof(*ops), nr, run_again, &again);
 	printf("# The shortest that goes wrong, %u of %lu: %s\n", nr, seed,
 	       *b->wrong ? b->wrong : "nothing, when it was done again");
