@@ -3,7 +3,8 @@
  * Error paths: each place where a call takes memory, or copies from or to its user,
  * fails once. The call then succeeds all the same or tells an error, leaves nothing
  * half done, and works the next time. What it may have broken beyond, the kernel's
- * own checks tell (KASAN, lockdep, kmemleak).
+ * own checks tell (KASAN, lockdep, kmemleak). What a call leaves to a worker is not
+ * its own, and does not fail.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -13,9 +13,8 @@
 static int fault_fd = -1;
 
 /*
- * Every allocation, also one that may sleep, and every page; without a word in the
- * log. Of the last three a kernel may have none: memory in highmem is an x86-32's,
- * and copies fail only where it was built so.
+ * Every allocation, also one that may sleep, every page and every copy; without a
+ * word in the log. A kernel may not have the one for memory in highmem, an x86-32's.
  */
 static const struct {
 	const char *file, *value;
@@ -29,8 +28,8 @@ static const struct {
 	{ DEBUGFS "fail_page_alloc/task-filter", "Y", true },
 	{ DEBUGFS "fail_page_alloc/verbose", "0", true },
 	{ DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N", false },
-	{ DEBUGFS "fail_usercopy/task-filter", "Y", false },
-	{ DEBUGFS "fail_usercopy/verbose", "0", false },
+	{ DEBUGFS "fail_usercopy/task-filter", "Y", true },
+	{ DEBUGFS "fail_usercopy/verbose", "0", true },
 };
 
 bool fault_setup(void)
