@@ -423,7 +423,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_read);
  *
  * Context: Process context. Calls nothing back.
  * Return: 0, -ENOENT when it is not held, -EIO when the PF has it no longer as in
- * @regs, or as it was when another VF first showed it, when the PF has no driver or
+ * @regs, or as it was when other VFs came to show it, when the PF has no driver or
  * is in low power, or when who answers page requests has changed since the open.
  */
 int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
