@@ -36,7 +36,7 @@ plug()			# OPTIONS
 {
 	mark
 	monitor "device_add vfio-pci,host=$device,id=vmd,bus=port1$1"
-	wait_for "guest: end" 100
+	wait_for "guest: end" 300
 	local status=$?
 
 	! guest_halted || stop_guest
@@ -48,7 +48,7 @@ unplug()
 {
 	mark
 	monitor "device_del vmd"
-	wait_for "guest: unplugged" 60 || stop_guest
+	wait_for "guest: unplugged" 180 || stop_guest
 }
 
 # Have the guest look at a VMD. Sets "seen", what it printed of that, and leaves
