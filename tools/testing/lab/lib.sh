@@ -14,11 +14,12 @@ LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP_DIR=$(cd "$LAB_DIR/../../.." && pwd)
 CACHE_DIR=${VFCAP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vfcap}
 
+# Kernels are named by their role. Which series plays it is looked up in the archive
+# when the root is made.
 SUITE=trixie
-KERNEL_SERIES=7.2
 KERNELS_BUILT="iommufd debug coverage"
 KERNELS_PREPARED="clang"
-KERNELS_STOCK="debian-7.2 debian-6.12"
+KERNELS_STOCK="debian-backports debian-stable"
 
 say()
 {

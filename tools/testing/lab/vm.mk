@@ -67,7 +67,7 @@ $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symv
 # place.
 GUEST := $(TOP)/build/guest
 GUEST_PROGRAMS := $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd guest-shell)
-GUEST_RELEASE = $(shell readlink /usr/lib/modules/debian-7.2)
+GUEST_RELEASE = $(shell readlink /usr/lib/modules/debian-backports)
 
 .PHONY: guest
 guest: $(GUEST).cpio

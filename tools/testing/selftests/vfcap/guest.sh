@@ -82,7 +82,7 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 		-serial "file:$work/console"
 		-chardev "file,id=input,path=/dev/null,input-path=$work/input"
 		-serial chardev:input
-		-kernel /boot/debian-7.2 -initrd /vfcap/build/guest.cpio
+		-kernel /boot/debian-backports -initrd /vfcap/build/guest.cpio
 		-append "console=ttyS0 quiet rdinit=/$2")
 	# shellcheck disable=SC2054
 	[ ! -e /dev/iommu ] || qemu+=(-object iommufd,id=iommufd0)
