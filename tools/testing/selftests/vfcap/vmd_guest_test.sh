@@ -43,12 +43,30 @@ plug()			# OPTIONS
 	return $status
 }
 
-# A guest that does not let go of it is of no use for the next.
+has_vmd()
+{
+	: > "$work/qemu"
+	monitor "qom-list /machine/peripheral"
+	sleep 1
+	grep -q '^vmd ' "$work/qemu"
+}
+
+# Guest and QEMU each take their time to let go of it. A guest that does not is of no
+# use for the next.
 unplug()
 {
+	local end=$((SECONDS + 180))
+
+	has_vmd || return 0
 	mark
 	monitor "device_del vmd"
-	wait_for "guest: unplugged" 180 || stop_guest
+	if wait_for "guest: unplugged" 180; then
+		while guest_runs && has_vmd; do
+			[ $SECONDS -lt $end ] || stop_guest
+		done
+	else
+		stop_guest
+	fi
 }
 
 # Have the guest look at a VMD. Sets "seen", what it printed of that, and leaves
