@@ -14,8 +14,10 @@ static int vfcap_param_set(const char *val, const struct kernel_param *kp)
 	int ret = __sysfs_match_string(param->words, -1, val);
 
 	if (ret < 0) {
-		pr_err("%s: parameter %s: \"%s\" is none of %s\n",
-		       KBUILD_MODNAME, kp->name, val, param->choices);
+		/* A value that is written to sysfs may end with a newline. */
+		pr_err("%s: parameter %s: \"%.*s\" is none of %s\n",
+		       KBUILD_MODNAME, kp->name, (int)strcspn(val, "\n"), val,
+		       param->choices);
 		return ret;
 	}
 	WRITE_ONCE(param->value, ret);

@@ -83,8 +83,9 @@ static int vfcap_quirks_set(const char *val, const struct kernel_param *kp)
 		return 0;
 
 err:
-	pr_err("%s: parameter %s: not at most %u of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%s\"\n",
-	       KBUILD_MODNAME, kp->name, VFCAP_MAX_QUIRKS, val);
+	pr_err("%s: parameter %s: not at most %u of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%.*s\"\n",
+	       KBUILD_MODNAME, kp->name, VFCAP_MAX_QUIRKS,
+	       (int)strcspn(val, "\n"), val);
 	return -EINVAL;
 }
 
