@@ -3,9 +3,10 @@
  * The vendor-specific capability "SHDW" of a VMD endpoint: the host's addresses
  * of its MEMBAR1 and MEMBAR2, as Linux's drivers/pci/controller/vmd.c reads them
  *
- * Linux looks at the first vendor-specific capability only. QEMU adds a SHDW of
- * its own to some devices, in front of the list; it has the same content, namely
- * what the BARs read when the device is opened, the flag bits included.
+ * Linux looks at the first vendor-specific capability only: this one, which is linked
+ * first. QEMU adds a SHDW of its own to some devices, as the last of the list (11.1);
+ * it has the same content, namely what the BARs read when the device is opened, the
+ * flag bits included.
  */
 #include <linux/pci.h>
 
