@@ -3,14 +3,18 @@
  * How a VMM uses what vfcap-vfio-pci offers beyond vfio-pci: the program that
  * Documentation/userspace-api/vfcap-vfio.rst explains step by step
  *
- * It opens a VF through its cdev, says what the guest would be shown, hides PRI, saves
- * and restores the virtual registers, and has a page of BAR 0 mapped write combining.
- * Then it waits for a loss, or the end of its standard input. Usage: vmm CDEV, as
- * in "vmm /dev/vfio/devices/vfio0".
+ * It opens a VF through its cdev, says what the guest would be shown, hides PRI,
+ * attaches a page table to a PASID, and enables PASID in the guest's place. It saves the
+ * virtual registers, opens the VF anew, and restores them. It has a page of BAR 0 mapped
+ * write combining. Then it waits for a loss, or the end of its standard input.
+ *
+ * Usage: vmm CDEV, as in "vmm /dev/vfio/devices/vfio0". It takes the headers of Linux
+ * 6.15 or later.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,25 +25,77 @@
 #include <unistd.h>
 
 #include <linux/iommufd.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <linux/vfio_vfcap.h>
 
 /* --- open --- */
-static int open_device(const char *cdev, int *iommufd)
-{
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
-	int device = open(cdev, O_RDWR | O_CLOEXEC);
+struct vf {
+	int device;		/* its cdev */
+	int iommufd;
+	uint32_t id;		/* what iommufd calls the device */
+};
 
-	*iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	bind.iommufd = *iommufd;
-	if (device < 0 || *iommufd < 0 ||
-	    ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) ||
-	    ioctl(*iommufd, IOMMU_IOAS_ALLOC, &ioas))
+static int alloc_ioas(struct vf *vf, uint32_t *ioas)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+
+	if (ioctl(vf->iommufd, IOMMU_IOAS_ALLOC, &alloc))
 		return -1;
-	attach.pt_id = ioas.out_ioas_id;
-	return ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? -1 : device;
+	*ioas = alloc.out_ioas_id;
+	return 0;
+}
+
+/* A page table of an address space, of the kind that PASIDs take */
+static int alloc_page_table(struct vf *vf, uint32_t ioas, uint32_t *page_table)
+{
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc),
+		.flags = IOMMU_HWPT_ALLOC_PASID,
+		.dev_id = vf->id,
+		.pt_id = ioas,
+	};
+
+	if (ioctl(vf->iommufd, IOMMU_HWPT_ALLOC, &alloc))
+		return -1;
+	*page_table = alloc.out_hwpt_id;
+	return 0;
+}
+
+/*
+ * What the VF does without a PASID uses this page table. That it is of the kind that
+ * PASIDs take is what lets PASIDs be attached beside it.
+ */
+static int attach(struct vf *vf, uint32_t page_table)
+{
+	struct vfio_device_attach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.pt_id = page_table,
+	};
+
+	return ioctl(vf->device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg);
+}
+
+static int open_vf(struct vf *vf, const char *cdev)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	uint32_t ioas, page_table;
+
+	vf->device = open(cdev, O_RDWR | O_CLOEXEC);
+	vf->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	bind.iommufd = vf->iommufd;
+	if (vf->device < 0 || vf->iommufd < 0 ||
+	    ioctl(vf->device, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return -1;
+	vf->id = bind.out_devid;
+
+	/* A VMM maps its guest's memory in this address space. */
+	if (alloc_ioas(vf, &ioas))
+		return -1;
+	if (!alloc_page_table(vf, ioas, &page_table))
+		return attach(vf, page_table);
+	/* An IOMMU, or a kernel, without PASIDs: do without. */
+	return errno == EOPNOTSUPP ? attach(vf, ioas) : -1;
 }
 
 /* --- feature --- */
@@ -66,10 +122,11 @@ static int feature(int device, uint32_t op, uint32_t index, void *data, size_t s
  * Another driver may use the same index for something else, or for nothing: only the
  * magic number says that it is ours.
  */
-static int query(int device, uint32_t cap, struct vfcap_feature_query *q)
+static int query(struct vf *vf, uint32_t cap, struct vfcap_feature_query *q)
 {
 	*q = (struct vfcap_feature_query){ .cap = cap };
-	if (feature(device, VFIO_DEVICE_FEATURE_GET, VFCAP_FEATURE_QUERY, q, sizeof(*q)))
+	if (feature(vf->device, VFIO_DEVICE_FEATURE_GET, VFCAP_FEATURE_QUERY, q,
+		    sizeof(*q)))
 		return -1;
 	if (q->magic == VFCAP_MAGIC)
 		return 0;
@@ -78,18 +135,18 @@ static int query(int device, uint32_t cap, struct vfcap_feature_query *q)
 }
 
 /* --- choose --- */
-static int hide(int device, uint32_t cap)
+static int hide(struct vf *vf, uint32_t cap)
 {
 	struct vfcap_feature_choose choice = {
 		.cap = cap,
 		.flags = VFCAP_CHOOSE_HIDE,
 	};
 
-	return feature(device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_CHOOSE, &choice,
-		       sizeof(choice));
+	return feature(vf->device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_CHOOSE,
+		       &choice, sizeof(choice));
 }
 
-static int place(int device, uint32_t cap, uint16_t offset)
+static int place(struct vf *vf, uint32_t cap, uint16_t offset)
 {
 	struct vfcap_feature_choose choice = {
 		.cap = cap,
@@ -97,51 +154,111 @@ static int place(int device, uint32_t cap, uint16_t offset)
 		.offset = offset,
 	};
 
-	return feature(device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_CHOOSE, &choice,
-		       sizeof(choice));
+	return feature(vf->device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_CHOOSE,
+		       &choice, sizeof(choice));
+}
+
+/* --- pasid --- */
+/* Memory that a process of the guest has given its device, at an address of its own */
+static int map(struct vf *vf, uint32_t ioas, void *memory, size_t size, uint64_t address)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)memory,
+		.length = size,
+		.iova = address,
+	};
+
+	return ioctl(vf->iommufd, IOMMU_IOAS_MAP, &map);
+}
+
+static int attach_pasid(struct vf *vf, uint32_t pasid, uint32_t page_table)
+{
+	struct vfio_device_attach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pt_id = page_table,
+		.pasid = pasid,
+	};
+
+	return ioctl(vf->device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg);
+}
+
+static int detach_pasid(struct vf *vf, uint32_t pasid)
+{
+	struct vfio_device_detach_iommufd_pt arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DEVICE_DETACH_PASID,
+		.pasid = pasid,
+	};
+
+	return ioctl(vf->device, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg);
+}
+
+/* --- enable --- */
+/* A guest's write of config space goes to the kernel as it is. */
+static int guest_writes(struct vf *vf, uint16_t offset, const void *data, size_t size)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	if (ioctl(vf->device, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -1;
+	return pwrite(vf->device, data, size, info.offset + offset) == size ? 0 : -1;
 }
 
 /* --- state --- */
-static int save(int device, struct vfcap_feature_state *state)
+static int save(struct vf *vf, struct vfcap_feature_state *state)
 {
 	memset(state, 0, sizeof(*state));
-	return feature(device, VFIO_DEVICE_FEATURE_GET, VFCAP_FEATURE_STATE, state,
+	return feature(vf->device, VFIO_DEVICE_FEATURE_GET, VFCAP_FEATURE_STATE, state,
 		       sizeof(*state));
 }
 
 /* What was shown there is shown here, at the same place; what was not is hidden. */
-static int restore(int device, struct vfcap_feature_state state)
+static int show_as_there(struct vf *vf, const struct vfcap_feature_state *state)
 {
 	struct vfcap_feature_query q;
+	uint16_t offset;
 	uint32_t cap;
 
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++) {
-		if (query(device, cap, &q))
+		offset = state->caps[cap].offset;
+		if (query(vf, cap, &q))
 			return -1;
-		if (q.offset == state.caps[cap].offset)
-			continue;
-		if (state.caps[cap].offset ? place(device, cap, state.caps[cap].offset) :
-					     hide(device, cap))
+		if (q.offset != offset &&
+		    (offset ? place(vf, cap, offset) : hide(vf, cap)))
 			return -1;
 	}
-	/* Here a VMM attaches its PASIDs as they were. */
-	return feature(device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_STATE, &state,
+	return 0;
+}
+
+/* After PASIDs were attached as they were there */
+static int restore(struct vf *vf, struct vfcap_feature_state state)
+{
+	return feature(vf->device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_STATE, &state,
 		       sizeof(state));
 }
 
 /* --- loss --- */
-static int watch_losses(int device)
+static int watch_losses(struct vf *vf)
 {
 	struct vfcap_feature_lost_eventfd lost = { .fd = eventfd(0, EFD_CLOEXEC) };
 
-	if (feature(device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_LOST_EVENTFD, &lost,
-		    sizeof(lost)))
+	if (feature(vf->device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_LOST_EVENTFD,
+		    &lost, sizeof(lost)))
 		return -1;
 	return lost.fd;
 }
 
 /* --- write combining --- */
-static void *map_write_combining(int device, uint32_t bar, uint64_t offset, size_t size)
+static void *map_write_combining(struct vf *vf, uint32_t bar, uint64_t offset,
+				 size_t size)
 {
 	struct vfcap_feature_write_combine alias = {
 		.region_index = bar,
@@ -150,24 +267,27 @@ static void *map_write_combining(int device, uint32_t bar, uint64_t offset, size
 	};
 	struct vfio_region_info info = { .argsz = sizeof(info) };
 
-	if (feature(device, VFIO_DEVICE_FEATURE_GET, VFCAP_FEATURE_WRITE_COMBINE, &alias,
-		    sizeof(alias)))
+	if (feature(vf->device, VFIO_DEVICE_FEATURE_GET, VFCAP_FEATURE_WRITE_COMBINE,
+		    &alias, sizeof(alias)))
 		return MAP_FAILED;
 	info.index = alias.alias_index;
-	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info))
+	if (ioctl(vf->device, VFIO_DEVICE_GET_REGION_INFO, &info))
 		return MAP_FAILED;
-	return mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, device,
+	return mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, vf->device,
 		    info.offset);
 }
 
-/* --- end --- */
+/* --- main --- */
+#define PASID		5
+#define ADDRESS		0x100000
+
 static void fail(const char *what)
 {
 	perror(what);
 	exit(1);
 }
 
-static void say_what_is_shown(int device)
+static void say_what_is_shown(struct vf *vf)
 {
 	static const char * const names[] = {
 		[VFCAP_CAP_PASID] = "PASID",
@@ -178,7 +298,7 @@ static void say_what_is_shown(int device)
 	uint32_t cap;
 
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++) {
-		if (query(device, cap, &q))
+		if (query(vf, cap, &q))
 			fail("query");
 		if (q.offset)
 			printf("%s: at %#x, step %u\n", names[cap], q.offset, q.step);
@@ -187,44 +307,76 @@ static void say_what_is_shown(int device)
 	}
 }
 
+/* As the vIOMMU of a VMM does when the guest sets up a PASID */
+static void set_up_pasid(struct vf *vf, void *memory, size_t size)
+{
+	uint32_t ioas, page_table;
+
+	if (alloc_ioas(vf, &ioas) || map(vf, ioas, memory, size, ADDRESS) ||
+	    alloc_page_table(vf, ioas, &page_table) ||
+	    attach_pasid(vf, PASID, page_table))
+		fail("set_up_pasid");
+}
+
+static bool pasid_is_enabled(struct vf *vf)
+{
+	struct vfcap_feature_query q;
+
+	return !query(vf, VFCAP_CAP_PASID, &q) && q.flags & VFCAP_QUERY_ENABLED;
+}
+
 int main(int argc, char **argv)
 {
 	struct pollfd fds[2] = { { .fd = 0, .events = POLLIN } };
-	struct vfcap_feature_state state, restored;
+	uint16_t enable = PCI_PASID_CTRL_ENABLE;
+	struct vfcap_feature_state state;
+	struct vfcap_feature_query q;
 	long page = sysconf(_SC_PAGESIZE);
-	int device, iommufd;
+	struct vf vf;
+	void *memory;
 
 	if (argc != 2) {
 		fprintf(stderr, "Usage: vmm CDEV\n");
 		return 2;
 	}
-	device = open_device(argv[1], &iommufd);
-	if (device < 0)
+	memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	if (memory == MAP_FAILED || open_vf(&vf, argv[1]))
 		fail(argv[1]);
-	say_what_is_shown(device);
-	if (hide(device, VFCAP_CAP_PRI) || save(device, &state))
-		fail("save");
+	say_what_is_shown(&vf);
+	if (hide(&vf, VFCAP_CAP_PRI) || query(&vf, VFCAP_CAP_PASID, &q))
+		fail("hide");
+	if (!q.offset)
+		return 1;
+
+	set_up_pasid(&vf, memory, page);
+	if (guest_writes(&vf, q.offset + PCI_PASID_CTRL, &enable, sizeof(enable)))
+		fail("guest_writes");
+	printf("PASID %u: %s\n", PASID, pasid_is_enabled(&vf) ? "enabled" : "disabled");
 
 	/* The VMM replaces itself. */
-	close(device);
-	close(iommufd);
-	device = open_device(argv[1], &iommufd);
-	if (device < 0 || restore(device, state) || save(device, &restored))
+	if (save(&vf, &state))
+		fail("save");
+	close(vf.device);
+	close(vf.iommufd);
+	if (open_vf(&vf, argv[1]) || show_as_there(&vf, &state))
+		fail(argv[1]);
+	set_up_pasid(&vf, memory, page);
+	if (restore(&vf, state))
 		fail("restore");
-	printf("restored: %s\n",
-	       memcmp(&state, &restored, sizeof(state)) ? "different" : "the same");
+	printf("restored: %s\n", pasid_is_enabled(&vf) ? "enabled" : "disabled");
 
-	if (map_write_combining(device, VFIO_PCI_BAR0_REGION_INDEX, 0, page) == MAP_FAILED)
+	if (map_write_combining(&vf, VFIO_PCI_BAR0_REGION_INDEX, 0, page) == MAP_FAILED)
 		printf("write combining: %s\n", strerror(errno));
 	else
 		printf("write combining: %ld bytes of BAR 0\n", page);
 
-	fds[1] = (struct pollfd){ .fd = watch_losses(device), .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = watch_losses(&vf), .events = POLLIN };
 	if (fds[1].fd < 0)
 		fail("watch_losses");
 	puts("running");
 	fflush(stdout);
 	if (poll(fds, 2, -1) > 0 && fds[1].revents)
 		puts("lost");
-	return 0;
+	return detach_pasid(&vf, PASID) ? 1 : 0;
 }

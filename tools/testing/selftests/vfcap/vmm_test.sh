@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 devices=/sys/bus/pci/devices
 cdev=$(ls "$devices/$VFCAP_VF/vfio-dev" 2> /dev/null)
 cdev=$(ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null)
-start 6 "$cdev" "VFCAP_VF, with a cdev"
+start 8 "$cdev" "VFCAP_VF, with a cdev"
 
 wait_for()		# TEXT
 {
@@ -24,6 +24,7 @@ wait_for()		# TEXT
 }
 
 log=$(mktemp)
+iommu=/sys/kernel/debug/iommu/intel/$VFCAP_VF
 coproc ./vmm "$cdev" > "$log" 2>&1
 vmm=$COPROC_PID
 wait_for running
@@ -32,8 +33,12 @@ like "$(< "$log")" '^PASID: at 0x1e0, step 4$'
 result "it is told where PASID is, and by whose say"
 like "$(< "$log")" '^PRI: not shown, reason '
 result "it is told that PRI is not shown"
-like "$(< "$log")" '^restored: the same$'
+like "$(< "$log")" '^PASID 5: enabled$'
+result "it attaches a page table to a PASID, and its guest enables PASID"
+like "$(< "$log")" '^restored: enabled$'
 result "what was saved is restored"
+[ -d "$iommu/5" ]
+result "the IOMMU knows the PASID then"
 like "$(< "$log")" '^write combining: 4096 bytes of BAR 0$'
 result "a page is mapped write combining"
 
