@@ -185,7 +185,7 @@ select_kernel()		# NAME
 # initramfs that takes it to its root, and the nested guest's.
 build_kernel_modules()
 {
-	local make=(make -s -C /vfcap/tools/testing/lab -f vm.mk)
+	local make=(make -s -j"$(nproc)" -C /vfcap/tools/testing/lab -f vm.mk)
 
 	mkdir -p "$TOP_DIR/build"
 	exec 8> "$TOP_DIR/build/lock"
