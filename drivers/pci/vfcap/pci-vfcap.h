@@ -85,8 +85,8 @@ struct pci_vfcap {
  * @vf: the VF; its driver is bound to it for as long as this lives
  * @ops: what its driver is told through
  * @priv: and with
- * @held: capabilities that it shows, or may come to show. Under the PF's lock,
- *	as all from here on.
+ * @open: its user has it open. Under the PF's lock, as all from here on.
+ * @held: capabilities that it shows, or may come to show
  * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
  * @losses: how often anything was found to be lost, if it was lost already or not
@@ -102,6 +102,7 @@ struct pci_vfcap_vf {
 	const struct pci_vfcap_vf_ops *ops;
 	void *priv;
 
+	bool open;
 	unsigned long held;
 	u16 pos[PCI_VFCAP_COUNT];
 	unsigned long lost;

@@ -72,10 +72,14 @@ static ssize_t pf_users_show(struct pci_vfcap *shared, enum pci_vfcap_id id,
 	struct pci_vfcap_vf *user;
 	int len = 0;
 
-	list_for_each_entry(user, &shared->vfs, node)
-		if (user->held & BIT(id))
-			len += sysfs_emit_at(buf, len, "%s\n",
-					     pci_name(user->vf));
+	list_for_each_entry(user, &shared->vfs, node) {
+		if (!(user->held & BIT(id)))
+			continue;
+		/* Whole names only: a part of one is another device's. */
+		if (len + strlen(pci_name(user->vf)) + 2 > PAGE_SIZE)
+			break;
+		len += sysfs_emit_at(buf, len, "%s\n", pci_name(user->vf));
+	}
 	return len;
 }
 
@@ -91,6 +95,12 @@ static ssize_t vf_state_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
 	else if (user->held & BIT(id))
 		state = "held";
 	return sysfs_emit(buf, "%s\n", state);
+}
+
+static ssize_t vf_open_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%d\n", user->open);
 }
 
 static ssize_t vf_offset_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
@@ -145,6 +155,7 @@ PF_ATTRIBUTE(pasid_state, PCI_VFCAP_PASID, pf_state_show);
 PF_ATTRIBUTE(pasid_users, PCI_VFCAP_PASID, pf_users_show);
 PF_ATTRIBUTE(pri_state, PCI_VFCAP_PRI, pf_state_show);
 PF_ATTRIBUTE(pri_users, PCI_VFCAP_PRI, pf_users_show);
+VF_ATTRIBUTE(open, 0, vf_open_show);
 VF_ATTRIBUTE(pasid_state, PCI_VFCAP_PASID, vf_state_show);
 VF_ATTRIBUTE(pasid_offset, PCI_VFCAP_PASID, vf_offset_show);
 VF_ATTRIBUTE(pri_state, PCI_VFCAP_PRI, vf_state_show);
@@ -159,6 +170,7 @@ static struct attribute *pf_attrs[] = {
 ATTRIBUTE_GROUPS(pf);
 
 static struct attribute *vf_attrs[] = {
+	&vf_open.attr.attr,
 	&vf_pasid_state.attr.attr, &vf_pasid_offset.attr.attr,
 	&vf_pri_state.attr.attr, &vf_pri_offset.attr.attr,
 	NULL

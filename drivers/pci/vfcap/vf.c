@@ -264,6 +264,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 					     pci_name(shared->pf));
 			return -EBUSY;
 		}
+		user->open = true;
 		vfcap_set_held(user, mask);
 		user->misses = 0;
 		user->pri_answered = vfcap_answers(shared);
@@ -301,8 +302,10 @@ void pci_vfcap_vf_close(struct pci_vfcap_vf *user)
 
 	shared = user->shared;
 	guard(mutex)(&shared->use_lock);
-	scoped_guard(mutex, &shared->lock)
+	scoped_guard(mutex, &shared->lock) {
+		user->open = false;
 		pci_clear_dev_assigned(user->vf);
+	}
 	vfcap_drop(user, ~0UL);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_close);
