@@ -16,13 +16,12 @@
 
 #include "vfcapctl.h"
 
-#define DEVICES	"/sys/bus/pci/devices"
 #define DRIVERS	"/sys/bus/pci/drivers"
 
 /* "" clears it */
 static int set_override(const char *bdf, const char *driver)
 {
-	return sysfs_write(*driver ? driver : "\n", DEVICES "/%s/driver_override",
+	return sysfs_write_slow(*driver ? driver : "\n", DEVICES "/%s/driver_override",
 			   bdf);
 }
 
@@ -30,7 +29,7 @@ static int detach(const struct device *d)
 {
 	if (!*d->driver)
 		return 0;
-	return sysfs_write(d->bdf, DRIVERS "/%s/unbind", d->driver);
+	return sysfs_write_slow(d->bdf, DRIVERS "/%s/unbind", d->driver);
 }
 
 static void read_driver(const char *bdf, char *out)
@@ -42,7 +41,7 @@ static void read_driver(const char *bdf, char *out)
 static int attach(const char *bdf, const char *driver)
 {
 	char now[NAME_SIZE];
-	int err = sysfs_write(bdf, DRIVERS "/%s/bind", driver);
+	int err = sysfs_write_slow(bdf, DRIVERS "/%s/bind", driver);
 
 	if (err)
 		return err;
@@ -76,6 +75,11 @@ static enum status roll_back(const struct device *before, const char *step,
 	enum status status = status_of_errno(-err);
 	int again;
 
+	/* It goes on there, and more would wait behind it. */
+	if (err == -ETIMEDOUT)
+		return fail(STATUS_BUSY,
+			    "%s: %s: the kernel has been at it for %u s, and goes on: it waits for who uses the device, or its driver hangs; see the kernel's log",
+			    before->bdf, step, WRITE_MS / 1000);
 	fail(status, "%s: %s: %s", before->bdf, step, strerror(-err));
 	again = restore(before);
 	if (again)
@@ -83,9 +87,27 @@ static enum status roll_back(const struct device *before, const char *step,
 			    "%s: and its old driver (%s) could not be given back: %s; see the kernel's log",
 			    before->bdf, *before->driver ? before->driver : "none",
 			    strerror(-again));
+	if (err == -EINVAL && !*before->group)
+		fail(status, "%s: it has no IOMMU, without which VFIO takes no device: see \"vfcapctl doctor %s\"",
+		     before->bdf, before->bdf);
 	fail(status, "%s: its driver is %s, as before; the kernel's log may tell more",
 	     before->bdf, *before->driver ? before->driver : "none");
 	return status;
+}
+
+/* What is written to it would wait for the kernel. */
+static enum status check_free(const struct device *d)
+{
+	char going[TEXT_SIZE];
+
+	device_going(d, going, sizeof(going));
+	if (*going)
+		return fail(STATUS_BUSY, "%s: %s; end that first", d->bdf, going);
+	if (!d->override_known)
+		return fail(STATUS_BUSY,
+			    "%s: the kernel is at work on it: its driver comes or goes, or it is reset; try again later",
+			    d->bdf);
+	return STATUS_OK;
 }
 
 /* What stands against taking the device's driver away */
@@ -114,31 +136,48 @@ static enum status check_driver(const struct device *d, const char *driver)
 	    strchr(driver, '/'))
 		return fail(STATUS_USAGE, "\"%s\": not the name of a driver",
 			    driver);
-	if (!strcmp(driver, OUR_DRIVER) && d->kind != KIND_VF &&
-	    d->kind != KIND_VMD)
-		return fail(STATUS_UNSUPPORTED,
-			    "%s: neither a VF nor a VMD endpoint: %s does not take it",
-			    d->bdf, driver);
-	if (!sysfs_exists(DRIVERS "/%s", driver))
-		return fail(STATUS_UNSUPPORTED,
-			    "%s: no PCI driver %s is loaded; load it first: modprobe %s",
-			    d->bdf, driver, driver);
+	if (!strcmp(driver, OUR_DRIVER)) {
+		enum status status = device_check_kind(d);
+
+		if (status != STATUS_OK)
+			return status;
+	}
 	return STATUS_OK;
+}
+
+/* Loaded if it is not, as driverctl does */
+static enum status load_driver(const struct device *d, const char *driver)
+{
+	int err;
+
+	if (sysfs_exists(DRIVERS "/%s", driver))
+		return STATUS_OK;
+	err = module_load(driver);
+	if (!err && sysfs_exists(DRIVERS "/%s", driver))
+		return STATUS_OK;
+	if (err == -EPERM || err == -EACCES)
+		return fail(STATUS_PERMISSION, "%s: cannot load %s: %s; it takes root",
+			    d->bdf, driver, strerror(-err));
+	return fail(STATUS_UNSUPPORTED,
+		    "%s: no PCI driver %s is loaded, and it cannot be: modprobe %s: %s",
+		    d->bdf, driver, driver,
+		    err ? strerror(-err) : "the module is no such driver");
 }
 
 static enum status report(const struct request *req, const struct device *before,
 			  const char *note)
 {
+	char was[2 * NAME_SIZE] = "", cleared[2 * NAME_SIZE] = "";
 	struct json_object *o;
 	struct device now;
 	bool changed;
 
 	device_load(&now, before->bdf);
+	device_load_override(&now);
 	changed = strcmp(now.driver, before->driver) ||
 		  strcmp(now.override, before->override);
 	if (req->json) {
-		o = json_object_new_object();
-		json_set_number(o, "version", 1);
+		o = json_new();
 		json_set_text(o, "address", now.bdf);
 		json_set_text(o, "driver", now.driver);
 		json_set_text(o, "driver_override", now.override);
@@ -147,10 +186,16 @@ static enum status report(const struct request *req, const struct device *before
 		json_print(o);
 		return STATUS_OK;
 	}
-	printf("%s: driver %s", now.bdf, *now.driver ? now.driver : "none");
 	if (strcmp(now.driver, before->driver))
-		printf(" (before: %s)", *before->driver ? before->driver : "none");
-	printf("%s%s\n", *note ? "; " : "", note);
+		snprintf(was, sizeof(was), " (before: %s)",
+			 *before->driver ? before->driver : "none");
+	if (*before->override && !*now.override)
+		snprintf(cleared, sizeof(cleared),
+			 "; its driver_override, %s, is cleared",
+			 before->override);
+	print_line(2, "%s: driver %s%s%s%s%s", now.bdf,
+		   *now.driver ? now.driver : "none", was, cleared,
+		   *note ? "; " : "", note);
 	return STATUS_OK;
 }
 
@@ -164,6 +209,8 @@ enum status cmd_bind(const struct request *req)
 	status = device_find(&d, req->device);
 	if (status == STATUS_OK)
 		status = check_driver(&d, driver);
+	if (status == STATUS_OK)
+		status = check_free(&d);
 	if (status != STATUS_OK)
 		return status;
 	if (!strcmp(d.driver, driver) && !strcmp(d.override, driver))
@@ -175,6 +222,9 @@ enum status cmd_bind(const struct request *req)
 		if (status != STATUS_OK)
 			return status;
 	}
+	status = load_driver(&d, driver);
+	if (status != STATUS_OK)
+		return status;
 	err = set_override(d.bdf, driver);
 	if (err)
 		return roll_back(&d, "cannot write its driver_override", err);
@@ -209,6 +259,8 @@ enum status cmd_unbind(const struct request *req)
 	int err;
 
 	status = device_find(&d, req->device);
+	if (status == STATUS_OK)
+		status = check_free(&d);
 	if (status != STATUS_OK)
 		return status;
 	if (!*d.override && strcmp(d.driver, OUR_DRIVER) &&
@@ -226,7 +278,7 @@ enum status cmd_unbind(const struct request *req)
 		return roll_back(&d, "its driver does not let it go", err);
 	if (req->no_driver)
 		return report(req, &d, "");
-	err = sysfs_write(d.bdf, "/sys/bus/pci/drivers_probe");
+	err = sysfs_write_slow(d.bdf, "/sys/bus/pci/drivers_probe");
 	if (err)
 		return roll_back(&d, "cannot probe for its default driver", err);
 	read_driver(d.bdf, now);

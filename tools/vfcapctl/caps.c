@@ -41,72 +41,102 @@ const struct cap_info caps[VFCAP_CAP_COUNT] = {
 struct word {
 	const char *key;
 	const char *text;
+	const char *advice;	/* of a reason, with doctor's {vf}, ...; or NULL */
 };
 
 static const struct word reasons[] = {
-	[VFCAP_REASON_NONE] = { "none", "it is shown" },
+	[VFCAP_REASON_NONE] = { "none", "it is shown", NULL },
 	[VFCAP_REASON_NOT_APPLICABLE] = {
-		"not-applicable", "such a device never shows it" },
+		"not-applicable", "such a device never shows it", NULL },
 	[VFCAP_REASON_PARAMETER] = {
-		"parameter", "switched off by its module parameter" },
-	[VFCAP_REASON_USER] = { "user", "the VMM hid it" },
-	[VFCAP_REASON_PF_GONE] = { "pf-gone", "its PF does not answer" },
+		"parameter", "switched off by its module parameter",
+		"echo auto > {params}/{param}, then open the device anew" },
+	[VFCAP_REASON_USER] = {
+		"user", "the VMM hid it",
+		"the VMM was told to: look at its options" },
+	[VFCAP_REASON_PF_GONE] = {
+		"pf-gone", "its PF does not answer", "see lspci -vvv -s {pf}" },
 	[VFCAP_REASON_PF_LACKS] = {
-		"pf-lacks", "its PF has no such capability" },
+		"pf-lacks", "its PF has no such capability",
+		"none can be shown with this hardware, or its firmware" },
 	[VFCAP_REASON_PF_DISABLED] = {
-		"pf-disabled", "it is not enabled in its PF" },
+		"pf-disabled", "it is not enabled in its PF",
+		"first what is said of {cap} in the PF above" },
 	[VFCAP_REASON_PF_DRIVER] = {
-		"pf-driver", "the driver of its PF says no" },
+		"pf-driver", "the driver of its PF says no",
+		"it knows the device: see its messages, ask its author" },
 	[VFCAP_REASON_PF_LOST] = {
 		"pf-lost",
-		"its PF has no driver, sleeps, or is no longer as it was" },
+		"its PF has no driver, sleeps, or is no longer as it was",
+		"first what is said of the PF above, then open the device anew" },
 	[VFCAP_REASON_NOT_HELD] = {
 		"not-held",
-		"it was not wanted, or not provided, when the device was opened" },
+		"it was not wanted, or not provided, when the device was opened",
+		"open the device anew" },
 	[VFCAP_REASON_NO_CDEV] = {
-		"no-cdev", "the device was opened through its VFIO group" },
+		"no-cdev", "the device was opened through its VFIO group",
+		"have the VMM use iommufd; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
+	},
 	[VFCAP_REASON_NO_IOMMU] = {
 		"no-iommu",
-		"the IOMMU, or the kernel, attaches no PASIDs one by one" },
+		"the IOMMU, or the kernel, attaches no PASIDs one by one",
+		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
+	},
 	[VFCAP_REASON_GROUP_SHARED] = {
-		"group-shared", "it shares its IOMMU group with other devices" },
+		"group-shared", "it shares its IOMMU group with other devices",
+		"use a slot behind a port with ACS" },
 	[VFCAP_REASON_PF_USER_SPACE] = {
-		"pf-user-space", "its PF is given to user space" },
+		"pf-user-space", "its PF is given to user space",
+		"bind the PF to its own driver: vfcapctl unbind {pf}" },
 	[VFCAP_REASON_NO_ANSWERER] = {
 		"no-answerer",
-		"the driver of its PF does not declare that it answers its VFs' page requests" },
+		"the driver of its PF does not declare that it answers its VFs' page requests",
+		"no driver of Linux does so far; pri=on shows it all the same, and nobody answers",
+	},
 	[VFCAP_REASON_NO_ATS] = {
-		"no-ats", "the kernel has not enabled ATS in it" },
+		"no-ats", "the kernel has not enabled ATS in it",
+		"see whether the VF and the PF have it: lspci -vvv -s {vf}" },
 	[VFCAP_REASON_NO_SHARE] = {
 		"no-share",
-		"its PF was allotted fewer page requests than it has VFs" },
+		"its PF was allotted fewer page requests than it has VFs",
+		"have fewer VFs: echo 0, then a smaller number > /sys/bus/pci/devices/{pf}/sriov_numvfs",
+	},
 	[VFCAP_REASON_NO_ROOM] = {
-		"no-room", "its config space has no room for it that reads as zero" },
+		"no-room", "its config space has no room for it that reads as zero",
+		"who knows which bytes are not needed says so: parameter quirks in /etc/modprobe.d, or the VMM",
+	},
 	[VFCAP_REASON_STRICT] = {
-		"strict", "nobody chose a place, and placement=strict is set" },
-	[VFCAP_REASON_OWN] = { "own", "the device has one itself" },
-	[VFCAP_REASON_QEMU] = { "qemu", "QEMU would refuse to start" },
+		"strict", "nobody chose a place, and placement=strict is set",
+		"echo auto > {params}/placement, then open the device anew; or say where with parameter quirks in /etc/modprobe.d",
+	},
+	[VFCAP_REASON_OWN] = { "own", "the device has one itself", NULL },
+	[VFCAP_REASON_QEMU] = {
+		"qemu", "QEMU would refuse to start, and adds its own", NULL },
 	[VFCAP_REASON_BARS] = {
-		"bars", "its BARs are not what the capability is about" },
+		"bars", "its BARs are not what the capability is about",
+		"the firmware, or the kernel, gave the VMD's memory no address: see the log of the boot",
+	},
 	[VFCAP_REASON_QUIRK] = {
-		"quirk", "the driver's parameter quirks says so" },
+		"quirk", "the driver's parameter quirks says so",
+		"somebody wanted it so: see /etc/modprobe.d" },
 };
 
 static const struct word steps[] = {
-	[VFCAP_STEP_NONE] = { "none", "nothing" },
-	[VFCAP_STEP_USER] = { "user", "placed where the VMM chose" },
+	[VFCAP_STEP_NONE] = { "none", "nothing", NULL },
+	[VFCAP_STEP_USER] = { "user", "placed where the VMM chose", NULL },
 	[VFCAP_STEP_PF_DRIVER] = {
-		"pf-driver", "placed where the PF's driver says" },
+		"pf-driver", "placed where the PF's driver says", NULL },
 	[VFCAP_STEP_QUIRK] = {
-		"quirk", "placed where the driver's parameter quirks says" },
+		"quirk", "placed where the driver's parameter quirks says", NULL },
 	[VFCAP_STEP_PF_OFFSET] = {
-		"pf-offset", "placed where the PF has its own" },
-	[VFCAP_STEP_GAP] = { "gap", "placed in a gap that reads as zero" },
+		"pf-offset", "placed where the PF has its own", NULL },
+	[VFCAP_STEP_GAP] = { "gap", "placed in a gap that reads as zero", NULL },
 };
 
 /* A newer driver may know more. */
 static const struct word unknown = {
-	"unknown", "of a kind that this vfcapctl does not know"
+	"unknown", "of a kind that this vfcapctl does not know",
+	"the kernel's log has it in words: dmesg | grep {vf}"
 };
 
 static const struct word *reason_word(unsigned int reason)
@@ -142,6 +172,11 @@ const char *reason_key(unsigned int reason)
 const char *reason_text(unsigned int reason)
 {
 	return reason_word(reason)->text;
+}
+
+const char *reason_advice(unsigned int reason)
+{
+	return reason_word(reason)->advice;
 }
 
 const char *step_key(unsigned int step)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl: a PCI function, as sysfs and its registers (libpci) tell of it
+ * vfcapctl: a PCI function, as sysfs tells of it, and libpci of its name
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +44,7 @@ static unsigned int read_number(const char *bdf, const char *file)
 {
 	char text[32];
 
-	if (sysfs_read(text, sizeof(text), "/sys/bus/pci/devices/%s/%s", bdf,
-		       file))
+	if (sysfs_read(text, sizeof(text), DEVICES "/%s/%s", bdf, file))
 		return 0;
 	return strtoul(text, NULL, 0);
 }
@@ -54,39 +55,160 @@ static int copy_name(const char *name, void *data)
 	return 1;
 }
 
-static enum kind find_kind(const struct device *d)
+static unsigned int routing_id(const char *bdf, unsigned int *domain)
 {
-	if (*d->pf)
-		return KIND_VF;
-	if (read_number(d->bdf, "sriov_totalvfs"))
-		return KIND_PF;
-	return is_vmd(d->vendor, d->device) ? KIND_VMD : KIND_OTHER;
+	unsigned int bus, slot, function;
+
+	if (sscanf(bdf, "%x:%x:%x.%x", domain, &bus, &slot, &function) != 4)
+		return 0;
+	return bus << 8 | slot << 3 | function;
 }
 
-int device_load(struct device *d, const char *bdf)
+/*
+ * PFs, and where their VFs are. A VF that is being removed has no link to its PF any
+ * more.
+ */
+struct pf {
+	char bdf[BDF_SIZE];
+	unsigned int domain;
+	unsigned int rid;	/* of its first VF */
+	unsigned int stride;
+	unsigned int total;
+};
+
+static struct {
+	struct pf *pfs;
+	size_t n;
+	bool loaded;
+} all;
+
+static int add_pf(const char *name, void *data)
 {
-	const char *dir = "/sys/bus/pci/devices";
+	struct pf pf = {};
 
+	(void)data;
+	pf.total = read_number(name, "sriov_totalvfs");
+	if (!pf.total)
+		return 0;
+	snprintf(pf.bdf, sizeof(pf.bdf), "%s", name);
+	pf.rid = routing_id(name, &pf.domain) +
+		 read_number(name, "sriov_offset");
+	pf.stride = read_number(name, "sriov_stride");
+	all.pfs = must(reallocarray(all.pfs, all.n + 1, sizeof(pf)));
+	all.pfs[all.n++] = pf;
+	return 0;
+}
+
+static bool is_vf_of(const struct pf *pf, unsigned int domain, unsigned int rid)
+{
+	unsigned int distance = rid - pf->rid;
+
+	if (domain != pf->domain || rid < pf->rid)
+		return false;
+	if (!pf->stride)
+		return !distance;
+	return distance % pf->stride == 0 && distance / pf->stride < pf->total;
+}
+
+static void find_lost_pf(struct device *d)
+{
+	unsigned int domain = 0, rid = routing_id(d->bdf, &domain);
+	size_t i;
+
+	if (!all.loaded)
+		sysfs_each(add_pf, NULL, DEVICES);
+	all.loaded = true;
+	for (i = 0; i < all.n; i++)
+		if (strcmp(all.pfs[i].bdf, d->bdf) &&
+		    is_vf_of(&all.pfs[i], domain, rid))
+			snprintf(d->pf, sizeof(d->pf), "%s", all.pfs[i].bdf);
+}
+
+/* The driver's link goes first, when it is unbound, and then its users are awaited. */
+static enum fate find_fate(const struct device *d, bool has_link)
+{
+	char driver[NAME_SIZE];
+	const struct holder *h;
+
+	if (*d->driver || d->kind == KIND_PF || d->kind == KIND_OTHER)
+		return FATE_STAYS;
+	if (d->kind == KIND_VF && !has_link)
+		return sysfs_link(driver, sizeof(driver), DEVICES "/%s/driver",
+				  d->pf) ? FATE_PF_UNBINDING : FATE_VFS_REMOVED;
+	return sysfs_exists(DEVICES "/%s/vfcap", d->bdf) || holders_find(d, &h) ?
+	       FATE_UNBINDING : FATE_STAYS;
+}
+
+static void find_kind(struct device *d)
+{
+	bool has_link = !sysfs_link(d->pf, sizeof(d->pf), DEVICES "/%s/physfn",
+				    d->bdf);
+
+	if (!has_link)
+		device_load_ids(d);
+	if (has_link)
+		d->kind = KIND_VF;
+	else if (read_number(d->bdf, "sriov_totalvfs"))
+		d->kind = KIND_PF;
+	else if (is_vmd(d->vendor, d->device))
+		d->kind = KIND_VMD;
+	else if (!*d->driver)
+		find_lost_pf(d);
+	if (*d->pf)
+		d->kind = KIND_VF;
+	d->fate = find_fate(d, has_link);
+}
+
+/* Its own file takes the lock that is held while its driver comes or goes. */
+static unsigned int count_vfs(const char *bdf)
+{
+	char path[NAME_SIZE];
+	struct dirent *entry;
+	unsigned int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), DEVICES "/%s", bdf);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		n += !strncmp(entry->d_name, "virtfn", 6);
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+void device_load_ids(struct device *d)
+{
+	d->vendor = read_number(d->bdf, "vendor");
+	d->device = read_number(d->bdf, "device");
+}
+
+void device_load(struct device *d, const char *bdf)
+{
 	*d = (struct device){};
-	if (!sysfs_exists("%s/%s", dir, bdf))
-		return -ENODEV;
-
 	snprintf(d->bdf, sizeof(d->bdf), "%s", bdf);
-	d->vendor = read_number(bdf, "vendor");
-	d->device = read_number(bdf, "device");
-	d->num_vfs = read_number(bdf, "sriov_numvfs");
-	sysfs_link(d->driver, sizeof(d->driver), "%s/%s/driver", dir, bdf);
-	sysfs_link(d->pf, sizeof(d->pf), "%s/%s/physfn", dir, bdf);
-	sysfs_link(d->group, sizeof(d->group), "%s/%s/iommu_group", dir, bdf);
-	sysfs_read(d->override, sizeof(d->override), "%s/%s/driver_override",
-		   dir, bdf);
+	sysfs_link(d->driver, sizeof(d->driver), DEVICES "/%s/driver", bdf);
+	sysfs_link(d->group, sizeof(d->group), DEVICES "/%s/iommu_group", bdf);
+	find_kind(d);
+	if (d->kind == KIND_PF)
+		d->num_vfs = count_vfs(bdf);
+}
+
+void device_load_override(struct device *d)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver_override", d->bdf);
+	d->override_known = !sysfs_read_slow(d->override, sizeof(d->override),
+					     path);
 	if (!strcmp(d->override, "(null)"))
 		*d->override = 0;
-	sysfs_each(copy_name, d->vfio, "%s/%s/vfio-dev", dir, bdf);
-	d->has_cdev = *d->vfio && sysfs_exists("%s/%s/vfio-dev/%s/dev", dir,
-					       bdf, d->vfio);
-	d->kind = find_kind(d);
-	return 0;
+}
+
+void device_load_vfio(struct device *d)
+{
+	sysfs_each(copy_name, d->vfio, DEVICES "/%s/vfio-dev", d->bdf);
+	d->has_cdev = *d->vfio && sysfs_exists(DEVICES "/%s/vfio-dev/%s/dev",
+					       d->bdf, d->vfio);
 }
 
 /* "1:0.0" or "0000:01:00.0", as lspci -s and the kernel's log write it */
@@ -118,11 +240,38 @@ enum status device_find(struct device *d, const char *arg)
 		return fail(STATUS_USAGE,
 			    "%s: not a PCI address; write it as 0000:01:10.0 or 01:10.0",
 			    arg);
-	if (device_load(d, bdf))
+	if (!sysfs_exists(DEVICES "/%s", bdf))
 		return fail(STATUS_NO_DEVICE,
 			    "%s: no such device; \"vfcapctl list\" shows those that matter",
 			    bdf);
+	device_load(d, bdf);
+	device_load_ids(d);
+	device_load_vfio(d);
+	device_load_override(d);
 	return STATUS_OK;
+}
+
+enum status device_check_kind(const struct device *d)
+{
+	struct device above = *d;
+	char bdf[BDF_SIZE];
+
+	if (d->kind == KIND_VF || d->kind == KIND_VMD)
+		return STATUS_OK;
+	for (;;) {
+		device_parent(above.bdf, bdf, sizeof(bdf));
+		if (!*bdf)
+			break;
+		device_load(&above, bdf);
+		if (above.kind == KIND_VMD)
+			return fail(STATUS_UNSUPPORTED,
+				    "%s: it lies behind the VMD endpoint %s, which goes to a guest as a whole: use %s",
+				    d->bdf, bdf, bdf);
+	}
+	return fail(STATUS_UNSUPPORTED,
+		    "%s: neither a VF nor a VMD endpoint: " OUR_DRIVER " does not take it, and nothing is shown on it%s",
+		    d->bdf, d->kind == KIND_PF ?
+		    "; \"vfcapctl list\" has PFs" : "");
 }
 
 static void pci_failed(char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -158,73 +307,61 @@ static struct pci_access *pci_library(void)
 	return library;
 }
 
-static struct pci_dev *pci_open(const char *bdf)
+struct others {
+	const char *self;
+	char *out;
+	size_t size;
+};
+
+static int add_other(const char *name, void *data)
 {
-	unsigned int domain, bus, slot, function;
+	char driver[NAME_SIZE];
+	struct others *o = data;
+	size_t len = strlen(o->out);
 
-	if (sscanf(bdf, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4 ||
-	    !sysfs_exists("/sys/bus/pci/devices/%s", bdf))
-		return NULL;
-	return pci_get_dev(pci_library(), domain, bus, slot, function);
-}
-
-bool device_read(const char *bdf, unsigned int pos, void *buf, size_t size)
-{
-	struct pci_dev *pci = pci_open(bdf);
-	bool ok;
-
-	if (!pci)
-		return false;
-	ok = pci_read_block(pci, pos, buf, size);
-	pci_free_dev(pci);
-	return ok;
-}
-
-static unsigned int find_cap(const char *bdf, unsigned int id, unsigned int type)
-{
-	struct pci_dev *pci = pci_open(bdf);
-	struct pci_cap *cap;
-	unsigned int pos;
-
-	if (!pci)
+	sysfs_link(driver, sizeof(driver), DEVICES "/%s/driver", name);
+	if (!strcmp(name, o->self) || !strcmp(driver, "pcieport"))
 		return 0;
-	cap = pci_find_cap(pci, id, type);
-	pos = cap ? cap->addr : 0;
-	pci_free_dev(pci);
-	return pos;
+	/* Whole names, or none */
+	if (len + strlen(name) + strlen(driver) + 12 > o->size) {
+		if (len + 6 <= o->size)
+			strcpy(o->out + len, ", ...");
+		return 1;
+	}
+	snprintf(o->out + len, o->size - len, "%s%s (%s)", len ? ", " : "",
+		 name, *driver ? driver : "no driver");
+	return 0;
 }
 
-unsigned int device_find_ecap(const char *bdf, uint16_t id)
+void device_group_others(const struct device *d, char *out, size_t size)
 {
-	return find_cap(bdf, id, PCI_CAP_EXTENDED);
+	struct others o = { .self = d->bdf, .out = out, .size = size };
+
+	*out = 0;
+	if (*d->group)
+		sysfs_each(add_other, &o, "/sys/kernel/iommu_groups/%s/devices",
+			   d->group);
 }
 
-bool device_devcap2(const char *bdf, uint32_t *value)
+/* The bridges above a function, as sysfs nests them: the next one, or "" */
+void device_parent(const char *bdf, char *out, size_t size)
 {
-	unsigned int pos = find_cap(bdf, PCI_CAP_ID_EXP, PCI_CAP_NORMAL);
-	uint8_t raw[4];
+	char link[PATH_MAX], real[PATH_MAX], *slash, *name;
 
-	if (!pos || !device_read(bdf, pos + PCI_EXP_DEVCAP2, raw, sizeof(raw)))
-		return false;
-	*value = raw[0] | raw[1] << 8 | raw[2] << 16 | (uint32_t)raw[3] << 24;
-	return true;
-}
-
-enum cap_state device_cap_state(const char *bdf, enum vfcap_cap_index cap)
-{
-	unsigned int pos;
-	uint8_t enable;
-
-	/* Without the right to read them, registers end after the header. */
-	if (!device_read(bdf, 0x40, &enable, sizeof(enable)) ||
-	    !caps[cap].enable)
-		return CAP_UNKNOWN;
-	pos = device_find_ecap(bdf, caps[cap].id);
-	if (!pos)
-		return CAP_ABSENT;
-	if (!device_read(bdf, pos + caps[cap].enable, &enable, sizeof(enable)))
-		return CAP_UNKNOWN;
-	return enable & 1 ? CAP_ENABLED : CAP_DISABLED;
+	*out = 0;
+	snprintf(link, sizeof(link), DEVICES "/%s", bdf);
+	if (!realpath(link, real))
+		return;
+	slash = strrchr(real, '/');
+	*slash = 0;
+	name = strrchr(real, '/') + 1;
+	/* Of a domain of its own: its host bridge is a device too. */
+	if (!strncmp(name, "pci", 3)) {
+		*(name - 1) = 0;
+		name = strrchr(real, '/') + 1;
+	}
+	if (sysfs_exists(DEVICES "/%s", name))
+		snprintf(out, size, "%s", name);
 }
 
 void device_describe(const struct device *d, char *out, size_t size)

@@ -2,9 +2,9 @@
 /*
  * vfcapctl doctor: why a capability is or is not shown, and what to change
  *
- * A table of checks, in the order in which things depend on each other. What only
- * "auto" asks for is a problem only while the capability's parameter says auto;
- * and PRI, which no driver of Linux backs so far, only when it is asked for.
+ * A table of checks, in the order in which things depend on each other. Each finds out
+ * which of the diagnoses of diagnoses.c it is. Nothing is opened unless that is asked
+ * for; what an open would come to is then told by what is found.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,11 +17,9 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
-#include <linux/pci_regs.h>
 
+#include "diagnoses.h"
 #include "vfcapctl.h"
-
-#define DEVICES	"/sys/bus/pci/devices"
 
 #define BIT_ULL(n)	(1ULL << (n))
 
@@ -29,7 +27,15 @@
 #define VTD_ECAP_SMTS	BIT_ULL(43)
 #define VTD_ECAP_PASID	BIT_ULL(40)
 
-enum verdict { OK, NOTE, PROBLEM, UNKNOWN };
+/* Where a VMD has its native shadow registers, in MEMBAR2 */
+#define VMD_SHADOW_END	0x2010
+#define VMD_MEMBAR2	4
+
+#define PASID_ENABLE	1
+
+#define PARAMETERS	"/sys/module/vfcap_vfio_pci/parameters"
+#define RESET	\
+	"echo 1 > /sys/bus/pci/devices/{vf}/reset, or have the guest reset it"
 
 static const struct {
 	const char *name;
@@ -41,22 +47,36 @@ static const struct {
 	[UNKNOWN]	= { "unknown", DIM },
 };
 
+/* What was found, in words */
 struct finding {
-	enum verdict status;
+	enum diagnosis diagnosis;
+	enum verdict verdict;
 	char found[TEXT_SIZE];
-	char advice[TEXT_SIZE];	/* what to change, or "" */
+	char advice[TEXT_SIZE];	/* what to do, or "" */
 };
 
 /* What several checks look at, gathered once */
 struct patient {
 	struct device d;
 	struct device pf;	/* of a VF */
+	struct regs regs;
+	struct regs pf_regs;
 	struct view view;
-	struct holder holders[MAX_HOLDERS];
+	struct holder holder;	/* who has most of it open */
 	size_t nr_holders;
-	char cmdline[4096];
+	char used[TEXT_SIZE];	/* who that is, in a sentence, or "" */
+	char sm_option[NAME_SIZE];	/* the last of sm_on, sm_off, or "" */
+	bool sm_off;
+	bool no_prefix;		/* PASID without End-End TLP Prefix */
 	int cap;		/* that is asked about, enum vfcap_cap_index */
 	bool is_auto;		/* says its parameter */
+	bool has_iommu;
+	bool modules_missing;	/* and nowhere to be found */
+	bool bad, unseen;	/* what was found so far */
+
+	/* {1} and {2} of the diagnosis */
+	char arg1[TEXT_SIZE];
+	char arg2[TEXT_SIZE];
 };
 
 struct check {
@@ -64,43 +84,11 @@ struct check {
 	const char *title;
 	unsigned int kinds;	/* of which devices, BIT(KIND_...) */
 	int cap;		/* enum vfcap_cap_index, or -1 for all */
-	void (*run)(const struct check *c, const struct patient *p,
-		    struct finding *f);
+	enum diagnosis (*run)(const struct check *c, struct patient *p);
 };
 
-static void say(struct finding *f, enum verdict status, const char *fmt, ...)
-	PRINTF(3, 4);
-static void say(struct finding *f, enum verdict status, const char *fmt, ...)
-{
-	va_list args;
-
-	f->status = status;
-	va_start(args, fmt);
-	vsnprintf(f->found, sizeof(f->found), fmt, args);
-	va_end(args);
-}
-
-static void advise(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
-static void advise(struct finding *f, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(f->advice, sizeof(f->advice), fmt, args);
-	va_end(args);
-}
-
-/* What only auto asks for */
-static enum verdict if_auto(const struct patient *p)
-{
-	return p->is_auto ? PROBLEM : NOTE;
-}
-
-/* And only where PASIDs are attached: not for PRI, nor for a VMD endpoint */
-static enum verdict if_auto_pasid(const struct patient *p)
-{
-	return p->cap == VFCAP_CAP_PASID ? if_auto(p) : NOTE;
-}
+#define ARG1(p, ...)	snprintf((p)->arg1, sizeof((p)->arg1), __VA_ARGS__)
+#define ARG2(p, ...)	snprintf((p)->arg2, sizeof((p)->arg2), __VA_ARGS__)
 
 static int count(const char *name, void *data)
 {
@@ -109,9 +97,27 @@ static int count(const char *name, void *data)
 	return 0;
 }
 
-static void check_iommu(const struct check *c, const struct patient *p,
-			struct finding *f)
+/* The last option of the kernel's command line that begins with one of these words */
+static bool find_option(char *out, size_t size, const char * const *words,
+			size_t n)
 {
+	char line[4096], *option, *rest = line;
+	size_t i;
+
+	*out = 0;
+	sysfs_read(line, sizeof(line), "/proc/cmdline");
+	while ((option = strsep(&rest, "\n ")))
+		for (i = 0; i < n; i++)
+			if (!strcmp(option, words[i]))
+				snprintf(out, size, "%.60s", option);
+	return *out;
+}
+
+static enum diagnosis check_iommu(const struct check *c, struct patient *p)
+{
+	static const char * const off[] = {
+		"intel_iommu=off", "iommu=off", "amd_iommu=off",
+	};
 	bool firmware = sysfs_exists("/sys/firmware/acpi/tables/DMAR") ||
 			sysfs_exists("/sys/firmware/acpi/tables/IVRS") ||
 			sysfs_exists("/sys/firmware/acpi/tables/IORT");
@@ -119,24 +125,45 @@ static void check_iommu(const struct check *c, const struct patient *p,
 
 	(void)c;
 	sysfs_each(count, &iommus, "/sys/class/iommu");
-	if (iommus && *p->d.group) {
-		say(f, OK, "%d active, the device is in group %s", iommus,
-		    p->d.group);
-		return;
+	ARG1(p, "%d", iommus);
+	p->has_iommu = iommus && *p->d.group;
+	if (p->has_iommu)
+		return IOMMU_OK;
+	if (iommus)
+		return IOMMU_NOT_OURS;
+	if (find_option(p->arg1, NAME_SIZE, off, ARRAY_SIZE(off)) && firmware)
+		return IOMMU_OFF_BY_OPTION;
+	return firmware ? IOMMU_OFF : IOMMU_NONE;
+}
+
+static enum diagnosis check_module(const struct check *c, struct patient *p)
+{
+	static const char * const modules[] = { "vfcap_vfio_pci", "pci_vfcap" };
+	static const enum diagnosis found[] = {
+		[MODULE_NOT_LOADED]	= MODULES_UNLOADED,
+		[MODULE_NOT_INSTALLED]	= MODULES_UNINSTALLED,
+		[MODULE_SAME]		= MODULES_OK,
+		[MODULE_DIFFERS]	= MODULES_DIFFER,
+		[MODULE_UNKNOWN]	= MODULES_UNKNOWN,
+	};
+	struct module_versions versions;
+	enum diagnosis d = MODULES_OK;
+	char path[PATH_MAX];
+	size_t i;
+
+	(void)c;
+	for (i = 0; d == MODULES_OK && i < ARRAY_SIZE(modules); i++) {
+		d = found[module_compare(modules[i], path, &versions)];
+		ARG1(p, "%s %s", modules[i], versions.loaded);
+		ARG2(p, "%.300s, which is %s", path, versions.installed);
+		if (d == MODULES_UNLOADED) {
+			ARG1(p, "%s", modules[i]);
+			if (!*path)
+				d = MODULES_NOWHERE;
+		}
 	}
-	if (iommus) {
-		say(f, PROBLEM, "%d active, none of them is responsible for this device",
-		    iommus);
-		advise(f, "look for the device in the kernel's log (DMAR, AMD-Vi, arm-smmu)");
-		return;
-	}
-	say(f, PROBLEM, "none is active; %s",
-	    firmware ? "the firmware tells of one" :
-		       "the firmware tells of none");
-	if (firmware)
-		advise(f, "boot with intel_iommu=on,sm_on, or what your IOMMU takes");
-	else
-		advise(f, "switch it on in the firmware's setup (VT-d, AMD-Vi, SMMU), then boot with intel_iommu=on,sm_on, or what your IOMMU takes");
+	p->modules_missing = d == MODULES_NOWHERE;
+	return d;
 }
 
 /*
@@ -156,123 +183,253 @@ static bool is_user_space(const struct device *d)
 	return *d->vfio;
 }
 
-static void check_pf_driver(const struct check *c, const struct patient *p,
-			    struct finding *f)
+static bool takes_part(const struct patient *p)
 {
-	char takes_part[NAME_SIZE];
+	char driver[NAME_SIZE];
 
+	return !sysfs_read(driver, sizeof(driver), DEVICES "/%s/vfcap/driver",
+			   p->pf.bdf) && strcmp(driver, "none");
+}
+
+/* A VF of a PF without a driver that is being removed, which others wait for too */
+static int find_going(const char *name, void *data)
+{
+	struct patient *p = data;
+	const struct holder *h;
+	struct device d;
+
+	device_load(&d, name);
+	if (strcmp(d.pf, p->pf.bdf) || d.fate == FATE_STAYS ||
+	    !holders_find(&d, &h))
+		return 0;
+	ARG1(p, "%s", d.bdf);
+	holder_describe(h, p->arg2, sizeof(p->arg2));
+	return 1;
+}
+
+static void find_awaited(struct patient *p)
+{
+	size_t len = strlen(fates[p->d.fate].text) + 1;
+	char text[TEXT_SIZE];
+
+	device_going(&p->d, text, sizeof(text));
+	ARG1(p, "%s", text + len);
+}
+
+static enum diagnosis check_pf_driver(const struct check *c, struct patient *p)
+{
 	(void)c;
-	if (!*p->pf.driver) {
-		say(f, PROBLEM, "%s has no driver", p->pf.bdf);
-		advise(f, "load the driver of the PF, and bind the PF to it");
-	} else if (is_user_space(&p->pf)) {
-		say(f, if_auto(p), "%s has %s, which leaves its registers to user space",
-		    p->pf.bdf, p->pf.driver);
-		advise(f, "bind the PF to its own driver: vfcapctl unbind %s",
-		       p->pf.bdf);
-	} else if (!sysfs_read(takes_part, sizeof(takes_part),
-			       DEVICES "/%s/vfcap/driver", p->pf.bdf) &&
-		   strcmp(takes_part, "none")) {
-		say(f, OK, "%s has %s, which takes part in vfcap", p->pf.bdf,
-		    p->pf.driver);
-	} else {
-		say(f, OK, "%s has %s", p->pf.bdf, p->pf.driver);
+	switch (p->d.fate) {
+	case FATE_PF_UNBINDING:
+		find_awaited(p);
+		return PF_UNBINDING;
+	case FATE_VFS_REMOVED:
+		find_awaited(p);
+		return PF_REMOVES_VFS;
+	default:
+		break;
+	}
+	if (!*p->pf.driver)
+		return sysfs_each(find_going, p, DEVICES) > 0 ?
+		       PF_UNBINDING_OTHER : PF_NO_DRIVER;
+	if (is_user_space(&p->pf))
+		return PF_USER_SPACE;
+	return takes_part(p) ? PF_TAKES_PART : PF_OK;
+}
+
+/* The first function from the PF up that lacks what PASID takes */
+static bool find_lacking(const struct patient *p,
+			 bool (*lacks)(const struct regs *r), char *out)
+{
+	struct regs r = p->pf_regs;
+	char at[BDF_SIZE];
+
+	snprintf(out, BDF_SIZE, "%s", p->pf.bdf);
+	while (!lacks(&r)) {
+		device_parent(out, at, sizeof(at));
+		if (!*at)
+			return false;
+		snprintf(out, BDF_SIZE, "%s", at);
+		regs_read(&r, out);
+	}
+	return true;
+}
+
+static bool is_vtd(const struct patient *p, unsigned long long *ecap, char *name)
+{
+	char text[32];
+
+	if (sysfs_link(name, NAME_SIZE, DEVICES "/%s/iommu", p->d.bdf) ||
+	    sysfs_read(text, sizeof(text), "/sys/class/iommu/%s/intel-iommu/ecap",
+		       name))
+		return false;
+	*ecap = strtoull(text, NULL, 16);
+	return true;
+}
+
+/* Why the kernel did not enable PASID in the PF, as it decides that */
+static enum diagnosis find_why_disabled(struct patient *p)
+{
+	unsigned long long ecap;
+	char name[NAME_SIZE];
+
+	if (!p->has_iommu)
+		return PF_CAP_OFF_NO_IOMMU;
+	if (!p->no_prefix &&
+	    find_lacking(p, regs_lack_prefix, p->arg1))
+		return strcmp(p->arg1, p->pf.bdf) ? PF_CAP_OFF_PORT_PREFIX :
+						    PF_CAP_OFF_PF_PREFIX;
+	if (find_lacking(p, regs_lack_acs, p->arg1))
+		return PF_CAP_OFF_ACS;
+	if (!is_vtd(p, &ecap, name))
+		return PF_CAP_OFF;
+	if (ecap & VTD_ECAP_SMTS && *p->sm_option && !p->sm_off) {
+		ARG1(p, "%s", p->sm_option);
+		return PF_CAP_OFF_ASKED;
+	}
+	ARG1(p, "%s%s", *p->sm_option ? ": the kernel was booted with " : "",
+	     p->sm_option);
+	return PF_CAP_OFF_SM;
+}
+
+/* What a lost capability is found to be in the PF now */
+static enum diagnosis find_loss(const struct check *c, struct patient *p)
+{
+	const struct regs *r = &p->pf_regs;
+
+	if (!*p->pf.driver)
+		return PF_CAP_LOST_NO_DRIVER;
+	if (r->state == REGS_GONE)
+		return PF_CAP_LOST_GONE;
+	if (r->state == REGS_ASLEEP || r->low_power)
+		return PF_CAP_LOST_ASLEEP;
+	switch (regs_cap(r, c->cap)) {
+	case CAP_ABSENT:
+		return PF_CAP_LOST_ABSENT;
+	case CAP_DISABLED:
+		if (c->cap != VFCAP_CAP_PASID)
+			return PF_CAP_LOST_PRI;
+		/* What it supports is what the kernel enables. */
+		ARG1(p, "ECAP001b+6.w=%x", PASID_ENABLE | (r->pasid.value & 6));
+		return PF_CAP_LOST_DISABLED;
+	default:
+		return PF_CAP_LOST_CHANGED;
 	}
 }
 
-/* What the PF has is at hand, or lost, or cannot be used now. */
-static void say_pf_state(const struct check *c, const struct patient *p,
-			 struct finding *f)
+static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 {
-	char state[32];
+	char vf_state[32], state[32];
 
 	if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s_state",
 		       p->pf.bdf, caps[c->cap].key))
 		strcpy(state, "unlocked");
-	if (!strcmp(state, "lost")) {
-		say(f, PROBLEM, "enabled no longer as it was when VFs began to show it");
-		advise(f, "bring it back (by the PF's driver), then reset the VF: echo 1 > /sys/bus/pci/devices/%s/reset",
-		       p->d.bdf);
-	} else if (!strcmp(state, "changing")) {
-		say(f, PROBLEM, "the PF's driver is changing it");
-		advise(f, "try again later");
-	} else {
-		say(f, OK, "enabled, %s", state);
-	}
-}
+	sysfs_read(vf_state, sizeof(vf_state), DEVICES "/%s/vfcap/%s_state",
+		   p->d.bdf, caps[c->cap].key);
+	if (!strcmp(state, "changing"))
+		return PF_CAP_CHANGING;
+	if (!strcmp(state, "losing") || !strcmp(vf_state, "losing"))
+		return PF_CAP_LOSING;
+	if (!strcmp(state, "lost"))
+		return find_loss(c, p);
 
-static void check_pf_cap(const struct check *c, const struct patient *p,
-			 struct finding *f)
-{
-	say_pf_state(c, p, f);
-	if (f->status != OK)
-		return;
-	switch (device_cap_state(p->pf.bdf, c->cap)) {
-	case CAP_UNKNOWN:
-		say(f, UNKNOWN, "the registers of %s cannot be read", p->pf.bdf);
-		advise(f, geteuid() ? "run this as root" :
-				      "see whether the PF answers: lspci -vvv -s %s",
-		       p->pf.bdf);
+	switch (p->pf_regs.state) {
+	case REGS_DENIED:
+		return PF_CAP_DENIED;
+	case REGS_GONE:
+		return PF_CAP_GONE;
+	case REGS_ASLEEP:
+		return PF_CAP_ASLEEP;
+	case REGS_LOCKED:
+		return PF_CAP_LOCKED;
+	case REGS_READ:
 		break;
+	}
+	switch (regs_cap(&p->pf_regs, c->cap)) {
 	case CAP_ABSENT:
-		say(f, PROBLEM, "%s has no such capability", p->pf.bdf);
-		advise(f, "none can be shown with this hardware, or its firmware");
-		break;
+		return PF_CAP_ABSENT;
 	case CAP_DISABLED:
-		say(f, PROBLEM, "%s has it, not enabled", p->pf.bdf);
-		if (c->cap == VFCAP_CAP_PASID)
-			advise(f, "the kernel's IOMMU driver enables it: boot with intel_iommu=on,sm_on, or what your IOMMU takes; the ports above the PF need End-End TLP Prefix Support");
-		else
-			advise(f, "the kernel's IOMMU driver enables it where the IOMMU takes page requests");
-		break;
-	case CAP_ENABLED:
+		return c->cap == VFCAP_CAP_PASID ? find_why_disabled(p) :
+						   PF_CAP_OFF_PRI;
+	default:
 		break;
 	}
+	if (!strcmp(vf_state, "lost"))
+		return PF_CAP_BACK;
+	ARG1(p, "%s", state);
+	return PF_CAP_OK;
 }
 
-static void check_vtd(const struct patient *p, const char *iommu,
-		      unsigned long long ecap, struct finding *f)
+static enum diagnosis check_pri_answers(const struct check *c, struct patient *p)
 {
-	if (!(ecap & VTD_ECAP_SMTS) || !(ecap & VTD_ECAP_PASID)) {
-		say(f, if_auto(p), "%s (VT-d) has no %s", iommu,
-		    ecap & VTD_ECAP_SMTS ? "PASIDs" : "scalable mode");
-		advise(f, "none can be backed with this IOMMU");
-	} else if (device_cap_state(p->pf.bdf, VFCAP_CAP_PASID) == CAP_ENABLED ||
-		   strstr(p->cmdline, "sm_on")) {
-		say(f, OK, "%s (VT-d) has scalable mode with PASIDs, on", iommu);
-	} else if (strstr(p->cmdline, "sm_off")) {
-		say(f, if_auto(p), "%s (VT-d) has scalable mode, the kernel was booted with sm_off",
-		    iommu);
-		advise(f, "boot with intel_iommu=on,sm_on");
-	} else {
-		say(f, NOTE, "%s (VT-d) has scalable mode with PASIDs; without sm_on it depends on the kernel's configuration whether it is used",
-		    iommu);
-		advise(f, "boot with intel_iommu=on,sm_on");
-	}
+	(void)c;
+	return takes_part(p) ? PRI_MAYBE : PRI_UNANSWERED;
 }
 
-static void check_iommu_pasid(const struct check *c, const struct patient *p,
-			      struct finding *f)
+/* Some other function of the same IOMMU has PASID enabled. */
+static int find_enabled(const char *name, void *data)
 {
-	char iommu[NAME_SIZE], ecap[32];
+	struct regs r;
+
+	(void)data;
+	if (sysfs_exists(DEVICES "/%s/physfn", name))
+		return 0;
+	regs_read(&r, name);
+	return regs_cap(&r, VFCAP_CAP_PASID) == CAP_ENABLED;
+}
+
+static bool was_enabled(const struct patient *p)
+{
+	char state[32];
+
+	if (regs_cap(&p->pf_regs, VFCAP_CAP_PASID) == CAP_ENABLED)
+		return true;
+	return !sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/pasid_state",
+			   p->pf.bdf) && !strcmp(state, "lost");
+}
+
+/*
+ * Nothing says in which mode VT-d works but what follows from it: in scalable mode
+ * the kernel enables PASID in what has it.
+ */
+static enum diagnosis check_vtd(struct patient *p, unsigned long long ecap)
+{
+	char lacking[BDF_SIZE];
+
+	if (!(ecap & VTD_ECAP_SMTS))
+		return PASIDS_NO_SM;
+	if (!(ecap & VTD_ECAP_PASID))
+		return PASIDS_NO_PASID;
+	if (was_enabled(p))
+		return PASIDS_OK;
+	ARG2(p, "%s", p->sm_option);
+	if (p->sm_off)
+		return PASIDS_SM_OFF;
+	if (p->pf_regs.state == REGS_DENIED)
+		return PASIDS_UNSEEN;
+	if (sysfs_each(find_enabled, NULL, "/sys/class/iommu/%s/devices",
+		       p->arg1) > 0)
+		return PASIDS_OK;
+	/* That nothing has it enabled may have other reasons. */
+	if (*p->sm_option &&
+	    (regs_cap(&p->pf_regs, VFCAP_CAP_PASID) != CAP_DISABLED ||
+	     (!p->no_prefix && find_lacking(p, regs_lack_prefix, lacking)) ||
+	     find_lacking(p, regs_lack_acs, lacking)))
+		return PASIDS_SM_ASKED;
+	return *p->sm_option ? PASIDS_SM_REFUSED : PASIDS_SM_UNUSED;
+}
+
+static enum diagnosis check_iommu_pasid(const struct check *c, struct patient *p)
+{
+	unsigned long long ecap;
 
 	(void)c;
-	if (sysfs_link(iommu, sizeof(iommu), DEVICES "/%s/iommu", p->d.bdf)) {
-		say(f, PROBLEM, "the device has no IOMMU");
-		return;
-	}
-	if (!sysfs_read(ecap, sizeof(ecap),
-			"/sys/class/iommu/%s/intel-iommu/ecap", iommu)) {
-		check_vtd(p, iommu, strtoull(ecap, NULL, 16), f);
-		return;
-	}
-	say(f, if_auto(p), "%s is no VT-d: a guest owns its PASID table as a whole there, and PASID Enable cannot be enforced",
-	    iommu);
-	advise(f, "pasid=on shows it nevertheless: echo on > /sys/module/vfcap_vfio_pci/parameters/pasid");
+	if (is_vtd(p, &ecap, p->arg1))
+		return check_vtd(p, ecap);
+	return *p->arg1 ? PASIDS_NOT_VTD : PASIDS_NO_IOMMU;
 }
 
-static void check_iommufd(const struct check *c, const struct patient *p,
-			  struct finding *f)
+static enum diagnosis check_iommufd(const struct check *c, struct patient *p)
 {
 	unsigned long major, minor;
 	struct utsname name;
@@ -280,224 +437,196 @@ static void check_iommufd(const struct check *c, const struct patient *p,
 
 	(void)c;
 	uname(&name);
+	ARG1(p, "%s", name.release);
+	ARG2(p, "%s", p->d.has_cdev ? "and the device has a cdev" :
+				      "with /dev/iommu");
 	major = strtoul(name.release, &end, 10);
 	minor = *end ? strtoul(end + 1, NULL, 10) : 0;
-	if (major < 6 || (major == 6 && minor < 15)) {
-		say(f, if_auto(p), "Linux %s attaches no PASIDs for VMMs",
-		    name.release);
-		advise(f, "pasid=auto takes Linux 6.15 or later");
-	} else if (!sysfs_exists("/dev/iommu")) {
-		say(f, if_auto(p), "there is no /dev/iommu");
-		advise(f, "modprobe iommufd; if there is none, use a kernel with CONFIG_IOMMUFD");
-	} else if (*p->d.vfio && !p->d.has_cdev) {
-		say(f, if_auto(p), "VFIO has made no cdev for the device");
-		advise(f, "use a kernel with CONFIG_VFIO_DEVICE_CDEV");
-	} else {
-		say(f, OK, "Linux %s, %s", name.release, p->d.has_cdev ?
-		    "and the device has a cdev" : "with /dev/iommu");
-	}
+	if (major < 6 || (major == 6 && minor < 15))
+		return IOMMUFD_OLD;
+	if (!sysfs_exists("/dev/iommu"))
+		return module_is_installed("iommufd") ? IOMMUFD_UNLOADED :
+							IOMMUFD_NONE;
+	return *p->d.vfio && !p->d.has_cdev ? IOMMUFD_NO_CDEV : IOMMUFD_OK;
 }
 
-struct others {
-	const char *self;
-	char text[TEXT_SIZE];
-};
-
-static int other(const char *name, void *data)
+/* Only a driver that has its device's DMA keeps VFIO from a group. */
+static int find_rival(const char *name, void *data)
 {
-	struct others *o = data;
-	size_t len = strlen(o->text);
+	const struct patient *p = data;
+	struct device d;
 
-	if (strcmp(name, o->self))
-		snprintf(o->text + len, sizeof(o->text) - len, " %s", name);
-	return 0;
+	if (!strcmp(name, p->d.bdf))
+		return 0;
+	device_load(&d, name);
+	device_load_vfio(&d);
+	return *d.driver && strcmp(d.driver, "pcieport") && !is_user_space(&d);
 }
 
-static void check_group(const struct check *c, const struct patient *p,
-			struct finding *f)
-{
-	struct others others = { .self = p->d.bdf };
-
-	(void)c;
-	if (!*p->d.group) {
-		say(f, PROBLEM, "the device is in none");
-		return;
-	}
-	sysfs_each(other, &others, "/sys/kernel/iommu_groups/%s/devices",
-		   p->d.group);
-	if (!*others.text) {
-		say(f, OK, "alone in group %s", p->d.group);
-		return;
-	}
-	say(f, if_auto_pasid(p),
-	    "group %s has other devices:%.400s", p->d.group, others.text);
-	advise(f, "use a slot behind a port with ACS");
-}
-
-static void check_driver(const struct check *c, const struct patient *p,
-			 struct finding *f)
+static enum diagnosis check_group(const struct check *c, struct patient *p)
 {
 	(void)c;
-	if (!strcmp(p->d.driver, OUR_DRIVER)) {
-		say(f, OK, "%s", p->d.driver);
-		return;
-	}
-	say(f, PROBLEM, "%s", *p->d.driver ? p->d.driver : "none");
-	advise(f, "vfcapctl bind %s", p->d.bdf);
+	if (!*p->d.group)
+		return GROUP_NONE;
+	device_group_others(&p->d, p->arg1, sizeof(p->arg1));
+	if (!*p->arg1)
+		return GROUP_OK;
+	return sysfs_each(find_rival, p, "/sys/kernel/iommu_groups/%s/devices",
+			  p->d.group) > 0 ? GROUP_NOT_VIABLE : GROUP_SHARED;
 }
 
-static void check_module(const struct check *c, const struct patient *p,
-			 struct finding *f)
+static enum diagnosis check_driver(const struct check *c, struct patient *p)
 {
-	static const char * const modules[] = { "vfcap_vfio_pci", "pci_vfcap" };
-	struct module_versions versions;
-	char path[PATH_MAX];
-	size_t i;
-
 	(void)c;
-	(void)p;
-	say(f, OK, "loaded as they are installed");
-	for (i = 0; f->status == OK && i < ARRAY_SIZE(modules); i++) {
-		switch (module_compare(modules[i], path, &versions)) {
-		case MODULE_NOT_LOADED:
-			say(f, PROBLEM, "%s is not loaded", modules[i]);
-			advise(f, *path ? "modprobe %s" :
-			       "%s is not installed for this kernel either: apt install vfcap-dkms, or make modules_install, depmod, modprobe",
-			       modules[i]);
-			break;
-		case MODULE_NOT_INSTALLED:
-			say(f, NOTE, "%s is loaded, and not installed for this kernel",
-			    modules[i]);
-			advise(f, "to have it after the next boot: apt install vfcap-dkms, or make modules_install, depmod");
-			break;
-		case MODULE_DIFFERS:
-			say(f, PROBLEM, "%s %s is loaded from another build than %.300s, which is %s",
-			    modules[i], versions.loaded, path,
-			    versions.installed);
-			advise(f, "boot, or once no VM has a device of it: modprobe -r vfcap-vfio-pci && modprobe vfcap-vfio-pci");
-			break;
-		case MODULE_UNKNOWN:
-			say(f, UNKNOWN, "%s has no build ID to compare, or %.300s has none",
-			    modules[i], path);
-			break;
-		case MODULE_SAME:
-			break;
-		}
+	if (p->d.fate != FATE_STAYS) {
+		device_going(&p->d, p->arg1, sizeof(p->arg1));
+		return DRIVER_GOING;
 	}
+	if (!strcmp(p->d.driver, OUR_DRIVER))
+		return DRIVER_OK;
+	if (!p->has_iommu)
+		return DRIVER_FIRST_IOMMU;
+	if (p->modules_missing)
+		return DRIVER_FIRST_MODULES;
+	ARG1(p, "%s", p->used);
+	return *p->used ? DRIVER_IN_USE : DRIVER_OTHER;
 }
 
-static void check_parameter(const struct check *c, const struct patient *p,
-			    struct finding *f)
+static enum diagnosis check_parameter(const struct check *c, struct patient *p)
+{
+	if (sysfs_read(p->arg1, NAME_SIZE,
+		       PARAMETERS "/%s",
+		       caps[c->cap].param))
+		return PARAMETER_NONE;
+	return strcmp(p->arg1, "off") ? PARAMETER_OK : PARAMETER_OFF;
+}
+
+static enum diagnosis check_placement(const struct check *c, struct patient *p)
+{
+	char quirks[2048], wanted[NAME_SIZE];
+
+	if (sysfs_read(p->arg1, NAME_SIZE,
+		       PARAMETERS "/placement"))
+		return PARAMETER_NONE;
+	sysfs_read(quirks, sizeof(quirks),
+		   PARAMETERS "/quirks");
+	snprintf(wanted, sizeof(wanted), "%04x:%04x:%s=", p->d.vendor,
+		 p->d.device, caps[c->cap].param);
+	if (strcmp(p->arg1, "strict") || strstr(quirks, wanted) ||
+	    takes_part(p) || p->view.caps[c->cap].shown)
+		return PLACEMENT_OK;
+	ARG1(p, "%04x:%04x", p->d.vendor, p->d.device);
+	ARG2(p, "%s", caps[c->cap].param);
+	return PLACEMENT_STRICT;
+}
+
+static enum diagnosis check_opened(const struct check *c, struct patient *p)
+{
+	(void)c;
+	if (!p->nr_holders)
+		return p->view.open ? OPENED_UNSEEN : OPENED_NOT;
+	holder_describe(&p->holder, p->arg1, sizeof(p->arg1));
+	ARG2(p, "%s", via_names[p->holder.via]);
+	return p->holder.via == VIA_CDEV || p->d.kind == KIND_VMD ?
+	       OPENED_OK : OPENED_GROUP;
+}
+
+static enum diagnosis check_prefix(const struct check *c, struct patient *p)
+{
+	(void)c;
+	if (p->regs.state == REGS_DENIED)
+		return PREFIX_DENIED;
+	if (p->regs.state != REGS_READ)
+		return PREFIX_UNREAD;
+	return regs_lack_prefix(&p->regs) && !p->no_prefix ? PREFIX_LACKS :
+							     PREFIX_OK;
+}
+
+static bool has_small_membar2(const struct patient *p)
+{
+	unsigned long long start = 0, end = 0;
+	char text[1024], *line = text;
+	int i;
+
+	if (sysfs_read(text, sizeof(text), DEVICES "/%s/resource", p->d.bdf))
+		return false;
+	for (i = 0; line && i < VMD_MEMBAR2; i++) {
+		line = strchr(line, '\n');
+		line += !!line;
+	}
+	return line && sscanf(line, "%llx %llx", &start, &end) == 2 &&
+	       (!start || end - start + 1 < VMD_SHADOW_END);
+}
+
+/* As the driver decides about 8086:28C0 at an open */
+static enum diagnosis check_native(struct patient *p)
 {
 	char value[32];
 
-	(void)p;
-	if (sysfs_read(value, sizeof(value),
-		       "/sys/module/vfcap_vfio_pci/parameters/%s",
-		       caps[c->cap].param)) {
-		say(f, UNKNOWN, "the loaded vfcap-vfio-pci, if any, has none");
-		return;
-	}
-	say(f, strcmp(value, "off") ? OK : PROBLEM, "%s=%s", caps[c->cap].param,
-	    value);
-	if (f->status == PROBLEM)
-		advise(f, "echo auto > /sys/module/vfcap_vfio_pci/parameters/%s, then open the device anew",
-		       caps[c->cap].param);
+	if (p->view.native_shadow || (p->regs.state == REGS_READ &&
+				      p->regs.vmlock & VMD_VMLOCK_NATIVE))
+		return SHOWN_NATIVE;
+	if (!sysfs_read(value, sizeof(value),
+			PARAMETERS "/vmd_shadow") &&
+	    !strcmp(value, "off"))
+		return SHOWN_NATIVE_OFF;
+	if (p->regs.state == REGS_READ && p->regs.vmlock_in_cap)
+		return SHOWN_NATIVE_LOCK;
+	if (has_small_membar2(p))
+		return SHOWN_NATIVE_SMALL;
+	return p->view.native_known ? SHOWN_NATIVE_REFUSED : DIAGNOSES;
 }
 
-static void check_opened(const struct check *c, const struct patient *p,
-			 struct finding *f)
+/* What an open would come to */
+static enum diagnosis predict(struct patient *p)
 {
-	const struct holder *h = &p->holders[0];
-	char who[2 * NAME_SIZE], used[TEXT_SIZE];
-
-	(void)c;
-	if (!p->nr_holders) {
-		device_used_by(&p->d, used, sizeof(used));
-		if (*used)
-			say(f, UNKNOWN, "%s", used);
-		else
-			say(f, OK, "not in use");
-		return;
+	if (p->view.open) {
+		ARG1(p, "%s", *p->view.note ? p->view.note : p->used);
+		return SHOWN_UNSEEN;
 	}
-	holder_describe(h, who, sizeof(who));
-	if (h->via == VIA_CDEV || p->d.kind == KIND_VMD) {
-		say(f, OK, "by %s, through its %s", who, via_names[h->via]);
-		return;
+	/* It was tried. */
+	if (p->view.status != STATUS_OK && p->view.status != STATUS_UNKNOWN) {
+		ARG1(p, "%s", p->view.note);
+		return p->view.status == STATUS_PERMISSION && geteuid() ?
+		       SHOWN_UNSEEN : SHOWN_CANNOT_OPEN;
 	}
-	say(f, if_auto_pasid(p), "by %s, through its group", who);
-	advise(f, "have the VMM use iommufd (QEMU: -object iommufd,id=iommufd0 -device vfio-pci,iommufd=iommufd0,...)");
+	if (p->bad)
+		return SHOWN_WOULD_NOT;
+	return p->unseen ? SHOWN_WOULD_UNKNOWN : SHOWN_CLOSED;
 }
 
-/* The ports above a function, as sysfs nests them */
-static bool find_port_without_prefix(const char *bdf, char *out, size_t size)
-{
-	char real[PATH_MAX], link[PATH_MAX];
-	uint32_t devcap2;
-	char *slash, *name;
-
-	snprintf(link, sizeof(link), DEVICES "/%s", bdf);
-	if (!realpath(link, real))
-		return false;
-	while ((slash = strrchr(real, '/'))) {
-		*slash = 0;
-		name = strrchr(real, '/');
-		if (!name || !sysfs_exists(DEVICES "/%s", name + 1))
-			return false;
-		if (device_devcap2(name + 1, &devcap2) &&
-		    !(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX)) {
-			snprintf(out, size, "%s", name + 1);
-			return true;
-		}
-	}
-	return false;
-}
-
-static void check_prefix(const struct check *c, const struct patient *p,
-			 struct finding *f)
-{
-	char port[BDF_SIZE];
-	uint32_t devcap2;
-
-	(void)c;
-	if (!device_devcap2(p->d.bdf, &devcap2)) {
-		say(f, UNKNOWN, "the registers of %s cannot be read", p->d.bdf);
-		if (geteuid())
-			advise(f, "run this as root");
-	} else if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX)) {
-		say(f, NOTE, "%s lacks it: a Linux guest will not enable PASID",
-		    p->d.bdf);
-		advise(f, "nothing can be changed with this hardware; other guests may enable PASID");
-	} else if (find_port_without_prefix(p->d.bdf, port, sizeof(port))) {
-		say(f, NOTE, "port %s above the device lacks it: Linux will not enable PASID in the PF",
-		    port);
-		advise(f, "use another slot");
-	} else {
-		say(f, OK, "the device and the ports above it support it");
-	}
-}
-
-static void check_shown(const struct check *c, const struct patient *p,
-			struct finding *f)
+static enum diagnosis check_shown(const struct check *c, struct patient *p)
 {
 	const struct cap_view *v = &p->view.caps[c->cap];
-	const char *why = view_explain(&p->view, c->cap, &p->d);
+	const char *why = view_explain(&p->view, c->cap, &p->d), *advice;
+	enum diagnosis native = DIAGNOSES;
 
-	if (v->lost) {
-		say(f, PROBLEM, "at %#x, and lost", v->offset);
-		advise(f, "once the PF has it back: echo 1 > " DEVICES "/%s/reset",
-		       p->d.bdf);
-	} else if (p->view.native_shadow) {
-		say(f, OK, "no: %s", why);
-	} else if (v->shown) {
-		say(f, OK, "at %#x%s%s", v->offset, *why ? ": " : "", why);
-	} else if (v->explained && v->reason == VFCAP_REASON_NOT_APPLICABLE) {
-		say(f, NOTE, "no: %s", why);
-	} else if (v->known || strcmp(p->d.driver, OUR_DRIVER)) {
-		say(f, PROBLEM, "no: %s", why);
-	} else {
-		say(f, UNKNOWN, "%s", *p->view.note ? p->view.note : why);
+	if (p->d.fate != FATE_STAYS) {
+		device_going(&p->d, p->arg1, sizeof(p->arg1));
+		return SHOWN_GOING;
 	}
+	ARG1(p, "%#x", v->offset);
+	if (v->lost)
+		return SHOWN_LOST;
+	if (c->cap == VFCAP_CAP_SHDW && p->d.device == VMD_NATIVE)
+		native = check_native(p);
+	if (native != DIAGNOSES)
+		return native;
+	if (v->shown) {
+		ARG2(p, "%s%s", *why ? ": " : "", why);
+		return SHOWN_OK;
+	}
+	if (strcmp(p->d.driver, OUR_DRIVER))
+		return SHOWN_OTHER_DRIVER;
+	if (v->known && !(native == DIAGNOSES && c->cap == VFCAP_CAP_SHDW &&
+			  p->d.device == VMD_NATIVE)) {
+		advice = v->explained ? reason_advice(v->reason) :
+					"dmesg | grep {vf}";
+		ARG1(p, "%s", why);
+		ARG2(p, "%s", advice ?: "");
+		return advice ? SHOWN_NOT : SHOWN_NEEDS_NOT;
+	}
+	return predict(p);
 }
 
 #define ANY	(BIT(KIND_VF) | BIT(KIND_VMD))
@@ -510,17 +639,19 @@ static void check_shown(const struct check *c, const struct patient *p,
 
 static const struct check checks[] = {
 	{ "iommu", "IOMMU in firmware and kernel", ANY, ALL, check_iommu },
+	{ "module", "modules", ANY, ALL, check_module },
 	{ "pf-driver", "driver of the PF", VF, ALL, check_pf_driver },
 	{ "pf-pasid", "PASID in the PF", VF, PASID, check_pf_cap },
 	{ "pf-pri", "PRI in the PF", VF, PRI, check_pf_cap },
+	{ "pri-answers", "who answers requests", VF, PRI, check_pri_answers },
 	{ "iommu-pasid", "PASIDs in the IOMMU", VF, PASID, check_iommu_pasid },
 	{ "iommufd", "PASIDs in the kernel", VF, PASID, check_iommufd },
 	{ "group", "IOMMU group", ANY, ALL, check_group },
 	{ "driver", "driver of the device", ANY, ALL, check_driver },
-	{ "module", "modules", ANY, ALL, check_module },
 	{ "pasid-parameter", "parameter for PASID", VF, PASID, check_parameter },
 	{ "pri-parameter", "parameter for PRI", VF, PRI, check_parameter },
 	{ "shdw-parameter", "parameter for SHDW", VMD, SHDW, check_parameter },
+	{ "placement", "parameter for places", VF, PASID, check_placement },
 	{ "opened", "how it was opened", ANY, ALL, check_opened },
 	{ "tlp-prefix", "End-End TLP Prefix", VF, PASID, check_prefix },
 	{ "pasid-shown", "PASID is shown", VF, PASID, check_shown },
@@ -528,20 +659,151 @@ static const struct check checks[] = {
 	{ "shdw-shown", "SHDW is shown", VMD, SHDW, check_shown },
 };
 
+/* PRI is for who asks for it: no driver of Linux backs it so far. */
+static bool wants_pri(void)
+{
+	char value[32];
+
+	return !sysfs_read(value, sizeof(value),
+			   PARAMETERS "/pri") &&
+	       !strcmp(value, "on");
+}
+
 static bool is_wanted(const struct check *c, const struct patient *p, int cap)
 {
 	if (!(c->kinds & BIT(p->d.kind)))
 		return false;
+	if (cap < 0 && c->cap == VFCAP_CAP_PRI)
+		return wants_pri();
 	return cap < 0 || c->cap < 0 || c->cap == cap;
 }
 
-static void examine(const struct check *c, const struct patient *p, int cap,
-		    struct finding *f)
+static enum verdict judge(const struct patient *p, enum verdict verdict)
 {
-	*f = (struct finding){};
-	c->run(c, p, f);
-	if (f->status == PROBLEM && c->cap == VFCAP_CAP_PRI && cap < 0)
-		f->status = NOTE;
+	if (verdict == IF_AUTO_PASID)
+		verdict = p->cap == VFCAP_CAP_PASID ? IF_AUTO : NOTE;
+	if (verdict == IF_AUTO)
+		verdict = p->is_auto ? PROBLEM : NOTE;
+	return verdict;
+}
+
+static const char *placeholder(const struct check *c, const struct patient *p,
+			       const char *name, size_t len)
+{
+	int cap = c->cap >= 0 ? c->cap : p->cap;
+	const struct {
+		const char *name;
+		const char *value;
+	} all[] = {
+		{ "vf", p->d.bdf },
+		{ "pf", p->pf.bdf },
+		{ "driver", *p->d.driver ? p->d.driver : "none" },
+		{ "pfdriver", *p->pf.driver ? p->pf.driver : "none" },
+		{ "group", p->d.group },
+		{ "cap", caps[cap].name },
+		{ "param", caps[cap].param },
+		{ "params", PARAMETERS },
+		{ "reset", RESET },
+		{ "1", p->arg1 },
+		{ "2", p->arg2 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		if (strlen(all[i].name) == len && !strncmp(all[i].name, name, len))
+			return all[i].value;
+	return "?";
+}
+
+static void expand(const struct check *c, const struct patient *p,
+		   const char *text, char *out, size_t size)
+{
+	size_t len = 0, skip;
+
+	*out = 0;
+	while (text && *text && len < size - 1) {
+		if (*text != '{') {
+			skip = strcspn(text, "{");
+			len += snprintf(out + len, size - len, "%.*s",
+					(int)skip, text);
+			text += skip;
+			continue;
+		}
+		skip = strcspn(text, "}");
+		len += snprintf(out + len, size - len, "%s",
+				placeholder(c, p, text + 1, skip - 1));
+		text += skip + !!text[skip];
+	}
+}
+
+static void examine(const struct check *c, struct patient *p, struct finding *f)
+{
+	const struct diagnosis_info *info;
+	char advice[TEXT_SIZE];
+
+	*p->arg1 = 0;
+	*p->arg2 = 0;
+	f->diagnosis = c->run(c, p);
+	info = &diagnoses[f->diagnosis];
+	f->verdict = judge(p, info->verdict);
+	expand(c, p, info->found, f->found, sizeof(f->found));
+	/* Twice: what stands for a name may have names in it. */
+	expand(c, p, info->advice, advice, sizeof(advice));
+	expand(c, p, advice, f->advice, sizeof(f->advice));
+	p->bad |= f->verdict == PROBLEM;
+	p->unseen |= f->verdict == UNKNOWN;
+}
+
+/* Who has the device itself, before who has no more than its group */
+static void choose_holder(struct patient *p)
+{
+	const struct holder *h;
+	size_t i;
+
+	p->nr_holders = holders_find(&p->d, &h);
+	for (i = 0; i < p->nr_holders; i++)
+		if (!i || (p->holder.fd < 0 && h[i].fd >= 0) ||
+		    (p->holder.via != VIA_CDEV && h[i].via == VIA_CDEV))
+			p->holder = h[i];
+}
+
+/* PFs, and their VFs, in which Linux enables PASID all the same */
+static bool has_no_prefix(const struct device *d)
+{
+	static const uint16_t ids[] = {
+		0xa250, 0xa251, 0xa255, 0xa256, 0xa258, 0xa259,
+	};
+	char text[32];
+	unsigned long revision;
+	size_t i;
+
+	sysfs_read(text, sizeof(text), DEVICES "/%s/revision", d->bdf);
+	revision = strtoul(text, NULL, 0);
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		if (d->vendor == 0x19e5 && d->device == ids[i])
+			return revision == 0x21 || revision == 0x30;
+	return false;
+}
+
+static void find_sm_option(struct patient *p)
+{
+	char line[4096], *option, *value, *rest = line;
+
+	sysfs_read(line, sizeof(line), "/proc/cmdline");
+	while ((option = strsep(&rest, "\n "))) {
+		if (strncmp(option, "intel_iommu=", 12))
+			continue;
+		for (value = option + 12; *value;
+		     value += strcspn(value, ","), value += !!*value) {
+			if (strncmp(value, "sm_on", 5) &&
+			    strncmp(value, "sm_off", 6))
+				continue;
+			p->sm_off = value[4] == 'f';
+			snprintf(p->sm_option, sizeof(p->sm_option),
+				 "intel_iommu=%s", p->sm_off ? "sm_off" :
+							       "sm_on");
+		}
+	}
 }
 
 static void patient_load(struct patient *p, const struct request *req)
@@ -550,90 +812,104 @@ static void patient_load(struct patient *p, const struct request *req)
 
 	p->cap = req->cap >= 0 ? req->cap :
 		 p->d.kind == KIND_VMD ? VFCAP_CAP_SHDW : VFCAP_CAP_PASID;
-	if (*p->d.pf)
+	if (*p->d.pf) {
 		device_load(&p->pf, p->d.pf);
-	sysfs_read(p->cmdline, sizeof(p->cmdline), "/proc/cmdline");
+		device_load_vfio(&p->pf);
+		regs_read(&p->pf_regs, p->d.pf);
+	}
+	regs_read(&p->regs, p->d.bdf);
+	p->no_prefix = has_no_prefix(&p->d);
+	find_sm_option(p);
 	p->is_auto = sysfs_read(value, sizeof(value),
-				"/sys/module/vfcap_vfio_pci/parameters/%s",
+				PARAMETERS "/%s",
 				caps[p->cap].param) || strcmp(value, "on");
-	view_load(&p->view, &p->d, !req->no_open);
-	p->nr_holders = holders_find(&p->d, p->holders);
+	choose_holder(p);
+	device_used_by(&p->d, p->used, sizeof(p->used));
+	view_load(&p->view, &p->d, req->no_open ? LOOK_SYSFS :
+				   req->open ? LOOK_OPEN : LOOK_SHARE);
 }
 
-static int print_text(const struct patient *p, int cap)
+static void print_text(const struct finding *findings)
 {
 	static const char * const headers[] = { "STATUS", "CHECK", "FOUND" };
 	struct table *t = table_new(headers, ARRAY_SIZE(headers));
-	int problems = 0;
-	struct finding f;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(checks); i++) {
-		if (!is_wanted(&checks[i], p, cap))
+		const struct finding *f = &findings[i];
+
+		if (f->diagnosis == DIAGNOSES)
 			continue;
-		examine(&checks[i], p, cap, &f);
-		problems += f.status == PROBLEM;
-		table_cell(t, verdicts[f.status].color, "%s",
-			   verdicts[f.status].name);
+		table_cell(t, verdicts[f->verdict].color, "%s",
+			   verdicts[f->verdict].name);
 		table_cell(t, PLAIN, "%s", checks[i].title);
-		table_cell(t, PLAIN, "%s%s%s", f.found,
-			   *f.advice ? "\n-> " : "", f.advice);
+		table_cell(t, PLAIN, "%s%s%s", f->found,
+			   *f->advice ? "\n-> " : "", f->advice);
 	}
 	table_print(t);
-	return problems;
 }
 
-static int print_json(const struct patient *p, int cap)
+static void print_json(const struct patient *p, const struct finding *findings,
+		       const unsigned int *counts)
 {
-	struct json_object *o = json_object_new_object();
 	struct json_object *array = json_object_new_array();
-	int problems = 0;
-	struct finding f;
+	struct json_object *o = json_new(), *check;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(checks); i++) {
-		struct json_object *check;
+		const struct finding *f = &findings[i];
 
-		if (!is_wanted(&checks[i], p, cap))
+		if (f->diagnosis == DIAGNOSES)
 			continue;
-		examine(&checks[i], p, cap, &f);
-		problems += f.status == PROBLEM;
 		check = json_object_new_object();
 		json_set_text(check, "id", checks[i].id);
-		json_set_text(check, "status", verdicts[f.status].name);
-		json_set_text(check, "found", f.found);
-		json_set_text(check, "advice", f.advice);
+		json_set_text(check, "status", verdicts[f->verdict].name);
+		json_set_text(check, "diagnosis", diagnoses[f->diagnosis].key);
+		json_set_text(check, "found", f->found);
+		json_set_text(check, "advice", f->advice);
 		json_object_array_add(array, check);
 	}
-	json_set_number(o, "version", 1);
 	json_set_text(o, "address", p->d.bdf);
 	json_set_text(o, "kind", kind_names[p->d.kind]);
-	json_set_number(o, "problems", problems);
+	json_set_text(o, "going", fates[p->d.fate].key);
+	json_set_number(o, "problems", counts[PROBLEM]);
+	json_set_number(o, "unknown", counts[UNKNOWN]);
 	json_object_object_add(o, "checks", array);
 	json_object_object_add(o, "capabilities", view_json(&p->view, &p->d));
 	json_print(o);
-	return problems;
 }
 
 enum status cmd_doctor(const struct request *req)
 {
+	struct finding findings[ARRAY_SIZE(checks)];
+	unsigned int counts[ARRAY_SIZE(verdicts)] = {};
 	struct patient p = {};
 	enum status status;
-	int problems;
+	size_t i;
 
+	if (req->open && req->no_open)
+		return fail(STATUS_USAGE, "--open does not go with --no-open");
 	status = device_find(&p.d, req->device);
+	if (status == STATUS_OK)
+		status = device_check_kind(&p.d);
 	if (status != STATUS_OK)
 		return status;
-	if (p.d.kind != KIND_VF && p.d.kind != KIND_VMD)
-		return fail(STATUS_UNSUPPORTED,
-			    "%s: neither a VF nor a VMD endpoint: nothing is shown on it",
-			    p.d.bdf);
 	if (req->cap >= 0 && !cap_is_for(req->cap, &p.d))
 		return fail(STATUS_UNSUPPORTED, "%s: %s is not for such a device",
 			    p.d.bdf, caps[req->cap].name);
 
 	patient_load(&p, req);
-	problems = req->json ? print_json(&p, req->cap) :
-			       print_text(&p, req->cap);
-	return problems ? STATUS_FAILED : STATUS_OK;
+	for (i = 0; i < ARRAY_SIZE(checks); i++) {
+		findings[i].diagnosis = DIAGNOSES;
+		if (!is_wanted(&checks[i], &p, req->cap))
+			continue;
+		examine(&checks[i], &p, &findings[i]);
+		counts[findings[i].verdict]++;
+	}
+	if (req->json)
+		print_json(&p, findings, counts);
+	else
+		print_text(findings);
+	return counts[PROBLEM] ? STATUS_FAILED :
+	       counts[UNKNOWN] ? STATUS_UNKNOWN : STATUS_OK;
 }

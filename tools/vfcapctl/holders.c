@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl: which processes have a device open through VFIO
+ * vfcapctl: which processes have devices open through VFIO
  *
- * An open cdev or group is known by its device number, wherever its node lies.
- * A device that was opened through its group is an anonymous file; since Linux
- * 6.18 its fdinfo names the device.
+ * All open files of all processes are looked at once, however many devices there
+ * are. None of them is asked anything that its file system might have to answer, as
+ * a server that is gone does not: a link in /proc says what it is, and only what is
+ * named like a node of VFIO, wherever that lies, is looked at by its device number.
+ * A device that was opened through its group, or whose node is gone, is known by its
+ * fdinfo (since Linux 6.18).
  */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,46 +32,137 @@ const char * const via_names[] = {
 	[VIA_GROUP]	= "group",
 };
 
-struct search {
-	const struct device *d;
-	dev_t cdev;
-	dev_t group;
-	struct holder *out;
-	size_t n;
+/* A file that somebody has open: of a device, or of a group */
+struct file {
+	struct holder holder;
+	char bdf[BDF_SIZE];	/* "" for a group, or if nothing tells */
+	char group[NAME_SIZE];
 };
 
-/* A device number from a file "MAJOR:MINOR", 0 where there is none */
-static dev_t read_dev(const char *path)
-{
-	unsigned int major, minor;
-	char text[32];
+static struct {
+	struct file *files;
+	size_t n;
+	size_t size;
+	bool loaded;
+} all;
 
-	if (sysfs_read(text, sizeof(text), "%s", path) ||
-	    sscanf(text, "%u:%u", &major, &minor) != 2)
-		return 0;
-	return makedev(major, minor);
+static void add_file(const struct file *f)
+{
+	if (all.n == all.size) {
+		all.size = all.size * 2 + 64;
+		all.files = must(reallocarray(all.files, all.size,
+					      sizeof(*all.files)));
+	}
+	all.files[all.n++] = *f;
 }
 
-/* Is it an anonymous file of the device itself? */
-static bool is_device_file(const struct device *d, pid_t pid, int fd)
+static void copy_last(char *out, size_t size, const char *path)
 {
-	char path[NAME_SIZE], wanted[BDF_SIZE + 2], line[PATH_MAX];
-	bool found = false;
-	size_t len;
-	FILE *f;
+	const char *name = strrchr(path, '/');
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
-	f = fopen(path, "re");
-	if (!f)
+	name = name ? name + 1 : path;
+	if (strlen(name) < size)
+		strcpy(out, name);
+}
+
+/* "vfio-device-syspath: /sys/devices/pci0000:00/.../0000:01:10.0" */
+static void read_syspath(int dir, struct file *f)
+{
+	char path[NAME_SIZE], text[2 * PATH_MAX], *line;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "../fdinfo/%d", f->holder.fd);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = 0;
+	line = strstr(text, "vfio-device-syspath:");
+	if (!line)
+		return;
+	line[strcspn(line, "\n")] = 0;
+	copy_last(f->bdf, sizeof(f->bdf), line);
+}
+
+/* What sysfs has of the node: ".../0000:01:10.0/vfio-dev/vfio0", ".../vfio/12" */
+static void read_node(dev_t dev, struct file *f)
+{
+	char path[NAME_SIZE], target[PATH_MAX], *folder;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(dev),
+		 minor(dev));
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len < 0)
+		return;
+	target[len] = 0;
+	folder = strstr(target, "/vfio-dev/");
+	if (folder) {
+		*folder = 0;
+		f->holder.via = VIA_CDEV;
+		copy_last(f->bdf, sizeof(f->bdf), target);
+	} else if (strstr(target, "/virtual/vfio/")) {
+		f->holder.via = VIA_GROUP;
+		copy_last(f->group, sizeof(f->group), target);
+	}
+}
+
+/* "vfio0", "12", "noiommu-12", also of a node that is gone */
+static bool is_node_name(const char *link)
+{
+	const char *name = strrchr(link, '/') + 1;
+	size_t len = strcspn(name, " ");
+
+	if (!strncmp(name, "vfio", 4))
+		name += 4, len -= 4;
+	else if (!strncmp(name, "noiommu-", 8))
+		name += 8, len -= 8;
+	return len && strspn(name, "0123456789") == len;
+}
+
+static bool look_at_file(int dir, const char *name, struct file *f)
+{
+	char link[PATH_MAX];
+	struct statx st;
+	ssize_t len;
+
+	len = readlinkat(dir, name, link, sizeof(link) - 1);
+	if (len <= 0)
 		return false;
+	link[len] = 0;
+	if (*link != '/') {
+		if (!strstr(link, "[vfio-device]"))
+			return false;
+		f->holder.via = VIA_GROUP;
+		read_syspath(dir, f);
+		return *f->bdf;
+	}
+	if (!is_node_name(link) ||
+	    statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) ||
+	    !S_ISCHR(st.stx_mode))
+		return false;
+	read_node(makedev(st.stx_rdev_major, st.stx_rdev_minor), f);
+	if (f->holder.via == VIA_NONE) {
+		f->holder.via = VIA_CDEV;
+		read_syspath(dir, f);
+	}
+	return *f->bdf || *f->group;
+}
 
-	len = snprintf(wanted, sizeof(wanted), "/%s\n", d->bdf);
-	while (!found && fgets(line, sizeof(line), f))
-		found = !strncmp(line, "vfio-device-syspath:", 20) &&
-			strlen(line) > len &&
-			!strcmp(line + strlen(line) - len, wanted);
-	fclose(f);
-	return found;
+bool holder_is_device(int fd, const struct device *d)
+{
+	struct file f = { .holder.fd = fd };
+	char name[NAME_SIZE];
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_it;
+
+	snprintf(name, sizeof(name), "%d", fd);
+	is_it = dir >= 0 && look_at_file(dir, name, &f) && !strcmp(f.bdf, d->bdf);
+	if (dir >= 0)
+		close(dir);
+	return is_it;
 }
 
 static void read_command(pid_t pid, char *out)
@@ -82,80 +177,96 @@ static void read_command(pid_t pid, char *out)
 			*c = '?';
 }
 
-static enum via file_via(const struct search *s, const char *path)
+static void look_at_process(int proc, const char *name)
 {
-	struct stat st;
+	char command[NAME_SIZE] = "", path[NAME_SIZE];
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
 
-	if (stat(path, &st) || !S_ISCHR(st.st_mode))
-		return VIA_NONE;
-	if (s->cdev && st.st_rdev == s->cdev)
-		return VIA_CDEV;
-	if (s->group && st.st_rdev == s->group)
-		return VIA_GROUP;
-	return VIA_NONE;
+	snprintf(path, sizeof(path), "%.16s/fd", name);
+	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dir = fdopendir(fd);
+	while (dir && (entry = readdir(dir))) {
+		struct file f = {
+			.holder.pid = atoi(name),
+			.holder.fd = atoi(entry->d_name),
+		};
+
+		if (!isdigit(*entry->d_name) ||
+		    !look_at_file(fd, entry->d_name, &f))
+			continue;
+		if (!*command)
+			read_command(f.holder.pid, command);
+		strcpy(f.holder.command, command);
+		add_file(&f);
+	}
+	if (dir)
+		closedir(dir);
+	else
+		close(fd);
 }
 
-/* What a process has open of the device: VIA_NONE in @h for nothing */
-static void look_at_process(const struct search *s, struct holder *h)
+static void load(void)
 {
-	char path[NAME_SIZE];
 	struct dirent *entry;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", h->pid);
-	dir = opendir(path);
-	if (!dir)
+	if (all.loaded)
 		return;
-	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-		enum via via;
+	all.loaded = true;
+	dir = opendir("/proc");
+	while (dir && (entry = readdir(dir)))
+		if (isdigit(*entry->d_name) && atoi(entry->d_name) != getpid())
+			look_at_process(dirfd(dir), entry->d_name);
+	if (dir)
+		closedir(dir);
+}
 
-		if (!isdigit(entry->d_name[0]))
+/* A group's name has a prefix where there is no IOMMU. */
+static bool is_group(const char *file, const char *group)
+{
+	const char *number = strrchr(file, '-');
+
+	return *group && !strcmp(number ? number + 1 : file, group);
+}
+
+/* One more file of the process that was found last is no other holder. */
+static void merge(struct holder *h, const struct file *f)
+{
+	if (f->holder.via == VIA_CDEV)
+		h->via = VIA_CDEV;
+	if (*f->bdf && (h->fd < 0 || f->holder.via == VIA_CDEV))
+		h->fd = f->holder.fd;
+}
+
+size_t holders_find(const struct device *d, const struct holder **out)
+{
+	static struct holder *found;
+	static size_t size;
+	size_t n = 0, i;
+
+	load();
+	for (i = 0; i < all.n; i++) {
+		const struct file *f = &all.files[i];
+
+		if (strcmp(f->bdf, d->bdf) && !is_group(f->group, d->group))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", h->pid, fd);
-		via = file_via(s, path);
-		if (via != VIA_NONE)
-			h->via = via;
-		if (via == VIA_CDEV ||
-		    (via == VIA_NONE && h->fd < 0 &&
-		     is_device_file(s->d, h->pid, fd)))
-			h->fd = fd;
+		if (!n || found[n - 1].pid != f->holder.pid) {
+			if (n == size) {
+				size = size * 2 + 8;
+				found = must(reallocarray(found, size,
+							  sizeof(*found)));
+			}
+			found[n] = f->holder;
+			found[n++].fd = -1;
+		}
+		merge(&found[n - 1], f);
 	}
-	closedir(dir);
-	if (h->fd >= 0 && h->via == VIA_NONE)
-		h->via = VIA_GROUP;
-}
-
-static int process(const char *name, void *data)
-{
-	struct holder h = { .pid = atoi(name), .fd = -1 };
-	struct search *s = data;
-
-	if (!isdigit(*name) || h.pid == getpid())
-		return 0;
-	look_at_process(s, &h);
-	if (h.via == VIA_NONE)
-		return 0;
-
-	read_command(h.pid, h.command);
-	s->out[s->n++] = h;
-	return s->n == MAX_HOLDERS;
-}
-
-size_t holders_find(const struct device *d, struct holder *out)
-{
-	struct search s = { .d = d, .out = out };
-	char path[PATH_MAX];
-
-	if (!*d->vfio)
-		return 0;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/%s/dev",
-		 d->bdf, d->vfio);
-	s.cdev = read_dev(path);
-	snprintf(path, sizeof(path), "/sys/class/vfio/%s/dev", d->group);
-	s.group = read_dev(path);
-	sysfs_each(process, &s, "/proc");
-	return s.n;
+	*out = found;
+	return n;
 }
 
 void holder_describe(const struct holder *h, char *out, size_t size)
@@ -163,10 +274,11 @@ void holder_describe(const struct holder *h, char *out, size_t size)
 	snprintf(out, size, "%s (pid %d)", h->command, h->pid);
 }
 
-struct json_object *holders_json(const struct holder *h, size_t n)
+struct json_object *holders_json(const struct device *d)
 {
 	struct json_object *array = json_object_new_array();
-	size_t i;
+	const struct holder *h;
+	size_t n = holders_find(d, &h), i;
 
 	for (i = 0; i < n; i++) {
 		struct json_object *o = json_object_new_object();
@@ -179,33 +291,74 @@ struct json_object *holders_json(const struct holder *h, size_t n)
 	return array;
 }
 
-/* The driver knows of users that this process may not see. */
-static bool is_open(const struct device *d)
+bool device_is_open(const struct device *d)
 {
-	char state[32];
+	const struct holder *h;
+	char text[32];
 	int cap;
 
+	if (!sysfs_read(text, sizeof(text), "/sys/bus/pci/devices/%s/vfcap/open",
+			d->bdf))
+		return *text == '1';
+	/* Of a driver that is older, or not ours, less is known. */
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++)
 		if (d->kind != KIND_PF &&
-		    !sysfs_read(state, sizeof(state),
+		    !sysfs_read(text, sizeof(text),
 				"/sys/bus/pci/devices/%s/vfcap/%s_state",
 				d->bdf, caps[cap].key) &&
-		    strcmp(state, "hidden"))
+		    strcmp(text, "hidden"))
 			return true;
-	return false;
+	return holders_find(d, &h);
+}
+
+static void find_waited_for(const struct device *d, char *out, size_t size)
+{
+	const struct holder *h;
+
+	if (holders_find(d, &h))
+		holder_describe(&h[0], out, size);
+	else
+		snprintf(out, size, "a process that cannot be seen from here");
+}
+
+const struct fate_info fates[] = {
+	[FATE_STAYS]		= { NULL, NULL },
+	[FATE_PF_UNBINDING]	= {
+		"pf-unbinding", "its PF's driver is being unbound and waits for",
+	},
+	[FATE_VFS_REMOVED]	= {
+		"vfs-removed",
+		"its PF's driver is removing its VFs and waits for",
+	},
+	[FATE_UNBINDING]	= {
+		"unbinding", "its driver is being unbound and waits for",
+	},
+};
+
+void device_going(const struct device *d, char *out, size_t size)
+{
+	char who[2 * NAME_SIZE];
+
+	*out = 0;
+	if (d->fate == FATE_STAYS)
+		return;
+	find_waited_for(d, who, sizeof(who));
+	snprintf(out, size, "%s %s", fates[d->fate].text, who);
 }
 
 void device_used_by(const struct device *d, char *out, size_t size)
 {
-	struct holder h[MAX_HOLDERS];
+	const struct holder *h;
 	char who[2 * NAME_SIZE];
 
 	*out = 0;
-	if (holders_find(d, h)) {
+	if (d->fate != FATE_STAYS) {
+		device_going(d, out, size);
+	} else if (holders_find(d, &h)) {
 		holder_describe(&h[0], who, sizeof(who));
 		snprintf(out, size, "%s has %s open", who,
 			 h[0].via == VIA_CDEV ? "it" : "its VFIO group");
-	} else if (is_open(d)) {
+	} else if (device_is_open(d)) {
 		snprintf(out, size, "a process that cannot be seen from here has it open");
 	}
 }

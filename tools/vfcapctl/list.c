@@ -1,32 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * vfcapctl list: PFs, their VFs and VMD endpoints, and who uses what
+ *
+ * A PF may have a thousand VFs: each file is read once, and no file of all of them
+ * that may be cut, as the PF's list of users is.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <json-c/json.h>
 
 #include "vfcapctl.h"
 
-struct list {
-	struct device *devices;
-	size_t n;
-};
+/* Those that sysfs tells of */
+static const int listed[] = { VFCAP_CAP_PASID, VFCAP_CAP_PRI };
+
+#define LISTED	ARRAY_SIZE(listed)
 
 /* What sysfs and the registers tell of one capability of one function */
 struct entry {
 	enum cap_state hardware;	/* of a PF */
 	char state[32];			/* "" where vfcap knows nothing of it */
-	char users[TEXT_SIZE];		/* of a PF: VFs, with blanks between */
+	const char *why;		/* of a VF that hides it, or NULL */
 	unsigned int offset;		/* of a VF */
+	size_t nr_users;		/* of a PF: VFs that lock it */
 };
 
-/* Those that sysfs tells of */
-static const int listed[] = { VFCAP_CAP_PASID, VFCAP_CAP_PRI };
+struct line {
+	struct device d;
+	struct regs regs;		/* of a PF */
+	bool is_closed;
+	struct entry entries[LISTED];
+};
+
+struct list {
+	struct line *lines;
+	size_t n;
+	struct timespec start;
+};
+
+/* "not open" is no state of sysfs, which has "hidden" for two things. */
+#define NOT_OPEN	"not open"
+#define HIDDEN		"hidden"
+
+/* After this, why something is hidden is asked no more. */
+#define ASK_MS		300
+
+/* Of the users of a PF so many are named in the table. */
+#define MAX_NAMED	4
 
 static const char * const cap_state_names[] = {
 	[CAP_UNKNOWN]	= "?",
@@ -35,13 +60,13 @@ static const char * const cap_state_names[] = {
 	[CAP_ENABLED]	= "enabled",
 };
 
-static bool matters(const struct device *d)
+static bool matters(const struct line *l)
 {
-	switch (d->kind) {
+	switch (l->d.kind) {
 	case KIND_PF:
-		return d->num_vfs ||
-		       device_cap_state(d->bdf, VFCAP_CAP_PASID) > CAP_ABSENT ||
-		       device_cap_state(d->bdf, VFCAP_CAP_PRI) > CAP_ABSENT;
+		return l->d.num_vfs ||
+		       regs_cap(&l->regs, VFCAP_CAP_PASID) > CAP_ABSENT ||
+		       regs_cap(&l->regs, VFCAP_CAP_PRI) > CAP_ABSENT;
 	case KIND_VF:
 	case KIND_VMD:
 		return true;
@@ -50,38 +75,120 @@ static bool matters(const struct device *d)
 	}
 }
 
+static void load_entry(struct line *l, size_t i)
+{
+	struct entry *e = &l->entries[i];
+	char path[128], offset[32];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/vfcap/%s", l->d.bdf,
+		 caps[listed[i]].key);
+	if (l->is_closed) {
+		strcpy(e->state, NOT_OPEN);
+		return;
+	}
+	if (sysfs_read(e->state, sizeof(e->state), "%s_state", path) ||
+	    l->d.kind == KIND_PF || !strcmp(e->state, HIDDEN))
+		return;
+	if (!sysfs_read(offset, sizeof(offset), "%s_offset", path))
+		e->offset = strtoul(offset, NULL, 0);
+}
+
+static bool has_time(const struct list *list)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - list->start.tv_sec) * 1000 +
+	       (now.tv_nsec - list->start.tv_nsec) / 1000000 < ASK_MS;
+}
+
+/* Hidden from its user, for a reason that only the driver tells */
+static void explain_hidden(const struct list *list, struct line *l)
+{
+	bool any = false;
+	struct view v;
+	size_t i;
+
+	for (i = 0; i < LISTED; i++)
+		any |= !strcmp(l->entries[i].state, HIDDEN);
+	if (!any || l->d.kind != KIND_VF || !has_time(list))
+		return;
+	device_load_vfio(&l->d);
+	view_load(&v, &l->d, LOOK_SHARE);
+	for (i = 0; i < LISTED; i++) {
+		const struct cap_view *c = &v.caps[listed[i]];
+
+		if (!strcmp(l->entries[i].state, HIDDEN) && c->explained &&
+		    !c->shown)
+			l->entries[i].why = reason_key(c->reason);
+	}
+}
+
+/* A VF that nobody has open shows nothing, and hides nothing. */
+static bool is_closed_vf(const struct device *d)
+{
+	return d->kind == KIND_VF && sysfs_exists(DEVICES "/%s/vfcap", d->bdf) &&
+	       !device_is_open(d);
+}
+
 static int add(const char *name, void *data)
 {
 	struct list *list = data;
-	struct device d, *more;
+	struct line *l;
+	size_t i;
 
-	if (device_load(&d, name) || !matters(&d))
+	list->lines = must(reallocarray(list->lines, list->n + 1, sizeof(*l)));
+	l = &list->lines[list->n];
+	*l = (struct line){};
+	device_load(&l->d, name);
+	if (l->d.kind == KIND_PF)
+		regs_read(&l->regs, name);
+	if (!matters(l))
 		return 0;
-	more = reallocarray(list->devices, list->n + 1, sizeof(d));
-	if (!more)
-		return -ENOMEM;
-	list->devices = more;
-	list->devices[list->n++] = d;
+	l->is_closed = is_closed_vf(&l->d);
+	for (i = 0; i < LISTED; i++) {
+		l->entries[i].hardware = regs_cap(&l->regs, listed[i]);
+		load_entry(l, i);
+	}
+	explain_hidden(list, l);
+	list->n++;
 	return 0;
 }
 
-static void entry_load(struct entry *e, const struct device *d, int cap)
+/* It has the capability locked: shown, lost, or not settled yet. */
+static bool is_user(const struct line *l, size_t i)
 {
-	char path[128], offset[32];
-	char *c;
+	const char *state = l->entries[i].state;
 
-	*e = (struct entry){};
-	if (d->kind == KIND_PF)
-		e->hardware = device_cap_state(d->bdf, cap);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfcap/%s",
-		 d->bdf, caps[cap].key);
-	sysfs_read(e->state, sizeof(e->state), "%s_state", path);
-	if (!sysfs_read(offset, sizeof(offset), "%s_offset", path))
-		e->offset = strtoul(offset, NULL, 0);
-	sysfs_read(e->users, sizeof(e->users), "%s_users", path);
-	for (c = e->users; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
+	return l->d.kind == KIND_VF && *state && strcmp(state, HIDDEN) &&
+	       strcmp(state, NOT_OPEN);
+}
+
+static struct line *find_line(const struct list *list, const char *bdf)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (!strcmp(list->lines[i].d.bdf, bdf))
+			return &list->lines[i];
+	return NULL;
+}
+
+static void count_users(const struct list *list)
+{
+	struct line *pf = NULL;
+	size_t i, j;
+
+	for (i = 0; i < list->n; i++) {
+		const struct line *l = &list->lines[i];
+
+		if (!*l->d.pf)
+			continue;
+		if (!pf || strcmp(pf->d.bdf, l->d.pf))
+			pf = find_line(list, l->d.pf);
+		for (j = 0; pf && j < LISTED; j++)
+			pf->entries[j].nr_users += is_user(l, j);
+	}
 }
 
 static const struct {
@@ -92,6 +199,7 @@ static const struct {
 	{ "locked", GREEN },
 	{ "held", YELLOW },
 	{ "changing", YELLOW },
+	{ "losing", RED },
 	{ "lost", RED },
 };
 
@@ -105,48 +213,70 @@ static enum color state_color(const char *state)
 	return PLAIN;
 }
 
-static void cell_entry(struct table *t, const struct device *d, int cap)
+static void cell_entry(struct table *t, const struct line *l, size_t i)
 {
-	enum color color;
-	struct entry e;
+	const struct entry *e = &l->entries[i];
+	enum color color = state_color(e->state);
 
-	entry_load(&e, d, cap);
-	color = state_color(e.state);
-	if (d->kind == KIND_PF && *e.state && e.hardware != CAP_ABSENT)
-		table_cell(t, color, "%s, %s", cap_state_names[e.hardware],
-			   e.state);
-	else if (d->kind == KIND_PF)
-		table_cell(t, color, "%s", cap_state_names[e.hardware]);
-	else if (e.offset)
-		table_cell(t, color, "%s at %#x", e.state, e.offset);
+	if (l->d.kind == KIND_PF && *e->state && e->hardware != CAP_ABSENT)
+		table_cell(t, color, "%s, %s", cap_state_names[e->hardware],
+			   e->state);
+	else if (l->d.kind == KIND_PF)
+		table_cell(t, color, "%s", cap_state_names[e->hardware]);
+	else if (e->offset)
+		table_cell(t, color, "%s at %#x", e->state, e->offset);
+	else if (e->why)
+		table_cell(t, color, "%s (%s)", e->state, e->why);
 	else
-		table_cell(t, *e.state ? color : DIM, "%s",
-			   *e.state ? e.state : "-");
+		table_cell(t, *e->state ? color : DIM, "%s",
+			   *e->state ? e->state : "-");
+}
+
+static void describe_users(const struct list *list, const struct line *pf,
+			   char *out, size_t size)
+{
+	/* Who locks one of them most often locks the other too. */
+	size_t which = !pf->entries[0].nr_users, named = 0, len = 0, i;
+	size_t nr = pf->entries[which].nr_users;
+
+	for (i = 0; i < list->n && named < nr && named < MAX_NAMED; i++) {
+		const struct line *l = &list->lines[i];
+
+		if (strcmp(l->d.pf, pf->d.bdf) || !is_user(l, which))
+			continue;
+		len += snprintf(out + len, size - len, "%s%s",
+				named++ ? " " : "", l->d.bdf);
+	}
+	if (nr > named)
+		snprintf(out + len, size - len, " and %zu more", nr - named);
+}
+
+static void describe_holders(const struct device *d, char *out, size_t size)
+{
+	const struct holder *h;
+	size_t n = holders_find(d, &h), len = 0, i;
+
+	for (i = 0; i < n && i < MAX_NAMED; i++) {
+		len += snprintf(out + len, size - len, "%s", i ? ", " : "");
+		holder_describe(&h[i], out + len, size - len);
+		len += strlen(out + len);
+	}
+	if (n > i)
+		snprintf(out + len, size - len, " and %zu more", n - i);
 }
 
 /* A PF is used by VFs, the others by processes. */
-static void cell_users(struct table *t, const struct device *d)
+static void cell_users(struct table *t, const struct list *list,
+		       const struct line *l)
 {
-	struct holder h[MAX_HOLDERS];
-	char text[TEXT_SIZE] = "";
-	size_t n, i, len = 0;
-	struct entry e[2];
+	char text[MAX_NAMED * 2 * NAME_SIZE + NAME_SIZE] = "";
 
-	if (d->kind == KIND_PF) {
-		entry_load(&e[0], d, VFCAP_CAP_PASID);
-		entry_load(&e[1], d, VFCAP_CAP_PRI);
-		table_cell(t, PLAIN, "%s",
-			   *e[0].users ? e[0].users :
-			   *e[1].users ? e[1].users : "-");
-		return;
-	}
-	n = holders_find(d, h);
-	for (i = 0; i < n && len < sizeof(text) - 2 * NAME_SIZE; i++) {
-		len += snprintf(text + len, sizeof(text) - len, "%s",
-				i ? ", " : "");
-		holder_describe(&h[i], text + len, sizeof(text) - len);
-		len += strlen(text + len);
-	}
+	if (l->d.kind == KIND_PF)
+		describe_users(list, l, text, sizeof(text));
+	else if (l->d.fate != FATE_STAYS)
+		device_going(&l->d, text, sizeof(text));
+	else
+		describe_holders(&l->d, text, sizeof(text));
 	table_cell(t, PLAIN, "%s", *text ? text : "-");
 }
 
@@ -159,83 +289,89 @@ static void print_text(const struct list *list)
 	size_t i, j;
 
 	for (i = 0; i < list->n; i++) {
-		const struct device *d = &list->devices[i];
+		const struct line *l = &list->lines[i];
 
-		table_cell(t, PLAIN, "%s", d->bdf);
-		table_cell(t, PLAIN, "%s", kind_names[d->kind]);
-		table_cell(t, *d->driver ? PLAIN : DIM, "%s",
-			   *d->driver ? d->driver : "-");
-		for (j = 0; j < ARRAY_SIZE(listed); j++)
-			cell_entry(t, d, listed[j]);
-		cell_users(t, d);
+		table_cell(t, PLAIN, "%s", l->d.bdf);
+		table_cell(t, PLAIN, "%s", kind_names[l->d.kind]);
+		table_cell(t, *l->d.driver ? PLAIN : DIM, "%s",
+			   *l->d.driver ? l->d.driver : "-");
+		for (j = 0; j < LISTED; j++)
+			cell_entry(t, l, j);
+		cell_users(t, list, l);
 	}
 	table_print(t);
 }
 
-static struct json_object *words_json(const char *words)
+static struct json_object *users_json(const struct list *list,
+				      const struct line *pf, size_t which)
 {
-	struct json_object *array = json_object_new_array(), *word;
-	size_t len;
+	struct json_object *array = json_object_new_array();
+	size_t i;
 
-	for (; *words; words += len + strspn(words + len, " ")) {
-		len = strcspn(words, " ");
-		word = json_object_new_string_len(words, len);
-		json_object_array_add(array, word);
+	for (i = 0; i < list->n && pf->entries[which].nr_users; i++) {
+		const struct line *l = &list->lines[i];
+
+		if (strcmp(l->d.pf, pf->d.bdf) || !is_user(l, which))
+			continue;
+		json_object_array_add(array, json_object_new_string(l->d.bdf));
 	}
 	return array;
 }
 
-static struct json_object *entry_json(const struct device *d, int cap)
+static struct json_object *entry_json(const struct list *list,
+				      const struct line *l, size_t i)
 {
 	struct json_object *o = json_object_new_object();
-	struct entry e;
+	const struct entry *e = &l->entries[i];
 
-	entry_load(&e, d, cap);
-	json_set_text(o, "state", e.state);
-	if (d->kind == KIND_PF) {
-		json_set_text(o, "hardware", e.hardware == CAP_UNKNOWN ?
-			      NULL : cap_state_names[e.hardware]);
-		json_object_object_add(o, "users", words_json(e.users));
+	json_set_text(o, "state", e->state);
+	if (l->d.kind == KIND_PF) {
+		json_set_text(o, "hardware", e->hardware == CAP_UNKNOWN ?
+			      NULL : cap_state_names[e->hardware]);
+		json_object_object_add(o, "users", users_json(list, l, i));
 	} else {
-		json_set_number(o, "offset", e.offset ? (long)e.offset : -1);
+		json_set_text(o, "reason", e->why);
+		json_set_hex(o, "offset", e->offset ?: -1L);
 	}
 	return o;
 }
 
-static struct json_object *device_json(const struct device *d)
+static struct json_object *line_json(const struct list *list, struct line *l)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *all = json_object_new_object();
-	struct holder h[MAX_HOLDERS];
+	struct device *d = &l->d;
 	size_t i;
 
+	device_load_ids(d);
+	device_load_override(d);
 	json_set_text(o, "address", d->bdf);
 	json_set_text(o, "kind", kind_names[d->kind]);
-	json_set_number(o, "vendor", d->vendor);
-	json_set_number(o, "device", d->device);
+	json_set_id(o, "vendor", d->vendor);
+	json_set_id(o, "device", d->device);
 	json_set_text(o, "driver", d->driver);
 	json_set_text(o, "driver_override", d->override);
 	json_set_text(o, "pf", d->pf);
 	json_set_number(o, "num_vfs", d->kind == KIND_PF ? (long)d->num_vfs : -1);
 	json_set_text(o, "iommu_group", d->group);
-	for (i = 0; i < ARRAY_SIZE(listed); i++)
+	for (i = 0; i < LISTED; i++)
 		if (d->kind == KIND_PF || cap_is_for(listed[i], d))
 			json_object_object_add(all, caps[listed[i]].key,
-					       entry_json(d, listed[i]));
+					       entry_json(list, l, i));
 	json_object_object_add(o, "capabilities", all);
-	json_object_object_add(o, "users", holders_json(h, holders_find(d, h)));
+	json_set_text(o, "going", fates[d->fate].key);
+	json_object_object_add(o, "users", holders_json(d));
 	return o;
 }
 
 static void print_json(const struct list *list)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_new();
 	struct json_object *array = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < list->n; i++)
-		json_object_array_add(array, device_json(&list->devices[i]));
-	json_set_number(o, "version", 1);
+		json_object_array_add(array, line_json(list, &list->lines[i]));
 	json_object_object_add(o, "functions", array);
 	json_print(o);
 }
@@ -245,9 +381,11 @@ enum status cmd_list(const struct request *req)
 	struct list list = {};
 	int err;
 
-	err = sysfs_each(add, &list, "/sys/bus/pci/devices");
+	clock_gettime(CLOCK_MONOTONIC, &list.start);
+	err = sysfs_each(add, &list, DEVICES);
+	count_users(&list);
 	if (err)
-		fail(STATUS_FAILED, "cannot list /sys/bus/pci/devices: %s",
+		fail(STATUS_FAILED, "cannot list " DEVICES ": %s",
 		     strerror(-err));
 	else if (req->json)
 		print_json(&list);
@@ -255,6 +393,6 @@ enum status cmd_list(const struct request *req)
 		print_text(&list);
 	else
 		fail(STATUS_OK, "no PF with VFs, PASID or PRI here, no VF, and no VMD endpoint");
-	free(list.devices);
+	free(list.lines);
 	return err ? STATUS_FAILED : STATUS_OK;
 }

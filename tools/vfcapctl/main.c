@@ -19,7 +19,7 @@ enum {
 	OPT_DRIVER	= BIT(4),
 	OPT_NO_DRIVER	= BIT(5),
 	OPT_CAP		= BIT(6),
-	OPT_VERSION	= BIT(7),
+	OPT_OPEN	= BIT(7),
 };
 
 static const struct option long_options[] = {
@@ -30,7 +30,7 @@ static const struct option long_options[] = {
 	{ "driver",	required_argument,	NULL, OPT_DRIVER },
 	{ "no-driver",	no_argument,		NULL, OPT_NO_DRIVER },
 	{ "cap",	required_argument,	NULL, OPT_CAP },
-	{ "version",	no_argument,		NULL, OPT_VERSION },
+	{ "open",	no_argument,		NULL, OPT_OPEN },
 	{ }
 };
 
@@ -41,10 +41,11 @@ static const struct {
 	{ OPT_JSON,	 "  --json         print JSON, see vfcapctl(8) for its keys" },
 	{ OPT_DUMP,	 "  --dump         print config space as \"lspci -F FILE\" reads it" },
 	{ OPT_NO_OPEN,	 "  --no-open      do not open the device, only say what sysfs tells" },
+	{ OPT_OPEN,	 "  --open         open the device if nobody uses it, which resets it" },
 	{ OPT_DRIVER,	 "  --driver NAME  bind to this driver (default: " OUR_DRIVER ")" },
 	{ OPT_NO_DRIVER, "  --no-driver    leave it without a driver" },
 	{ OPT_CAP,	 "  --cap NAME     only this capability: pasid, pri, shdw" },
-	{ OPT_HELP,	 "  --help         print this" },
+	{ OPT_HELP,	 "  -h, --help     print this" },
 };
 
 static const struct command {
@@ -58,7 +59,7 @@ static const struct command {
 		"list", "", "list PFs, VFs and VMD endpoints, and who uses them",
 		OPT_JSON | OPT_HELP, cmd_list,
 	}, {
-		"show", "BDF", "tell what a guest is shown: what, where, why",
+		"show", "BDF", "tell what a guest is shown, for which it opens an idle device",
 		OPT_JSON | OPT_DUMP | OPT_NO_OPEN | OPT_HELP, cmd_show,
 	}, {
 		"bind", "BDF", "bind a device to " OUR_DRIVER,
@@ -68,32 +69,33 @@ static const struct command {
 		OPT_NO_DRIVER | OPT_JSON | OPT_HELP, cmd_unbind,
 	}, {
 		"doctor", "BDF", "find out why a capability is not shown",
-		OPT_CAP | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
+		OPT_CAP | OPT_OPEN | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
 	},
 };
 
-static void print_help(FILE *f)
+static void print_help(void)
 {
 	size_t i;
 
-	fprintf(f, "Usage: vfcapctl COMMAND [OPTION...] [BDF]\n\n"
-		"Shows and mends what vfcap lets guests see of VFs and VMD endpoints.\n\n");
+	print_line(7, "Usage: vfcapctl COMMAND [OPTION...] [BDF]\n");
+	print_line(0, "Shows and mends what vfcap lets guests see of VFs and VMD endpoints.\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(f, "  %-6s %-4s  %s\n", commands[i].name,
-			commands[i].argument, commands[i].summary);
-	fprintf(f, "\n\"vfcapctl COMMAND --help\" lists a command's options, vfcapctl(8) explains all.\n"
-		"--version prints the version.\n");
+		print_line(15, "  %-6s %-4s  %s", commands[i].name,
+			   commands[i].argument, commands[i].summary);
+	print_line(0, "\n\"vfcapctl COMMAND --help\" lists a command's options, vfcapctl(8) explains all.");
+	print_line(0, "-V, --version prints the version.");
 }
 
 static void print_command_help(const struct command *c)
 {
 	size_t i;
 
-	printf("Usage: vfcapctl %s [OPTION...]%s%s\n\nTo %s.\n\n", c->name,
-	       *c->argument ? " " : "", c->argument, c->summary);
+	print_line(7, "Usage: vfcapctl %s [OPTION...]%s%s\n", c->name,
+		   *c->argument ? " " : "", c->argument);
+	print_line(0, "To %s.\n", c->summary);
 	for (i = 0; i < ARRAY_SIZE(option_help); i++)
 		if (c->options & option_help[i].option)
-			puts(option_help[i].text);
+			print_line(17, "%s", option_help[i].text);
 }
 
 static const struct command *find_command(const char *name)
@@ -111,6 +113,17 @@ static enum status usage_error(const struct command *c)
 	return fail(STATUS_USAGE, "see \"vfcapctl %s --help\"", c->name);
 }
 
+/* What was written need not be the whole name, nor the last word. */
+static const char *option_name(int option)
+{
+	size_t i;
+
+	for (i = 0; long_options[i].name; i++)
+		if (long_options[i].val == option)
+			return long_options[i].name;
+	return "?";
+}
+
 static enum status take_option(struct request *req, int option)
 {
 	switch (option) {
@@ -122,6 +135,9 @@ static enum status take_option(struct request *req, int option)
 		break;
 	case OPT_NO_OPEN:
 		req->no_open = true;
+		break;
+	case OPT_OPEN:
+		req->open = true;
 		break;
 	case OPT_NO_DRIVER:
 		req->no_driver = true;
@@ -145,13 +161,15 @@ static enum status run(const struct command *c, int argc, char **argv)
 	enum status status;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		/* What is no option at all getopt has told already. */
 		if (option == '?')
 			return usage_error(c);
+		if (option == 'h')
+			option = OPT_HELP;
 		if (!(c->options & option)) {
-			fail(STATUS_USAGE, "%s has no option %s", c->name,
-			     argv[optind - 1]);
+			fail(STATUS_USAGE, "%s has no option --%s", c->name,
+			     option_name(option));
 			return usage_error(c);
 		}
 		if (option == OPT_HELP) {
@@ -174,23 +192,32 @@ static enum status run(const struct command *c, int argc, char **argv)
 static enum status dispatch(int argc, char **argv)
 {
 	const struct command *c;
+	bool help = false;
 
-	if (argc < 2) {
-		print_help(stderr);
-		return STATUS_USAGE;
-	}
-	if (!strcmp(argv[1], "--help")) {
-		print_help(stdout);
-		return STATUS_OK;
-	}
-	if (!strcmp(argv[1], "--version")) {
+	if (argc < 2)
+		return fail(STATUS_USAGE, "no command; see \"vfcapctl --help\"");
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("vfcapctl " VFCAPCTL_VERSION);
 		return STATUS_OK;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+	    !strcmp(argv[1], "help")) {
+		if (argc == 2) {
+			print_help();
+			return STATUS_OK;
+		}
+		help = true;
+		argv++;
+		argc--;
 	}
 	c = find_command(argv[1]);
 	if (!c)
 		return fail(STATUS_USAGE, "no command \"%s\"; see \"vfcapctl --help\"",
 			    argv[1]);
+	if (help) {
+		print_command_help(c);
+		return STATUS_OK;
+	}
 	/* What getopt says begins with the program's name. */
 	argv[1] = argv[0];
 	return run(c, argc - 1, argv + 1);

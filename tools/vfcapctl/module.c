@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -53,6 +54,41 @@ static void find_installed(const char *name, char *path, char *version)
 		kmod_module_unref(module);
 	}
 	kmod_unref(ctx);
+}
+
+bool module_is_installed(const char *name)
+{
+	char path[PATH_MAX], version[NAME_SIZE];
+
+	find_installed(name, path, version);
+	return *path;
+}
+
+int module_load(const char *name)
+{
+	struct kmod_list *list = NULL, *entry;
+	struct kmod_ctx *ctx;
+	int err = -ENOMEM;
+
+	ctx = kmod_new(NULL, NULL);
+	if (!ctx)
+		return err;
+	err = kmod_module_new_from_lookup(ctx, name, &list);
+	if (!err && !list)
+		err = -ENOENT;
+	kmod_list_foreach(entry, list) {
+		struct kmod_module *module = kmod_module_get_module(entry);
+
+		err = kmod_module_probe_insert_module(module,
+						      KMOD_PROBE_APPLY_BLACKLIST,
+						      NULL, NULL, NULL, NULL);
+		kmod_module_unref(module);
+		if (err)
+			break;
+	}
+	kmod_module_unref_list(list);
+	kmod_unref(ctx);
+	return err > 0 ? -EPERM : err;
 }
 
 /* Each returns how long the ID is, 0 when it cannot be read. */

@@ -16,19 +16,106 @@
 #include "vfcapctl.h"
 
 #define MAX_COLUMNS	8
-#define MIN_LAST	30	/* the last column is not made narrower */
+#define MIN_LAST	30	/* the last column is not made narrower than that */
+
+void *must(void *memory)
+{
+	if (!memory) {
+		fail(STATUS_FAILED, "out of memory");
+		exit(STATUS_FAILED);
+	}
+	return memory;
+}
+
+/* 0: no terminal, lines may be as long as they are */
+static size_t terminal_width(int fd)
+{
+	struct winsize size;
+
+	if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size))
+		return 0;
+	return size.ws_col;
+}
+
+/* How much of the text goes to a line of this width; 0: no limit */
+static size_t line_length(const char *text, size_t width)
+{
+	size_t len = strcspn(text, "\n"), cut;
+
+	if (!width || len <= width)
+		return len;
+	for (cut = width; cut && text[cut] != ' '; cut--)
+		;
+	return cut ?: width;
+}
+
+static void pad(FILE *f, size_t n)
+{
+	while (n--)
+		putc(' ', f);
+}
+
+/*
+ * A text that begins in column @start and goes on in column @indent, in lines that end
+ * before column @end, or where they end if that is 0
+ */
+static void print_wrapped(FILE *f, const char *text, size_t start, size_t indent,
+			  size_t end, const char *code)
+{
+	size_t len;
+
+	for (;;) {
+		len = line_length(text, end > start ? end - start : 0);
+		fprintf(f, "%s%.*s%s\n", code ?: "", (int)len, text,
+			code ? "\033[0m" : "");
+		text += len;
+		/* The space at which it was cut, or the newline */
+		if (*text == ' ' || *text == '\n')
+			text++;
+		if (!*text)
+			return;
+		start = indent;
+		pad(f, indent);
+	}
+}
+
+static char *format(const char *fmt, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		text = NULL;
+	return must(text);
+}
 
 enum status fail(enum status status, const char *fmt, ...)
 {
+	static const char name[] = "vfcapctl: ";
 	va_list args;
+	char *text;
 
 	fflush(stdout);
-	fputs("vfcapctl: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	text = format(fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fputs(name, stderr);
+	print_wrapped(stderr, text, sizeof(name) - 1, sizeof(name) - 1,
+		      terminal_width(STDERR_FILENO), NULL);
+	free(text);
 	return status;
+}
+
+void print_line(size_t indent, const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, fmt);
+	text = format(fmt, args);
+	va_end(args);
+	print_wrapped(stdout, text, 0, indent, terminal_width(STDOUT_FILENO),
+		      NULL);
+	free(text);
 }
 
 enum status status_of_errno(int err)
@@ -73,25 +160,6 @@ static bool wants_color(void)
 	       !(no_color && *no_color);
 }
 
-/* 0: no terminal, lines may be as long as they are */
-static size_t terminal_width(void)
-{
-	struct winsize size;
-
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		return 0;
-	return size.ws_col;
-}
-
-static void *must(void *memory)
-{
-	if (!memory) {
-		fail(STATUS_FAILED, "out of memory");
-		exit(STATUS_FAILED);
-	}
-	return memory;
-}
-
 static void add_cell(struct table *t, enum color color, char *text)
 {
 	if (t->nr_cells == t->size) {
@@ -104,14 +172,11 @@ static void add_cell(struct table *t, enum color color, char *text)
 
 void table_cell(struct table *t, enum color color, const char *fmt, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		text = NULL;
+	add_cell(t, color, format(fmt, args));
 	va_end(args);
-	add_cell(t, color, must(text));
 }
 
 struct table *table_new(const char * const *headers, size_t columns)
@@ -125,49 +190,50 @@ struct table *table_new(const char * const *headers, size_t columns)
 	return t;
 }
 
-static void print_padded(const char *text, size_t len, size_t width,
-			 const char *code)
+/* Where a row does not fit, each cell has a line of its own, behind its header. */
+static void print_record(const struct table *t, const struct cell *row,
+			 size_t width, bool color)
 {
-	printf("%s%.*s%s", code ?: "", (int)len, text, code ? "\033[0m" : "");
-	while (len++ < width)
-		putchar(' ');
+	size_t i;
+
+	for (i = 0; i < t->columns; i++) {
+		const char *header = t->cells[i].text;
+		const char *code = color ? color_codes[row[i].color] : NULL;
+		size_t start = strlen(header) + 4;
+
+		if (!i) {
+			print_wrapped(stdout, row[i].text, 0, 0, width, code);
+			continue;
+		}
+		printf("  %s: ", header);
+		print_wrapped(stdout, row[i].text, start, 4, width, code);
+	}
 }
 
-/* How much of the text goes to a line of this width; 0: no limit */
-static size_t line_length(const char *text, size_t width)
+static void print_row(const struct table *t, const struct cell *row,
+		      const size_t *widths, size_t indent, size_t width,
+		      bool color)
 {
-	size_t len = strcspn(text, "\n"), cut;
+	size_t i;
 
-	if (!width || len <= width)
-		return len;
-	for (cut = width; cut && text[cut] != ' '; cut--)
-		;
-	return cut ?: width;
-}
+	for (i = 0; i < t->columns; i++) {
+		const char *code = color ? color_codes[row[i].color] : NULL;
 
-static void print_last(const struct cell *c, size_t indent, size_t width,
-		       const char *code)
-{
-	const char *text = c->text;
-	size_t len;
-
-	for (;;) {
-		len = line_length(text, width);
-		print_padded(text, len, 0, code);
-		putchar('\n');
-		text += len;
-		if (*text)
-			text++;		/* the space, or the newline */
-		if (!*text)
-			return;
-		print_padded("", 0, indent, NULL);
+		if (i == t->columns - 1) {
+			print_wrapped(stdout, row[i].text, indent, indent, width,
+				      code);
+			break;
+		}
+		printf("%s%s%s", code ?: "", row[i].text, code ? "\033[0m" : "");
+		pad(stdout, widths[i] + 2 - strlen(row[i].text));
 	}
 }
 
 void table_print(struct table *t)
 {
-	size_t widths[MAX_COLUMNS] = {}, indent = 0, total = terminal_width(), i;
-	bool color = wants_color();
+	size_t widths[MAX_COLUMNS] = {}, indent = 0, i;
+	size_t width = terminal_width(STDOUT_FILENO);
+	bool color = wants_color(), narrow;
 
 	for (i = 0; i < t->nr_cells; i++) {
 		size_t len = strlen(t->cells[i].text);
@@ -177,22 +243,29 @@ void table_print(struct table *t)
 	}
 	for (i = 0; i < t->columns - 1; i++)
 		indent += widths[i] + 2;
-	total = total > indent + MIN_LAST ? total - indent : 0;
+	/* The last column is as wide as it is, or as it must be to be read. */
+	if (widths[i] > MIN_LAST)
+		widths[i] = MIN_LAST;
+	narrow = width && indent + widths[i] > width;
 
-	for (i = 0; i < t->nr_cells; i++) {
-		const struct cell *c = &t->cells[i];
-		const char *code = color ? color_codes[c->color] : NULL;
-		size_t column = i % t->columns;
-
-		if (column == t->columns - 1)
-			print_last(c, indent, total, code);
+	for (i = narrow ? t->columns : 0; i < t->nr_cells; i += t->columns) {
+		if (narrow)
+			print_record(t, &t->cells[i], width, color);
 		else
-			print_padded(c->text, strlen(c->text),
-				     widths[column] + 2, code);
-		free(c->text);
+			print_row(t, &t->cells[i], widths, indent, width, color);
 	}
+	for (i = 0; i < t->nr_cells; i++)
+		free(t->cells[i].text);
 	free(t->cells);
 	free(t);
+}
+
+struct json_object *json_new(void)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_set_number(o, "version", 2);
+	return o;
 }
 
 void json_print(struct json_object *o)
@@ -218,4 +291,21 @@ void json_set_number(struct json_object *o, const char *key, long value)
 void json_set_bool(struct json_object *o, const char *key, bool value)
 {
 	json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
+/* As all text has them: JSON itself knows no such numbers. */
+void json_set_hex(struct json_object *o, const char *key, long value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%#lx", value);
+	json_set_text(o, key, value >= 0 ? text : NULL);
+}
+
+void json_set_id(struct json_object *o, const char *key, unsigned int id)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%04x", id);
+	json_set_text(o, key, text);
 }

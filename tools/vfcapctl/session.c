@@ -54,23 +54,56 @@ void session_close(struct session *s)
 	s->container = -1;
 }
 
+/* Its PF's driver lets nobody open a VF meanwhile that would show it. */
+static bool is_changing(const struct device *d)
+{
+	char state[32];
+	int cap;
+
+	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++)
+		if (*d->pf && !sysfs_read(state, sizeof(state),
+					  DEVICES "/%s/vfcap/%s_state", d->pf,
+					  caps[cap].key) &&
+		    !strcmp(state, "changing"))
+			return true;
+	return false;
+}
+
 static enum status refuse_errno(struct session *s, const struct device *d,
 				const char *what, int err)
 {
+	char others[TEXT_SIZE / 2];
+
+	device_group_others(d, others, sizeof(others));
 	switch (err) {
 	case EBUSY:
+		if (is_changing(d))
+			return REFUSE(s, STATUS_BUSY,
+				      "%s: the driver of its PF %s is changing what it would show; try again later",
+				      d->bdf, d->pf);
+		if (*others)
+			break;
 		return REFUSE(s, STATUS_BUSY,
-			      "%s: in use: %s is busy; a process that cannot be seen from here has it open, or a kernel driver has another device of its IOMMU group",
+			      "%s: in use: %s is busy; a process that cannot be seen from here has it open",
 			      d->bdf, what);
 	case EACCES:
 	case EPERM:
+		if (geteuid())
+			return REFUSE(s, STATUS_PERMISSION,
+				      "%s: cannot open %s: %s; it takes root",
+				      d->bdf, what, strerror(err));
+		if (*others)
+			break;
 		return REFUSE(s, STATUS_PERMISSION,
-			      "%s: cannot open %s: %s; it takes root, and where user space has the PF a VF token, which vfcapctl does not have",
+			      "%s: cannot open %s: %s; where user space has the PF it takes a VF token, which vfcapctl does not have, and a platform without isolated interrupts takes allow_unsafe_interrupts",
 			      d->bdf, what, strerror(err));
 	default:
 		return REFUSE(s, STATUS_FAILED, "%s: cannot open %s: %s",
 			      d->bdf, what, strerror(err));
 	}
+	return REFUSE(s, STATUS_UNSUPPORTED,
+		      "%s: cannot open %s: %s; its IOMMU group %s has other devices, whose drivers have them: %s; use a slot behind a port with ACS, or give all of them to VFIO",
+		      d->bdf, what, strerror(err), d->group, others);
 }
 
 static enum status open_cdev(struct session *s, const struct device *d)
@@ -122,8 +155,8 @@ static bool is_asleep(const struct device *d)
 {
 	char status[32];
 
-	sysfs_read(status, sizeof(status),
-		   "/sys/bus/pci/devices/%s/power/runtime_status", d->bdf);
+	sysfs_read(status, sizeof(status), DEVICES "/%s/power/runtime_status",
+		   d->bdf);
 	return !strcmp(status, "suspended");
 }
 
@@ -152,26 +185,43 @@ static enum status share(struct session *s, const struct device *d,
 		return REFUSE(s, STATUS_BUSY,
 			      "%s: in use: %s has it open, and does not let its file be shared: %s",
 			      d->bdf, who, strerror(errno));
+	/* Its process may have closed it meanwhile, and opened another. */
+	if (!holder_is_device(s->fd, d)) {
+		close(s->fd);
+		s->fd = -1;
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: %s has just closed it", d->bdf, who);
+	}
 	s->shared = true;
 	s->via = h->via;
 	return STATUS_OK;
 }
 
-static enum status open_any(struct session *s, const struct device *d)
+static enum status open_any(struct session *s, const struct device *d,
+			    const struct holder *h, size_t n, bool may_open)
 {
-	struct holder h[MAX_HOLDERS];
-	size_t n, i;
+	enum status status = STATUS_BUSY;
+	size_t i;
 
 	if (!*d->vfio)
 		return REFUSE(s, STATUS_UNSUPPORTED,
 			      "%s: its driver (%s) is none of VFIO; bind it first: vfcapctl bind %s",
 			      d->bdf, *d->driver ? d->driver : "none", d->bdf);
-	n = holders_find(d, h);
-	for (i = 0; i < n; i++)
-		if (h[i].fd >= 0)
-			return share(s, d, &h[i]);
+	/* Some have no more than the group open, some have closed it by now. */
+	for (i = 0; i < n; i++) {
+		status = share(s, d, &h[i]);
+		if (status == STATUS_OK)
+			return status;
+	}
 	if (n)
-		return share(s, d, &h[0]);
+		return status;
+	if (device_is_open(d))
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: a process that cannot be seen from here has it open",
+			      d->bdf);
+	if (!may_open)
+		return REFUSE(s, STATUS_UNKNOWN,
+			      "not open, and only an open can tell what a VMM is shown");
 	return d->has_cdev ? open_cdev(s, d) : open_group(s, d);
 }
 
@@ -192,12 +242,13 @@ static enum status find_config(struct session *s, const struct device *d)
 	return STATUS_OK;
 }
 
-enum status session_open(struct session *s, const struct device *d)
+enum status session_open(struct session *s, const struct device *d,
+			 const struct holder *h, size_t n, bool may_open)
 {
 	enum status status;
 
 	session_init(s);
-	status = open_any(s, d);
+	status = open_any(s, d, h, n, may_open);
 	if (status == STATUS_OK)
 		status = find_config(s, d);
 	if (status != STATUS_OK)

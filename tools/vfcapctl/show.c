@@ -29,21 +29,12 @@ static void print_dump(const struct device *d, const uint8_t *config,
 
 static enum status dump(const struct device *d)
 {
-	uint8_t config[CONFIG_SIZE];
-	enum status status;
-	struct session s;
-	ssize_t size;
+	struct dump dump = {};
 
-	status = session_open(&s, d);
-	if (status != STATUS_OK)
-		return fail(status, "%s", s.why);
-	size = s.config_size < sizeof(config) ? s.config_size : sizeof(config);
-	size = session_read(&s, 0, config, size);
-	session_close(&s);
-	if (size <= 0)
-		return fail(STATUS_FAILED, "%s: cannot read its config space: %s",
-			    d->bdf, size ? strerror(-size) : "it is empty");
-	print_dump(d, config, size);
+	dump_load(&dump, d);
+	if (dump.status != STATUS_OK)
+		return fail(dump.status, "%s", dump.why);
+	print_dump(d, dump.config, dump.size);
 	return STATUS_OK;
 }
 
@@ -51,20 +42,21 @@ static void print_source(const struct view *v)
 {
 	switch (v->source) {
 	case SOURCE_OWN:
-		printf("Seen: as a VMM sees it that opens its %s\n\n",
-		       via_names[v->via]);
+		print_line(6, "Seen: as a VMM sees it that opens its %s; it was opened for that, which reset it",
+			   via_names[v->via]);
 		break;
 	case SOURCE_USER:
-		printf("Seen: as its user sees it, who opened its %s\n\n",
-		       via_names[v->via]);
+		print_line(6, "Seen: as its user sees it, who opened its %s",
+			   via_names[v->via]);
 		break;
 	case SOURCE_SYSFS:
-		printf("Seen: as sysfs tells it; %s\n\n", v->note);
+		print_line(6, "Seen: as sysfs tells it; %s", v->note);
 		break;
 	case SOURCE_NONE:
-		printf("Seen: not at all; %s\n\n", v->note);
+		print_line(6, "Seen: not at all; %s", v->note);
 		break;
 	}
+	putchar('\n');
 }
 
 static void print_text(const struct device *d, const struct view *v)
@@ -78,12 +70,12 @@ static void print_text(const struct device *d, const struct view *v)
 	int cap;
 
 	device_describe(d, text, sizeof(text));
-	printf("%s %s\n", d->bdf, text);
-	printf("Driver: %s\n", *d->driver ? d->driver : "none");
+	print_line(2, "%s %s", d->bdf, text);
+	print_line(8, "Driver: %s", *d->driver ? d->driver : "none");
 	if (*d->pf)
-		printf("PF: %s\n", d->pf);
+		print_line(4, "PF: %s", d->pf);
 	device_used_by(d, used, sizeof(used));
-	printf("User: %s\n", *used ? used : "none");
+	print_line(6, "User: %s", *used ? used : "none");
 	print_source(v);
 
 	t = table_new(headers, ARRAY_SIZE(headers));
@@ -108,18 +100,17 @@ static void print_text(const struct device *d, const struct view *v)
 
 static void print_json(const struct device *d, const struct view *v)
 {
-	struct json_object *o = json_object_new_object();
-	struct holder h[MAX_HOLDERS];
+	struct json_object *o = json_new();
 
-	json_set_number(o, "version", 1);
 	json_set_text(o, "address", d->bdf);
 	json_set_text(o, "kind", kind_names[d->kind]);
 	json_set_text(o, "driver", d->driver);
 	json_set_text(o, "pf", d->pf);
+	json_set_text(o, "going", fates[d->fate].key);
 	json_set_text(o, "source", source_names[v->source]);
 	json_set_text(o, "through", via_names[v->via]);
 	json_set_text(o, "note", v->note);
-	json_object_object_add(o, "users", holders_json(h, holders_find(d, h)));
+	json_object_object_add(o, "users", holders_json(d));
 	json_object_object_add(o, "capabilities", view_json(v, d));
 	json_print(o);
 }
@@ -137,12 +128,11 @@ enum status cmd_show(const struct request *req)
 		return status;
 	if (req->dump)
 		return dump(&d);
-	if (d.kind != KIND_VF && d.kind != KIND_VMD)
-		return fail(STATUS_UNSUPPORTED,
-			    "%s: neither a VF nor a VMD endpoint: nothing is shown on it; \"vfcapctl list\" has PFs",
-			    d.bdf);
+	status = device_check_kind(&d);
+	if (status != STATUS_OK)
+		return status;
 
-	view_load(&v, &d, !req->no_open);
+	view_load(&v, &d, req->no_open ? LOOK_SYSFS : LOOK_OPEN);
 	if (req->json)
 		print_json(&d, &v);
 	else

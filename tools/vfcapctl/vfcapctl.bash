@@ -4,16 +4,15 @@
 # Completion of vfcapctl(8) for bash: commands, their options, and of devices
 # and drivers those that a command is for.
 
-# What vfcap-vfio-pci has, or what was given to another driver by its name
+# What vfcap-vfio-pci has. What was given to another driver by its name tells its
+# driver_override, which cannot be read while a driver comes or goes: that is not asked.
 _vfcapctl_bound()
 {
-	local path override
+	local path
 
-	for path in /sys/bus/pci/devices/*; do
-		read -r override 2> /dev/null < "$path/driver_override" || continue
-		if [[ "$override" != "(null)" || "$(readlink "$path/driver")" == */vfcap-vfio-pci ]]; then
-			echo "${path##*/}"
-		fi
+	for path in /sys/bus/pci/drivers/vfcap-vfio-pci/*:*:*.* \
+		    /sys/bus/pci/drivers/vfio-pci/*:*:*.*; do
+		[[ ! -e "$path" ]] || echo "${path##*/}"
 	done
 }
 
@@ -34,12 +33,13 @@ _vfcapctl_candidates()
 _vfcapctl_words()
 {
 	case $1 in
-	"")	 echo "list show bind unbind doctor --help --version" ;;
-	list)	 echo "--json --help" ;;
-	show)	 echo "--json --dump --no-open --help" ;;
-	bind)	 echo "--json --driver --help" ;;
-	unbind)	 echo "--json --no-driver --help" ;;
-	doctor)	 echo "--json --cap --no-open --help" ;;
+	"")	 echo "list show bind unbind doctor help -h --help -V --version" ;;
+	list)	 echo "--json -h --help" ;;
+	show)	 echo "--json --dump --no-open -h --help" ;;
+	bind)	 echo "--json --driver -h --help" ;;
+	unbind)	 echo "--json --no-driver -h --help" ;;
+	doctor)	 echo "--json --cap --open --no-open -h --help" ;;
+	help)	 echo "list show bind unbind doctor" ;;
 	esac
 }
 
@@ -65,7 +65,7 @@ _vfcapctl()
 	*)
 		words=$(_vfcapctl_words "$command")
 		case $cur,$command in
-		-*|*,|*,list)	;;
+		-*|*,|*,list|*,help) ;;
 		*,unbind)	words=$(_vfcapctl_bound) ;;
 		*)		words=$(_vfcapctl_candidates) ;;
 		esac

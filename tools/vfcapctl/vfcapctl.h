@@ -3,9 +3,10 @@
  * vfcapctl: what its files share
  *
  * A command is a function in a file of its own that takes what was asked for and
- * returns the exit status. Below them lie: what sysfs and libpci know of a device
- * (device.c), who uses it (holders.c), its VFIO file (session.c), and what its
- * user is shown (view.c).
+ * returns the exit status. Below them lie: what sysfs knows of a device (device.c),
+ * its registers (regs.c), who uses it (holders.c), its VFIO file (session.c), and what
+ * its user is shown (view.c). What the kernel may hold up is done aside (aside.c), so
+ * that no command hangs.
  */
 #ifndef VFCAPCTL_H
 #define VFCAPCTL_H
@@ -26,6 +27,8 @@
 #define TEXT_SIZE	512	/* a sentence or two for the administrator */
 #define CONFIG_SIZE	4096
 
+#define DEVICES	"/sys/bus/pci/devices"
+
 #define OUR_DRIVER	"vfcap-vfio-pci"
 
 struct json_object;
@@ -39,6 +42,7 @@ enum status {
 	STATUS_BUSY,		/* somebody uses the device */
 	STATUS_PERMISSION,
 	STATUS_UNSUPPORTED,	/* not for such a device, or not on such a host */
+	STATUS_UNKNOWN,		/* doctor found no problem, and could not see all */
 };
 
 /* What the command line asks for */
@@ -49,6 +53,7 @@ struct request {
 	bool json;
 	bool dump;
 	bool no_open;
+	bool open;
 	bool no_driver;
 };
 
@@ -64,6 +69,9 @@ enum status cmd_doctor(const struct request *req);
 enum status fail(enum status status, const char *fmt, ...) PRINTF(2, 3);
 enum status status_of_errno(int err);
 
+/* A line, or what it takes of them on a terminal, the others indented */
+void print_line(size_t indent, const char *fmt, ...) PRINTF(2, 3);
+
 enum color { PLAIN, GREEN, RED, YELLOW, DIM, BOLD };
 
 struct table *table_new(const char * const *headers, size_t columns);
@@ -73,12 +81,35 @@ void table_cell(struct table *t, enum color color, const char *fmt, ...)
 /* Print it and free it */
 void table_print(struct table *t);
 
+/* An object with its version, which is that of all of them */
+struct json_object *json_new(void);
 /* Print the object and free it */
 void json_print(struct json_object *o);
 /* Set a key; NULL, an empty string and a negative number become null */
 void json_set_text(struct json_object *o, const char *key, const char *value);
 void json_set_number(struct json_object *o, const char *key, long value);
+/* "0x1e0"; "0x8086" of four digits at least */
+void json_set_hex(struct json_object *o, const char *key, long value);
+void json_set_id(struct json_object *o, const char *key, unsigned int id);
 void json_set_bool(struct json_object *o, const char *key, bool value);
+
+void *must(void *memory);
+
+/* aside.c: what the kernel may hold up */
+typedef ssize_t aside_fn(const void *arg, void *out, size_t size);
+
+#define ASIDE_MS	400	/* for a file that is read at once, or not soon */
+#define WRITE_MS	10000	/* for a driver that comes or goes */
+
+/*
+ * Have another process run a function, which returns what it returns and fills in
+ * @out. -ETIMEDOUT: it did not within so many milliseconds, or others had not before.
+ */
+ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
+	      size_t size, unsigned int ms);
+/* A file that cannot be read, or written, while a driver comes or goes */
+int sysfs_read_slow(char *out, size_t size, const char *path);
+int sysfs_write_slow(const char *value, const char *fmt, ...) PRINTF(2, 3);
 
 /* sysfs.c: files by path, without a shell. 0 or -errno. */
 int sysfs_read(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
@@ -90,44 +121,98 @@ bool sysfs_exists(const char *fmt, ...) PRINTF(1, 2);
 int sysfs_each(int (*entry)(const char *name, void *data), void *data,
 	       const char *fmt, ...) PRINTF(3, 4);
 
-/* device.c: a PCI function, as sysfs and its registers tell of it */
+/* device.c: a PCI function, as sysfs tells of it */
 
 enum kind { KIND_OTHER, KIND_PF, KIND_VF, KIND_VMD };
+
+/* Whether the kernel is about to take a device away and waits for its users */
+enum fate { FATE_STAYS, FATE_PF_UNBINDING, FATE_VFS_REMOVED, FATE_UNBINDING };
+
+struct fate_info {
+	const char *key;
+	const char *text;	/* goes on with who is waited for */
+};
+
+extern const struct fate_info fates[];
 
 struct device {
 	char bdf[BDF_SIZE];
 	enum kind kind;
-	unsigned int vendor;
-	unsigned int device;
+	enum fate fate;
 	unsigned int num_vfs;
 	char driver[NAME_SIZE];		/* "" without one */
-	char override[NAME_SIZE];	/* driver_override, "" without one */
 	char pf[BDF_SIZE];		/* of a VF */
 	char group[NAME_SIZE];		/* number of its IOMMU group, or "" */
+
+	/* device_load_ids() */
+	unsigned int vendor;
+	unsigned int device;
+
+	/* device_load_override() */
+	bool override_known;
+	char override[NAME_SIZE];	/* driver_override, "" without one */
+
+	/* device_load_vfio() */
 	char vfio[NAME_SIZE];		/* VFIO's name for it, or "" */
 	bool has_cdev;
 };
 
 extern const char * const kind_names[];
 
-/* Fill in, from an address that is known to be well-formed */
-int device_load(struct device *d, const char *bdf);
-/* From what the user wrote; says what is wrong with it */
+/* Fill in what most need, from the address of a device */
+void device_load(struct device *d, const char *bdf);
+void device_load_ids(struct device *d);
+void device_load_override(struct device *d);
+void device_load_vfio(struct device *d);
+/* All of it, from what the user wrote; says what is wrong with it */
 enum status device_find(struct device *d, const char *arg);
+/* Says so of what is neither a VF nor a VMD endpoint, and what to use instead */
+enum status device_check_kind(const struct device *d);
 /* "Ethernet controller: Intel Corporation ..." */
 void device_describe(const struct device *d, char *out, size_t size);
+/* The other devices of its IOMMU group with their drivers, but for ports */
+void device_group_others(const struct device *d, char *out, size_t size);
+/* The bridge above a function, "" above the uppermost */
+void device_parent(const char *bdf, char *out, size_t size);
 
-/* The registers of a function, in hardware; false if they cannot be read */
-bool device_read(const char *bdf, unsigned int pos, void *buf, size_t size);
-/* Where it has an extended capability, or 0 */
-unsigned int device_find_ecap(const char *bdf, uint16_t id);
-/* Device Capabilities 2; false if it has none, or it cannot be read */
-bool device_devcap2(const char *bdf, uint32_t *value);
+/* regs.c: the registers of a function, in hardware */
+
+enum regs_state {
+	REGS_READ,
+	REGS_DENIED,	/* it takes root */
+	REGS_GONE,	/* they read as all ones, or there is no device */
+	REGS_ASLEEP,	/* it has no power */
+	REGS_LOCKED,	/* the kernel lets nobody read them now */
+};
+
+struct ecap {
+	unsigned int pos;	/* 0: it has none */
+	uint32_t value;		/* of the dword behind the header */
+};
+
+/* What is read of them */
+struct regs {
+	enum regs_state state;
+	bool multifunction;
+	bool pcie;
+	bool low_power;
+	unsigned int pcie_type;
+	uint32_t devcap2;
+	struct ecap pasid, pri, acs;
+	uint32_t vmlock;	/* of a VMD endpoint */
+	bool vmlock_in_cap;
+};
+
+#define VMD_VMLOCK		0x70
+#define VMD_VMLOCK_NATIVE	0x02
 
 enum cap_state { CAP_UNKNOWN, CAP_ABSENT, CAP_DISABLED, CAP_ENABLED };
 
-/* What the function itself has of it, in hardware */
-enum cap_state device_cap_state(const char *bdf, enum vfcap_cap_index cap);
+void regs_read(struct regs *r, const char *bdf);
+bool regs_lack_prefix(const struct regs *r);
+bool regs_lack_acs(const struct regs *r);
+/* What the function itself has of PASID or PRI */
+enum cap_state regs_cap(const struct regs *r, enum vfcap_cap_index cap);
 
 /* caps.c: the capabilities, and the words for what the driver tells of them */
 struct cap_info {
@@ -150,6 +235,8 @@ int cap_by_name(const char *name);
 bool cap_is_for(enum vfcap_cap_index cap, const struct device *d);
 const char *reason_key(unsigned int reason);
 const char *reason_text(unsigned int reason);
+/* What to do, NULL: nothing, it need not be shown */
+const char *reason_advice(unsigned int reason);
 const char *step_key(unsigned int step);
 const char *step_text(unsigned int step);
 
@@ -164,15 +251,20 @@ struct holder {
 	int fd;		/* of the device itself, in that process, or -1 */
 };
 
-#define MAX_HOLDERS	8
-
 extern const char * const via_names[];
 
-size_t holders_find(const struct device *d, struct holder *out);
+/* How many there are; @out is valid until the next call */
+size_t holders_find(const struct device *d, const struct holder **out);
+/* Whether a file that was taken from a process is the device */
+bool holder_is_device(int fd, const struct device *d);
 /* "qemu-system-x86 (pid 123)" */
 void holder_describe(const struct holder *h, char *out, size_t size);
 /* Array of {pid, command, through} */
-struct json_object *holders_json(const struct holder *h, size_t n);
+struct json_object *holders_json(const struct device *d);
+/* By anybody, seen or not */
+bool device_is_open(const struct device *d);
+/* "" for a device that stays, else a sentence that says who is waited for */
+void device_going(const struct device *d, char *out, size_t size);
 /* "" when nobody uses it, else a sentence that says who */
 void device_used_by(const struct device *d, char *out, size_t size);
 
@@ -190,10 +282,12 @@ struct session {
 };
 
 /*
- * Open the device if nobody uses it, else take part in its user's session, which
- * does not disturb it. Where that cannot be, why[] says so.
+ * Take part in the session of one of the device's holders, which does not disturb it,
+ * or open a device that nobody uses, if that is wanted. Where that cannot be, why[]
+ * says so. The kernel may hold it up.
  */
-enum status session_open(struct session *s, const struct device *d);
+enum status session_open(struct session *s, const struct device *d,
+			 const struct holder *h, size_t n, bool may_open);
 void session_close(struct session *s);
 /* Bytes read or -errno */
 ssize_t session_read(struct session *s, unsigned int pos, void *buf, size_t size);
@@ -204,6 +298,9 @@ int session_query(struct session *s, enum vfcap_cap_index cap,
 /* view.c: what the device's user is shown */
 
 enum source { SOURCE_NONE, SOURCE_SYSFS, SOURCE_OWN, SOURCE_USER };
+
+/* What may be done to find out: from sysfs, with its user, by an open of one's own */
+enum look { LOOK_SYSFS, LOOK_SHARE, LOOK_OPEN };
 
 struct cap_view {
 	bool known;		/* whether it is shown */
@@ -220,19 +317,31 @@ struct cap_view {
 struct view {
 	enum source source;
 	enum via via;
+	enum status status;	/* of the attempt to open it */
+	bool open;		/* somebody uses it */
 	bool native_shadow;	/* the guest finds a VMD's native registers on */
+	bool native_known;	/* whether it does */
 	char note[TEXT_SIZE];	/* why it was not opened */
 	struct cap_view caps[VFCAP_CAP_COUNT];
 };
 
 extern const char * const source_names[];
 
-/* With @may_open, through VFIO where that is possible */
-void view_load(struct view *v, const struct device *d, bool may_open);
+void view_load(struct view *v, const struct device *d, enum look look);
 /* What there is to say of it: what placed it, or why it is not shown */
 const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 			 const struct device *d);
 struct json_object *view_json(const struct view *v, const struct device *d);
+
+struct dump {
+	enum status status;
+	size_t size;
+	uint8_t config[CONFIG_SIZE];
+	char why[TEXT_SIZE];
+};
+
+/* All of its config space, as its user reads it */
+void dump_load(struct dump *dump, const struct device *d);
 
 /* module.c: whether the module that runs is the one that is installed */
 
@@ -248,6 +357,9 @@ struct module_versions {
 };
 
 /* @path, of PATH_MAX bytes: the installed one, "" if there is none */
+bool module_is_installed(const char *name);
+/* As modprobe does. 0 or -errno */
+int module_load(const char *name);
 enum module_state module_compare(const char *name, char *path,
 				 struct module_versions *versions);
 

@@ -4,7 +4,7 @@
  *
  * The driver's own answer comes first. A driver that knows no such question is
  * looked at through the config space that it shows, and where that cannot be had
- * sysfs tells whether and where.
+ * sysfs tells whether and where. All but the last is done aside.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,8 +18,12 @@
 #include "vfcapctl.h"
 
 #define SHDW_SIGNATURE	0x53484457	/* behind the capability's header */
-#define VMD_VMLOCK	0x70
-#define VMD_VMLOCK_NATIVE	0x02
+
+/* To take part in a session is soon done; an open resets the device. */
+#define SHARE_MS	1000
+#define OPEN_MS		8000
+
+#define MAX_HOLDERS	32
 
 const char * const source_names[] = {
 	[SOURCE_NONE]	= "",
@@ -35,15 +39,15 @@ static void view_sysfs(struct view *v, const struct device *d,
 	char state[32], offset[32];
 
 	if (sysfs_read(state, sizeof(state),
-		       "/sys/bus/pci/devices/%s/vfcap/%s_state", d->bdf,
+		       DEVICES "/%s/vfcap/%s_state", d->bdf,
 		       caps[cap].key))
 		return;
 	sysfs_read(offset, sizeof(offset),
-		   "/sys/bus/pci/devices/%s/vfcap/%s_offset", d->bdf,
+		   DEVICES "/%s/vfcap/%s_offset", d->bdf,
 		   caps[cap].key);
 
 	v->source = SOURCE_SYSFS;
-	c->lost = !strcmp(state, "lost");
+	c->lost = !strcmp(state, "lost") || !strcmp(state, "losing");
 	c->shown = c->lost || !strcmp(state, "shown");
 	/* Hidden may mean no more than that it is not open. */
 	c->known = c->shown;
@@ -62,9 +66,10 @@ static uint32_t get(const uint8_t *config, unsigned int pos, unsigned int size)
 
 static unsigned int find_ecap(const uint8_t *config, uint16_t id)
 {
-	unsigned int pos = PCI_CFG_SPACE_SIZE, loops = CONFIG_SIZE / 4;
+	unsigned int pos = PCI_CFG_SPACE_SIZE, loops = CONFIG_SIZE / 8;
 
-	while (pos >= PCI_CFG_SPACE_SIZE && loops--) {
+	/* None of them is so short that it could begin in the last dword. */
+	while (pos >= PCI_CFG_SPACE_SIZE && pos <= CONFIG_SIZE - 8 && loops--) {
 		uint32_t header = get(config, pos, 4);
 
 		if (PCI_EXT_CAP_ID(header) == id)
@@ -78,7 +83,8 @@ static unsigned int find_shdw(const uint8_t *config)
 {
 	unsigned int pos = config[PCI_CAPABILITY_LIST] & ~3, loops = 48;
 
-	while (pos >= PCI_STD_HEADER_SIZEOF && loops--) {
+	while (pos >= PCI_STD_HEADER_SIZEOF && pos <= PCI_CFG_SPACE_SIZE - 8 &&
+	       loops--) {
 		if (config[pos] == PCI_CAP_ID_VNDR &&
 		    get(config, pos + 4, 4) == SHDW_SIGNATURE)
 			return pos;
@@ -117,55 +123,169 @@ static void take_answer(struct cap_view *c,
 	c->reason = q->reason;
 }
 
+/*
+ * The first access to config space settles what is shown: a user who may yet choose
+ * is not to have that done for him where the driver can be asked.
+ */
 static void view_session(struct view *v, const struct device *d,
 			 struct session *s)
 {
 	uint8_t config[CONFIG_SIZE] = {};
 	struct vfcap_feature_query q;
-	ssize_t size;
+	bool is_read = false;
 	int cap;
 
 	v->source = s->shared ? SOURCE_USER : SOURCE_OWN;
 	v->via = s->via;
-	size = session_read(s, 0, config, sizeof(config));
-	v->native_shadow = d->kind == KIND_VMD && d->device == VMD_NATIVE &&
-			   config[VMD_VMLOCK] & VMD_VMLOCK_NATIVE;
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++) {
 		if (!cap_is_for(cap, d))
 			continue;
-		if (!session_query(s, cap, &q))
+		if (!session_query(s, cap, &q)) {
 			take_answer(&v->caps[cap], &q);
-		else if (size > 0)
-			view_config(v, cap, config);
+			continue;
+		}
+		if (!is_read && session_read(s, 0, config, sizeof(config)) <= 0)
+			continue;
+		is_read = true;
+		view_config(v, cap, config);
 	}
+	if (d->kind != KIND_VMD || d->device != VMD_NATIVE)
+		return;
+	v->native_known = session_read(s, VMD_VMLOCK, config, 1) == 1;
+	v->native_shadow = v->native_known && *config & VMD_VMLOCK_NATIVE;
 }
 
-void view_load(struct view *v, const struct device *d, bool may_open)
+/* All that a look takes, since another process does it */
+struct looked_at {
+	struct device d;
+	bool may_open;
+	size_t nr_holders;
+	struct holder holders[MAX_HOLDERS];
+};
+
+/* How long it may take */
+static unsigned int prepare(struct looked_at *l, const struct device *d,
+			    bool may_open)
 {
+	const struct holder *h;
+	size_t n = holders_find(d, &h), i;
+
+	*l = (struct looked_at){ .d = *d, .may_open = may_open };
+	for (i = 0; i < n && i < MAX_HOLDERS; i++)
+		l->holders[i] = h[i];
+	l->nr_holders = i;
+	return may_open && !n ? OPEN_MS : SHARE_MS;
+}
+
+static ssize_t run_view(const void *arg, void *out, size_t size)
+{
+	const struct looked_at *l = arg;
+	struct view *v = out;
 	struct session s;
+
+	(void)size;
+	v->status = session_open(&s, &l->d, l->holders, l->nr_holders,
+				 l->may_open);
+	if (v->status == STATUS_OK)
+		view_session(v, &l->d, &s);
+	else
+		snprintf(v->note, sizeof(v->note), "%s", s.why);
+	session_close(&s);
+	return 0;
+}
+
+static void say_held_up(char *out, size_t size, const struct device *d)
+{
+	snprintf(out, size,
+		 "%s: the kernel does not let it be looked at now; it is at work on it, or its user is",
+		 d->bdf);
+}
+
+static void view_open(struct view *v, const struct device *d, bool may_open)
+{
+	struct looked_at l;
+	struct view seen;
+	unsigned int ms = prepare(&l, d, may_open);
 	int cap;
 
-	*v = (struct view){};
+	if (aside(run_view, &l, sizeof(l), &seen, sizeof(seen), ms)) {
+		v->status = STATUS_UNKNOWN;
+		say_held_up(v->note, sizeof(v->note), d);
+		return;
+	}
+	v->status = seen.status;
+	snprintf(v->note, sizeof(v->note), "%s", seen.note);
+	if (seen.status != STATUS_OK)
+		return;
+	seen.open = v->open;
+	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++)
+		seen.caps[cap].lost |= v->caps[cap].lost;
+	*v = seen;
+}
+
+void view_load(struct view *v, const struct device *d, enum look look)
+{
+	int cap;
+
+	*v = (struct view){ .open = device_is_open(d) };
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++)
 		if (cap_is_for(cap, d))
 			view_sysfs(v, d, cap);
 
-	if (!may_open) {
+	if (d->fate != FATE_STAYS)
+		device_going(d, v->note, sizeof(v->note));
+	else if (look == LOOK_SYSFS)
 		snprintf(v->note, sizeof(v->note), "not to be opened");
-		return;
-	}
 	/* Of what another driver shows there is nothing to tell. */
-	if (strcmp(d->driver, OUR_DRIVER)) {
+	else if (strcmp(d->driver, OUR_DRIVER))
 		snprintf(v->note, sizeof(v->note), "%s: its driver is %s",
 			 d->bdf, *d->driver ? d->driver : "none");
-		return;
+	else
+		view_open(v, d, look == LOOK_OPEN);
+}
+
+static ssize_t run_dump(const void *arg, void *out, size_t size)
+{
+	const struct looked_at *l = arg;
+	struct dump *dump = out;
+	struct session s;
+	ssize_t done;
+
+	(void)size;
+	dump->status = session_open(&s, &l->d, l->holders, l->nr_holders, true);
+	if (dump->status != STATUS_OK) {
+		snprintf(dump->why, sizeof(dump->why), "%s", s.why);
+		return 0;
 	}
-	if (session_open(&s, d) != STATUS_OK) {
-		snprintf(v->note, sizeof(v->note), "%s", s.why);
-		return;
-	}
-	view_session(v, d, &s);
+	dump->size = s.config_size < CONFIG_SIZE ? s.config_size : CONFIG_SIZE;
+	done = session_read(&s, 0, dump->config, dump->size);
 	session_close(&s);
+	if (done > 0) {
+		dump->size = done;
+		return 0;
+	}
+	dump->status = STATUS_FAILED;
+	snprintf(dump->why, sizeof(dump->why),
+		 "%s: cannot read its config space: %s", l->d.bdf,
+		 done ? strerror(-done) : "it is empty");
+	return 0;
+}
+
+void dump_load(struct dump *dump, const struct device *d)
+{
+	struct looked_at l;
+	unsigned int ms;
+
+	if (d->fate != FATE_STAYS) {
+		dump->status = STATUS_BUSY;
+		device_going(d, dump->why, sizeof(dump->why));
+		return;
+	}
+	ms = prepare(&l, d, true);
+	if (aside(run_dump, &l, sizeof(l), dump, sizeof(*dump), ms)) {
+		dump->status = STATUS_BUSY;
+		say_held_up(dump->why, sizeof(dump->why), d);
+	}
 }
 
 const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
@@ -173,19 +293,25 @@ const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 {
 	const struct cap_view *c = &v->caps[cap];
 
+	if (d->fate != FATE_STAYS)
+		return "it is going";
 	if (strcmp(d->driver, OUR_DRIVER))
 		return "vfcap-vfio-pci is not its driver";
 	if (v->native_shadow)
 		return "native shadow registers tell the guest instead";
+	if (v->native_known)
+		return "native shadow registers are not shown; the kernel's log says why";
 	if (c->lost)
-		return "lost: its PF must get it back, then reset the VF";
+		return "lost: its PF must have it back, then the VF must be reset";
 	if (c->explained)
 		return c->shown ? step_text(c->step) : reason_text(c->reason);
 	if (c->known)
 		return c->shown ?
 		       "the loaded driver does not tell what placed it" :
 		       "the loaded driver tells why only in the kernel's log";
-	return "not shown, or not open: sysfs tells no more";
+	if (!v->open)
+		return "not open: only an open can tell";
+	return "it is open, and hidden or not settled yet; sysfs tells no more";
 }
 
 static struct json_object *cap_json(const struct view *v,
@@ -197,7 +323,7 @@ static struct json_object *cap_json(const struct view *v,
 
 	json_object_object_add(o, "shown", c->known ?
 			       json_object_new_boolean(c->shown) : NULL);
-	json_set_number(o, "offset", c->shown ? (long)c->offset : -1);
+	json_set_hex(o, "offset", c->shown ? (long)c->offset : -1);
 	json_set_number(o, "size", c->size ? (long)c->size : -1);
 	json_set_bool(o, "enabled", c->enabled);
 	json_set_bool(o, "lost", c->lost);

@@ -5,112 +5,28 @@
 # finds when something is wrong, and that a device in use is not disturbed.
 
 cd "$(dirname "$0")" || exit 1
-# shellcheck source-path=SCRIPTDIR source=tap.sh
-. ./tap.sh
-PATH=$VFCAP_MODULES/tools/vfcapctl:$PATH
-parameters=/sys/module/vfcap_vfio_pci/parameters
-devices=/sys/bus/pci/devices
-fixture=/sys/kernel/debug/vfcap-fixture
-mock=/sys/kernel/debug/vfcap-mock-vmd
-# shellcheck disable=SC2153 # from the environment
-pf=$VFCAP_PF vf2=$VFCAP_VF2
-out="" err="" status=0
+# shellcheck source-path=SCRIPTDIR source=ctl.sh
+. ./ctl.sh
 
-# Run it, keep its output in $out and $err; true if its exit status is this.
-ctl()			# STATUS ARG...
-{
-	local wanted=$1
-	shift
-	status=0
-	out=$(vfcapctl "$@" 2> /tmp/stderr < /dev/null) || status=$?
-	err=$(< /tmp/stderr)
-	[ $status = "$wanted" ] && return
-	echo "# vfcapctl $*: status $status, not $wanted"
-	echo "# $out$err"
-	false
-}
-
-# Whether all Python expressions hold of the JSON in $out, which is "d".
-json()			# EXPRESSION...
-{
-	python3 - "$@" 3<<< "$out" <<-'END'
-	import json, os, sys
-	d = json.load(os.fdopen(3))
-	bad = [e for e in sys.argv[1:] if not eval(e)]
-	for e in bad:
-	    print("# not so: " + e)
-	if bad:
-	    print("# " + json.dumps(d))
-	sys.exit(bool(bad))
-	END
-}
-
-# The status of one check of doctor's, for json
-check()			# ID
-{
-	echo "[c['status'] for c in d['checks'] if c['id'] == '$1'][0]"
-}
-
-function_of()		# BDF
-{
-	echo "[f for f in d['functions'] if f['address'] == '$1'][0]"
-}
-
-driver()		# BDF
-{
-	basename "$(readlink "$devices/$1/driver")"
-}
-
-override()		# BDF
-{
-	cat "$devices/$1/driver_override"
-}
-
-# A VMM that has the VF open, until release; its process is $hold_PID.
-hold()			# BDF cdev|group [CTRL]
-{
-	local line
-	coproc hold { exec ./hold "$@"; }
-	# shellcheck disable=SC2154 # of coproc
-	holder=$hold_PID
-	read -r line <&"${hold[0]}" && [ "$line" = open ]
-}
-
-release()
-{
-	local fd=${hold[1]}
-	eval "exec $fd>&-"
-	wait "$holder"
-}
-
-# How often a VF was opened, and decided anew
-opens()
-{
-	dmesg | grep -c 'capability shown at\|PASID capability not shown'
-}
-
-start 45 "$VFCAP_VF" VFCAP_VF
-# Stock kernels have no iommufd: there a VF is opened through its group, and
-# auto shows nothing. Before 6.18 an open device does not tell its name.
-via=group
-[ ! -e /dev/iommu ] || via=cdev
-shares=true
-[ $via = cdev ] ||
-	[ "$(printf '%s\n' 6.18 "$(uname -r)" | sort -V | head -n 1)" = 6.18 ] ||
-	shares=false
+start 48 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe -a vfio-pci vmd
 
 # --- the command line
 
 ctl 0 --help && like "$out" doctor && ctl 0 --version && like "$out" "^vfcapctl [0-9]"
-result "--help and --version"
+ctl 0 -h && like "$out" doctor && ctl 0 help && like "$out" doctor && ctl 0 -V &&
+	like "$out" "^vfcapctl [0-9]" && ctl 0 help bind && like "$out" "^Usage: vfcapctl bind"
+result "--help, -h, help, --version and -V"
 for command in list show bind unbind doctor; do
 	ctl 0 $command --help || break
+	ctl 0 $command -h || break
 	like "$out" "^Usage: vfcapctl $command" || break
 done
 result "each command has --help"
 ctl 2 && ctl 2 bogus && ctl 2 list --bogus && ctl 2 list --dump &&
+	ctl 2 list --cap pasid && like "$err" "has no option --cap" &&
+	ctl 2 doctor "$VFCAP_VF" --open --no-open &&
 	ctl 2 list extra && ctl 2 show && ctl 2 show ../pci && ctl 2 show 01:20.0 &&
 	ctl 2 show "$VFCAP_VF" --dump --json && ctl 2 doctor "$VFCAP_VF" --cap x &&
 	ctl 2 bind "$VFCAP_VF" --driver ../x
@@ -124,10 +40,21 @@ result "the domain may be left out"
 result "an output that cannot be written is an error"
 ctl 0 list && ! like "$out" $'\033' > /dev/null && like "$out" "$VFCAP_VF  vf"
 result "no colour but on a terminal"
+# On a terminal of that width no line is wider, but for what a word needs.
+fits()			# WIDTH ARG...
+{
+	script -qec "stty cols $1; vfcapctl ${*:2}" /dev/null < /dev/null |
+		sed 's/\r$//; s/\x1b\[[0-9]*m//g' > /tmp/lines
+	[ -s /tmp/lines ] || return
+	awk -v width="$1" 'length > width { print "# " $0; wide = 1 } END { exit wide }' /tmp/lines
+}
+fits 80 list && fits 80 doctor "$VFCAP_VF" && fits 40 list && fits 40 doctor "$VFCAP_VF" &&
+	fits 40 show "$VFCAP_VF" --no-open && fits 40 bind 00:00.0 && fits 40 --help
+result "no line is wider than the terminal"
 
 # --- list
 
-ctl 0 list --json && json "d['version'] == 1" \
+ctl 0 list --json && json "d['version'] == 2" \
 	"$(function_of "$pf")['kind'] == 'pf'" \
 	"$(function_of "$pf")['driver'] == 'igb'" \
 	"$(function_of "$pf")['num_vfs'] == 2" \
@@ -135,11 +62,14 @@ ctl 0 list --json && json "d['version'] == 1" \
 	"$(function_of "$VFCAP_VF")['pf'] == '$pf'" \
 	"$(function_of "$VFCAP_VF")['driver'] == 'vfcap-vfio-pci'" \
 	"$(function_of "$VFCAP_VF")['users'] == []" \
-	"$(function_of "$vf2")['driver'] is None"
+	"$(function_of "$vf2")['driver'] is None" \
+	"$(function_of "$pf")['vendor'] == '0x8086'" \
+	"$(function_of "$pf")['device'] == '0x10c9'" \
+	"$(function_of "$VFCAP_VF")['capabilities']['pasid']['state'] == 'not open'"
 result "list: PFs, VFs and drivers"
 hold "$VFCAP_VF" $via && ctl 0 list --json && json \
 	"$(function_of "$pf")['capabilities']['pasid'] == {'state': 'locked', 'hardware': 'enabled', 'users': ['$VFCAP_VF']}" \
-	"$(function_of "$VFCAP_VF")['capabilities']['pasid'] == {'state': 'shown', 'offset': 480}" \
+	"$(function_of "$VFCAP_VF")['capabilities']['pasid'] == {'state': 'shown', 'reason': None, 'offset': '0x1e0'}" \
 	"$(function_of "$VFCAP_VF")['users'] == [{'pid': $holder, 'command': 'hold', 'through': '$via'}]"
 result "list: what is shown, and locked by whom"
 ctl 0 list && like "$out" "$pf.*enabled, locked.*$VFCAP_VF" &&
@@ -152,7 +82,7 @@ release
 ctl 0 show "$VFCAP_VF" --json && json "d['source'] == 'opened'" \
 	"d['through'] == '$via'" "d['users'] == []" \
 	"d['capabilities']['pasid']['shown'] is True" \
-	"d['capabilities']['pasid']['offset'] == 480" \
+	"d['capabilities']['pasid']['offset'] == '0x1e0'" \
 	"d['capabilities']['pasid']['size'] == 8" \
 	"d['capabilities']['pasid']['enabled'] is False" \
 	"d['capabilities']['pri']['shown'] is False" "'shdw' not in d['capabilities']"
@@ -208,7 +138,7 @@ else
 	ctl 0 show "$VFCAP_VF" --json && json "d['source'] == 'sysfs'" \
 		"'hold (pid $holder)' in d['note']" \
 		"d['capabilities']['pasid']['shown'] is True" \
-		"d['capabilities']['pasid']['offset'] == 480"
+		"d['capabilities']['pasid']['offset'] == '0x1e0'"
 	result "show: what sysfs tells of a VF in use"
 fi
 [ "$(opens)" = "$before" ] && [ "$(cat "$devices/$VFCAP_VF/vfcap/pasid_state")" = shown ]
@@ -245,6 +175,8 @@ result "bind: a PF is 6, or 4 where it has VFs"
 ctl 0 unbind "$vf2" && like "$out" "driver none.*sriov_drivers_autoprobe=0" &&
 	[ ! -e "$devices/$vf2/driver" ] && [ "$(override "$vf2")" = "(null)" ]
 result "unbind: it says why no driver took it"
+like "$out" "driver_override, vfcap-vfio-pci, is cleared"
+result "unbind: it says that it cleared driver_override"
 ctl 0 unbind "$vf2" --json && json "d['changed'] is False"
 result "unbind: a second time changes nothing"
 modprobe igbvf
@@ -269,14 +201,21 @@ result "what takes root is 5 without it"
 
 echo auto > $parameters/pasid
 if [ $via = cdev ]; then
-	ctl 0 doctor "$VFCAP_VF" --json && json "d['problems'] == 0" \
+	before=$(opens)
+	ctl 0 doctor "$VFCAP_VF" --json && json "d['problems'] == 0" "d['unknown'] == 0" \
+		"all(c['status'] == 'ok' or c['id'] == 'module' for c in d['checks'])" \
 		"$(check iommu) == 'ok'" "$(check pf-driver) == 'ok'" \
 		"$(check pf-pasid) == 'ok'" "$(check iommu-pasid) == 'ok'" \
 		"$(check iommufd) == 'ok'" "$(check group) == 'ok'" \
 		"$(check driver) == 'ok'" "$(check opened) == 'ok'" \
 		"$(check tlp-prefix) == 'ok'" "$(check pasid-shown) == 'ok'" \
-		"$(check pri-shown) == 'note'"
-	result "doctor: nothing is wrong"
+		"c('pasid-shown')['diagnosis'] == 'not-open'" &&
+		[ "$(opens)" = "$before" ]
+	result "doctor: nothing is wrong, and nothing is opened"
+	ctl 0 doctor "$VFCAP_VF" --open --json && json "d['problems'] == 0" \
+		"d['capabilities']['pasid']['offset'] == '0x1e0'" &&
+		[ "$(opens)" != "$before" ]
+	result "doctor --open: it is opened"
 	hold "$VFCAP_VF" group && ctl 1 doctor "$VFCAP_VF" --json && json \
 		"d['problems'] == 2" "$(check opened) == 'problem'" \
 		"$(check pasid-shown) == 'problem'" \
@@ -289,6 +228,8 @@ else
 	ctl 1 doctor "$VFCAP_VF" --json && json "$(check iommufd) == 'problem'" \
 		"$(check pasid-shown) == 'problem'" "$(check iommu) == 'ok'"
 	result "doctor: the kernel has no iommufd"
+	like "$out" "pasid=on" && like "$out" "CONFIG_IOMMUFD"
+	result "doctor: and what to do"
 	echo on > $parameters/pasid
 	ctl 0 doctor "$VFCAP_VF" --json && json "$(check iommufd) == 'note'" \
 		"$(check pasid-shown) == 'ok'"
@@ -310,10 +251,7 @@ result "doctor: PRI is a problem only for who asks for it"
 
 hold "$VFCAP_VF" $via
 setpci -s "$pf" ECAP001b+6.w=0
-for _ in $(seq 50); do
-	[ "$(cat "$devices/$VFCAP_VF/vfcap/pasid_state")" != lost ] || break
-	sleep 0.1
-done
+wait_until has_state "$VFCAP_VF" lost
 ctl 1 doctor "$VFCAP_VF" --json && json "$(check pf-pasid) == 'problem'" \
 	"$(check pasid-shown) == 'problem'" "d['capabilities']['pasid']['lost'] is True" &&
 	ctl 0 list && like "$out" "disabled, lost" && like "$out" "lost at 0x1e0"
@@ -347,13 +285,13 @@ vmd=$(< $mock/device)
 ctl 0 bind "$vmd" && ctl 0 show "$vmd" --json && json "d['kind'] == 'vmd'" \
 	"list(d['capabilities']) == ['shdw']" \
 	"d['capabilities']['shdw']['shown'] is True" &&
-	ctl 0 doctor "$vmd" --json && json "$(check shdw-shown) == 'ok'" \
+	ctl 0 doctor "$vmd" --open --json && json "$(check shdw-shown) == 'ok'" \
 	"$(check shdw-parameter) == 'ok'" && ctl 0 list && like "$out" "$vmd *vmd"
 result "a VMD endpoint shows SHDW"
 ctl 0 unbind "$vmd" --no-driver
 echo 28c0 > $mock/device
 vmd=$(< $mock/device)
-ctl 0 bind "$vmd" && ctl 0 doctor "$vmd" --json && json "$(check shdw-shown) == 'ok'" \
+ctl 0 bind "$vmd" && ctl 0 doctor "$vmd" --open --json && json "$(check shdw-shown) == 'ok'" \
 	"'native' in d['capabilities']['shdw']['explanation']"
 result "or the native registers in its place"
 ctl 0 unbind "$vmd" --no-driver
@@ -368,10 +306,7 @@ qemu-system-x86_64 -M q35 -accel tcg -m 64 -nodefaults -display none -S \
 	${backend:+-object iommufd,id=iommufd0} -device pcie-root-port,id=port1 \
 	-device "vfio-pci,host=$VFCAP_VF$backend,bus=port1" > /dev/null 2>&1 &
 qemu=$!
-for _ in $(seq 100); do
-	[ "$(cat "$devices/$VFCAP_VF/vfcap/pasid_state")" != shown ] || break
-	sleep 0.1
-done
+wait_until has_state "$VFCAP_VF" shown
 if $shares; then
 	guest && like "$seen" 'PASIDCtl: Enable-'
 else

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034 # the tests use them
+#
+# What the tests of vfcapctl have in common: they are sourced in the folder that they
+# lie in.
+
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. ./tap.sh
+PATH=$VFCAP_MODULES/tools/vfcapctl:$PATH
+parameters=/sys/module/vfcap_vfio_pci/parameters
+devices=/sys/bus/pci/devices
+fixture=/sys/kernel/debug/vfcap-fixture
+mock=/sys/kernel/debug/vfcap-mock-vmd
+# shellcheck disable=SC2153 # from the environment
+pf=$VFCAP_PF vf2=$VFCAP_VF2
+out="" err="" status=0
+
+# Stock kernels have no iommufd: there a VF is opened through its group, and auto shows
+# nothing. Before 6.18 an open device does not tell its name.
+via=group
+[ ! -e /dev/iommu ] || via=cdev
+shares=true
+[ $via = cdev ] ||
+	[ "$(printf '%s\n' 6.18 "$(uname -r)" | sort -V | head -n 1)" = 6.18 ] ||
+	shares=false
+
+# Run it, keep its output in $out and $err; true if its exit status is this. None may
+# hang, even so that it cannot be killed: it is left behind then.
+ctl()			# STATUS ARG...
+{
+	local wanted=$1
+	shift
+	status=0
+	out=$(timeout -k 1 20 vfcapctl "$@" 2> /tmp/stderr < /dev/null) || status=$?
+	err=$(< /tmp/stderr)
+	[ $status = "$wanted" ] && return
+	echo "# vfcapctl $*: status $status, not $wanted"
+	echo "# $out$err"
+	false
+}
+
+# Whether all Python expressions hold of the JSON in $out, which is "d". A check of
+# doctor's is c("id"), a function of list's f("address").
+json()			# EXPRESSION...
+{
+	python3 - "$@" 3<<< "$out" <<-'END'
+	import json, os, sys
+	d = json.load(os.fdopen(3))
+	def c(id):
+	    return [c for c in d['checks'] if c['id'] == id][0]
+	def f(address):
+	    return [f for f in d['functions'] if f['address'] == address][0]
+	bad = [e for e in sys.argv[1:] if not eval(e)]
+	for e in bad:
+	    print("# not so: " + e)
+	if bad:
+	    print("# " + json.dumps(d))
+	sys.exit(bool(bad))
+	END
+}
+
+# The status of one check of doctor's, for json
+check()			# ID
+{
+	echo "c('$1')['status']"
+}
+
+function_of()		# BDF
+{
+	echo "f('$1')"
+}
+
+driver()		# BDF
+{
+	basename "$(readlink "$devices/$1/driver")"
+}
+
+override()		# BDF
+{
+	cat "$devices/$1/driver_override"
+}
+
+# A VMM that has the VF open, until release; its process is $holder.
+hold()			# BDF cdev|group [CTRL]
+{
+	local line
+	coproc hold { exec ./hold "$@"; }
+	# shellcheck disable=SC2154 # of coproc
+	holder=$hold_PID
+	read -r line <&"${hold[0]}" && [ "$line" = open ]
+}
+
+release()
+{
+	local fd=${hold[1]}
+	eval "exec $fd>&-"
+	wait "$holder"
+}
+
+# How often a VF was opened, and decided anew
+opens()
+{
+	dmesg | grep -c 'capability shown at\|PASID capability not shown'
+}
+
+# Hundredths of a second of CPU that it takes, in $cpu; what it prints is in /tmp/out.
+# A busy host makes any command take longer, for a while: the best of three counts.
+takes()			# MAXIMUM ARG...
+{
+	local maximum=$1 try before after
+	shift
+	for try in 1 2 3; do
+		before=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+		timeout -s KILL 20 vfcapctl "$@" > /tmp/out 2> /tmp/stderr < /dev/null
+		after=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+		cpu=$((after - before))
+		[ $cpu -gt "$maximum" ] || return 0
+	done
+	echo "# $*: $((cpu * 10)) ms of CPU in the $try. try"
+	false
+}
+
+wait_until()		# COMMAND...
+{
+	local i
+	for ((i = 0; i < 300; i++)); do
+		"$@" && return
+		sleep 0.1
+	done
+	echo "# never: $*"
+	false
+}
+
+has_state()		# BDF STATE
+{
+	[ "$(cat "$devices/$1/vfcap/pasid_state")" = "$2" ]
+}

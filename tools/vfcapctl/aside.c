@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl: what the kernel may hold up is done by another process
+ *
+ * Some files of a device cannot be read while the kernel is at work on it: its
+ * config space while it is reset, others while its driver is bound or unbound, which
+ * lasts until a VM lets go of it. Who waits there cannot be killed. So a child does
+ * it, and is left to itself when it does not answer. It runs the same program: a job
+ * is the address of a function.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vfcapctl.h"
+
+#define JOB_SIZE	4096
+#define RESULT_SIZE	8192
+
+/* After so many that did not answer, nothing more is tried. */
+#define MAX_LOST	2
+
+struct job {
+	aside_fn *run;
+	size_t size;		/* of the result */
+	char arg[JOB_SIZE];
+};
+
+struct result {
+	ssize_t ret;
+	char data[RESULT_SIZE];
+};
+
+static int connection = -1;
+static pid_t child;
+static unsigned int lost;
+
+/* Nothing that a shell waits for is kept open by a child that hangs. */
+static void drop_files(int keep)
+{
+	static int null;
+
+	null = open("/dev/null", O_RDWR);
+	if (null < 0)
+		_exit(STATUS_FAILED);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	if (keep > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, keep - 1, 0);
+	close_range(keep + 1, ~0U, 0);
+}
+
+static void __attribute__((noreturn)) work(int fd)
+{
+	static struct result result;
+	static struct job job;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	drop_files(fd);
+	while (recv(fd, &job, sizeof(job), 0) > 0) {
+		memset(result.data, 0, job.size);
+		result.ret = job.run(job.arg, result.data, job.size);
+		if (send(fd, &result, offsetof(struct result, data) + job.size,
+			 MSG_NOSIGNAL) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+static int start(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	child = fork();
+	if (!child)
+		work(pair[1]);
+	close(pair[1]);
+	connection = pair[0];
+	return child < 0 ? -errno : 0;
+}
+
+/* It ends when it can. To wait for that would be to wait for the kernel. */
+static void abandon(void)
+{
+	kill(child, SIGKILL);
+	close(connection);
+	connection = -1;
+}
+
+ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
+	      size_t size, unsigned int ms)
+{
+	struct job job = { .run = run, .size = size };
+	struct result result;
+	struct pollfd poll_fd;
+	int ret;
+
+	if (arg_size > sizeof(job.arg) || size > sizeof(result.data))
+		return -EINVAL;
+	if (lost >= MAX_LOST)
+		return -ETIMEDOUT;
+	if (connection < 0) {
+		ret = start();
+		if (ret)
+			return ret;
+	}
+	memcpy(job.arg, arg, arg_size);
+	if (send(connection, &job, offsetof(struct job, arg) + arg_size,
+		 MSG_NOSIGNAL) < 0)
+		return -errno;
+
+	poll_fd = (struct pollfd){ .fd = connection, .events = POLLIN };
+	do
+		ret = poll(&poll_fd, 1, ms);
+	while (ret < 0 && errno == EINTR);
+	if (!ret) {
+		lost++;
+		abandon();
+		return -ETIMEDOUT;
+	}
+	if (recv(connection, &result, sizeof(result), 0) <= 0) {
+		abandon();
+		return -EIO;
+	}
+	if (size)
+		memcpy(out, result.data, size);
+	return result.ret;
+}
+
+static ssize_t read_text(const void *arg, void *out, size_t size)
+{
+	return sysfs_read(out, size, "%s", (const char *)arg);
+}
+
+int sysfs_read_slow(char *out, size_t size, const char *path)
+{
+	int ret;
+
+	*out = 0;
+	ret = aside(read_text, path, strlen(path) + 1, out, size, ASIDE_MS);
+	if (ret)
+		*out = 0;
+	return ret;
+}
+
+struct write {
+	char path[256];
+	char value[NAME_SIZE];
+};
+
+static ssize_t write_text(const void *arg, void *out, size_t size)
+{
+	const struct write *w = arg;
+
+	(void)out;
+	(void)size;
+	return sysfs_write(w->value, "%s", w->path);
+}
+
+int sysfs_write_slow(const char *value, const char *fmt, ...)
+{
+	struct write w = {};
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(w.path, sizeof(w.path), fmt, args);
+	va_end(args);
+	snprintf(w.value, sizeof(w.value), "%s", value);
+	return aside(write_text, &w, sizeof(w), NULL, 0, WRITE_MS);
+}

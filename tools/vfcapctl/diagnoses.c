@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl doctor: what it may find, what that means, and what to do
+ *
+ * Advice works as it stands, in the order in which the checks are printed. Where
+ * nothing can be done it says so.
+ */
+#include <stddef.h>
+
+#include "diagnoses.h"
+
+#define OTHER_SLOT	"use a slot behind a port with ACS, or switch ACS on in the firmware's setup"
+
+const struct diagnosis_info diagnoses[DIAGNOSES] = {
+	[IOMMU_OK] = {
+		"iommu-ok", OK, "{1} active, the device is in group {group}", NULL,
+	},
+	[IOMMU_NOT_OURS] = {
+		"iommu-not-ours", PROBLEM,
+		"{1} active, none of them is responsible for this device",
+		"look for the device in the kernel's log: dmesg | grep -e DMAR -e AMD-Vi -e smmu",
+	},
+	[IOMMU_OFF_BY_OPTION] = {
+		"iommu-off-by-option", PROBLEM,
+		"none is active; the firmware tells of one, and the kernel was booted with {1}",
+		"boot without {1}; with VT-d: intel_iommu=on,sm_on",
+	},
+	[IOMMU_OFF] = {
+		"iommu-off", PROBLEM,
+		"none is active; the firmware tells of one",
+		"boot with intel_iommu=on,sm_on, or what your IOMMU takes",
+	},
+	[IOMMU_NONE] = {
+		"iommu-none", PROBLEM,
+		"none is active; the firmware tells of none",
+		"switch it on in the firmware's setup (VT-d, AMD-Vi, SMMU), then boot with intel_iommu=on,sm_on, or what your IOMMU takes",
+	},
+
+	[MODULES_OK] = { "modules-ok", OK, "loaded as they are installed", NULL },
+	[MODULES_UNLOADED] = {
+		"modules-unloaded", PROBLEM, "{1} is not loaded",
+		"modprobe vfcap-vfio-pci, which \"vfcapctl bind\" also does",
+	},
+	[MODULES_NOWHERE] = {
+		"modules-nowhere", PROBLEM,
+		"{1} is not loaded, and not installed for this kernel",
+		"apt install vfcap-dkms, or in the sources: make modules_install, depmod; then modprobe vfcap-vfio-pci",
+	},
+	[MODULES_UNINSTALLED] = {
+		"modules-uninstalled", NOTE,
+		"{1} is loaded, and not installed for this kernel",
+		"to have it after the next boot: apt install vfcap-dkms, or in the sources: make modules_install, depmod",
+	},
+	[MODULES_DIFFER] = {
+		"modules-differ", PROBLEM,
+		"{1} is loaded from another build than {2}",
+		"boot, or once no VM has a device of it: modprobe -r vfcap-vfio-pci && modprobe vfcap-vfio-pci",
+	},
+	[MODULES_UNKNOWN] = {
+		"modules-unknown", UNKNOWN,
+		"{1} has no build ID to compare, or {2} has none",
+		"build both with --build-id, as the kernel's own Makefiles do",
+	},
+
+	[PF_OK] = { "pf-ok", OK, "{pf} has {pfdriver}", NULL },
+	[PF_TAKES_PART] = {
+		"pf-takes-part", OK, "{pf} has {pfdriver}, which takes part in vfcap", NULL,
+	},
+	[PF_NO_DRIVER] = {
+		"pf-no-driver", PROBLEM, "{pf} has no driver",
+		"load the driver of the PF, then: echo {pf} > /sys/bus/pci/drivers_probe",
+	},
+	[PF_UNBINDING] = {
+		"pf-unbinding", PROBLEM,
+		"its PF's driver is being unbound and waits for {1}",
+		"end {1}, or have it give the device back; then bind the PF to its driver and create the VFs anew",
+	},
+	[PF_REMOVES_VFS] = {
+		"vfs-removed", PROBLEM,
+		"its PF's driver is removing its VFs and waits for {1}",
+		"end {1}, or have it give the device back",
+	},
+	[PF_UNBINDING_OTHER] = {
+		"pf-unbinding-other", PROBLEM,
+		"its PF's driver is being unbound and waits for {2}, which has {1}; this VF comes next",
+		"end {2}, or have it give {1} back; then bind the PF to its driver and create the VFs anew",
+	},
+	[PF_USER_SPACE] = {
+		"pf-user-space", IF_AUTO,
+		"{pf} has {pfdriver}, which leaves its registers to user space",
+		"bind the PF to its own driver: vfcapctl unbind {pf}",
+	},
+
+	[PF_CAP_OK] = { "pf-cap-ok", OK, "enabled, {1}", NULL },
+	[PF_CAP_DENIED] = {
+		"pf-cap-denied", UNKNOWN, "the registers of {pf} cannot be read",
+		"run this as root",
+	},
+	[PF_CAP_LOCKED] = {
+		"pf-cap-locked", UNKNOWN,
+		"the kernel lets nobody read the registers of {pf} now: it is being reset, or changes its power state",
+		"try again later; if it stays so, look for {pf} in the kernel's log",
+	},
+	[PF_CAP_ASLEEP] = {
+		"pf-cap-asleep", UNKNOWN,
+		"{pf} has no power, and a look would wake it",
+		"echo on > /sys/bus/pci/devices/{pf}/power/control, then run this again",
+	},
+	[PF_CAP_GONE] = {
+		"pf-gone", PROBLEM, "{pf} does not answer",
+		"see lspci -vvv -s {pf}; if its registers read as ff, only a power cycle or a hot plug may bring it back",
+	},
+	[PF_CAP_ABSENT] = {
+		"pf-lacks", PROBLEM, "{pf} has no such capability",
+		"none can be shown with this hardware, or its firmware",
+	},
+	[PF_CAP_CHANGING] = {
+		"pf-changing", PROBLEM,
+		"the PF's driver, {pfdriver}, is changing it; no VF can be opened meanwhile that would show it",
+		"try again later; if it stays so, see the messages of {pfdriver}",
+	},
+	[PF_CAP_LOSING] = {
+		"losing", PROBLEM,
+		"the PF has lost it, and it is being taken from the guest",
+		"wait a moment, then run this again",
+	},
+	[PF_CAP_BACK] = {
+		"lost-back", PROBLEM,
+		"the PF has it again; the VF had lost it, and has it back after a reset",
+		"reset the VF: {reset}",
+	},
+	[PF_CAP_LOST_NO_DRIVER] = {
+		"lost-no-driver", PROBLEM, "lost: the PF has no driver any more",
+		"bind the PF to its driver: echo {pf} > /sys/bus/pci/drivers_probe; then reset the VF: {reset}",
+	},
+	[PF_CAP_LOST_GONE] = {
+		"lost-gone", PROBLEM, "lost: the PF does not answer",
+		"see lspci -vvv -s {pf}; once it answers again, reset the VF: {reset}",
+	},
+	[PF_CAP_LOST_ASLEEP] = {
+		"lost-asleep", PROBLEM, "lost: the PF is in a low power state",
+		"wake it: setpci -s {pf} CAP_PM+4.b=0, and echo on > /sys/bus/pci/devices/{pf}/power/control; then reset the VF: {reset}",
+	},
+	[PF_CAP_LOST_ABSENT] = {
+		"lost-absent", PROBLEM,
+		"lost: the capability is gone from the PF's config space",
+		"boot; if it stays so, the PF's firmware was changed",
+	},
+	[PF_CAP_LOST_DISABLED] = {
+		"lost-disabled", PROBLEM,
+		"lost: it is disabled in the PF's register, by setpci or other user space, a reset, or the IOMMU's driver",
+		"put it back: setpci -s {pf} {1}; then reset the VF: {reset}",
+	},
+	[PF_CAP_LOST_PRI] = {
+		"lost-disabled", PROBLEM,
+		"lost: it is disabled in the PF's register, by setpci or other user space, a reset, or the IOMMU's driver",
+		"unbind the PF's driver and bind it again; then reset the VF: {reset}",
+	},
+	[PF_CAP_LOST_CHANGED] = {
+		"lost-changed", PROBLEM,
+		"lost: the PF has it enabled, and other bits of its registers not as they were",
+		"unbind the PF's driver and bind it again; then reset the VF: {reset}",
+	},
+	[PF_CAP_OFF_NO_IOMMU] = {
+		"pf-disabled-no-iommu", PROBLEM,
+		"{pf} has it, not enabled: there is no IOMMU that would do so",
+		"first what is said of the IOMMU above",
+	},
+	[PF_CAP_OFF_PF_PREFIX] = {
+		"pf-disabled-pf-prefix", PROBLEM,
+		"{pf} has it, not enabled: {pf} itself lacks End-End TLP Prefix Support, without which Linux does not enable it",
+		"nothing can be changed with this hardware, or its firmware",
+	},
+	[PF_CAP_OFF_PORT_PREFIX] = {
+		"pf-disabled-port-prefix", PROBLEM,
+		"{pf} has it, not enabled: port {1} above it lacks End-End TLP Prefix Support, without which Linux does not enable it",
+		"use another slot",
+	},
+	[PF_CAP_OFF_ACS] = {
+		"pf-disabled-acs", PROBLEM,
+		"{pf} has it, not enabled: {1} lacks ACS, without which on the whole path Linux does not enable it",
+		OTHER_SLOT,
+	},
+	[PF_CAP_OFF_SM] = {
+		"pf-disabled-sm", PROBLEM,
+		"{pf} has it, not enabled: the IOMMU does not work in scalable mode{1}",
+		"boot with intel_iommu=on,sm_on",
+	},
+	[PF_CAP_OFF_ASKED] = {
+		"pf-disabled-unexplained", PROBLEM,
+		"{pf} has it, not enabled, although the kernel was booted with {1}",
+		"see dmesg | grep -e DMAR -e {pf}; if it was disabled later, by setpci or a reset, unbind the PF's driver and bind it again, or boot",
+	},
+	[PF_CAP_OFF] = {
+		"pf-disabled", PROBLEM, "{pf} has it, not enabled",
+		"the kernel's IOMMU driver enables it: boot with what your IOMMU takes for PASIDs",
+	},
+	[PF_CAP_OFF_PRI] = {
+		"pf-disabled", PROBLEM, "{pf} has it, not enabled",
+		"the kernel's IOMMU driver enables it where the IOMMU takes page requests",
+	},
+
+	[PRI_MAYBE] = {
+		"pri-maybe", OK,
+		"{pfdriver} takes part in vfcap; an open tells whether it answers its VFs' page requests",
+		NULL,
+	},
+	[PRI_UNANSWERED] = {
+		"pri-unanswered", IF_AUTO,
+		"{pfdriver} does not declare that it answers its VFs' page requests",
+		"no driver of Linux does so far; pri=on shows it all the same, and nobody answers: echo on > {params}/pri",
+	},
+
+	[PASIDS_OK] = {
+		"pasids-ok", OK, "{1} (VT-d) has scalable mode with PASIDs, on", NULL,
+	},
+	[PASIDS_NO_IOMMU] = {
+		"pasids-no-iommu", PROBLEM, "the device has no IOMMU",
+		"first what is said of the IOMMU above",
+	},
+	[PASIDS_NO_SM] = {
+		"pasids-no-sm", IF_AUTO, "{1} (VT-d) has no scalable mode",
+		"none can be backed with this IOMMU",
+	},
+	[PASIDS_NO_PASID] = {
+		"pasids-no-pasid", IF_AUTO, "{1} (VT-d) has no PASIDs",
+		"none can be backed with this IOMMU",
+	},
+	[PASIDS_SM_OFF] = {
+		"pasids-sm-off", IF_AUTO,
+		"{1} (VT-d) has scalable mode, switched off: the kernel was booted with {2}",
+		"boot with intel_iommu=on,sm_on",
+	},
+	[PASIDS_SM_UNUSED] = {
+		"pasids-sm-unused", IF_AUTO,
+		"{1} (VT-d) has scalable mode with PASIDs, which the kernel does not use",
+		"boot with intel_iommu=on,sm_on",
+	},
+	[PASIDS_SM_REFUSED] = {
+		"pasids-sm-refused", IF_AUTO,
+		"{1} (VT-d) has scalable mode with PASIDs, asked for by {2}; no function has PASID enabled: the kernel does not use it, or somebody disabled them",
+		"see dmesg | grep DMAR, and what is said of the PF above",
+	},
+	[PASIDS_SM_ASKED] = {
+		"pasids-sm-asked", OK,
+		"{1} (VT-d) has scalable mode with PASIDs, asked for by {2}; no function shows whether it is in use",
+		NULL,
+	},
+	[PASIDS_UNSEEN] = {
+		"pasids-unseen", UNKNOWN,
+		"{1} (VT-d) has scalable mode with PASIDs; whether it is in use only registers tell, which cannot be read",
+		"run this as root",
+	},
+	[PASIDS_NOT_VTD] = {
+		"pasids-not-vtd", IF_AUTO,
+		"{1} is no VT-d: a guest owns its PASID table as a whole there, and PASID Enable cannot be enforced",
+		"pasid=on shows it nevertheless: echo on > {params}/pasid",
+	},
+
+	[IOMMUFD_OK] = { "iommufd-ok", OK, "Linux {1}, {2}", NULL },
+	[IOMMUFD_OLD] = {
+		"iommufd-old", IF_AUTO, "Linux {1} attaches no PASIDs for VMMs",
+		"use Linux 6.15 or later with CONFIG_IOMMUFD; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
+	},
+	[IOMMUFD_UNLOADED] = {
+		"iommufd-unloaded", IF_AUTO, "there is no /dev/iommu",
+		"modprobe iommufd",
+	},
+	[IOMMUFD_NONE] = {
+		"iommufd-none", IF_AUTO, "Linux {1} was built without iommufd",
+		"use a kernel with CONFIG_IOMMUFD, which those of Ubuntu and Fedora have and Debian's have not; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
+	},
+	[IOMMUFD_NO_CDEV] = {
+		"iommufd-no-cdev", IF_AUTO, "VFIO has made no cdev for the device",
+		"use a kernel with CONFIG_VFIO_DEVICE_CDEV",
+	},
+
+	[GROUP_OK] = { "group-ok", OK, "alone in group {group}", NULL },
+	[GROUP_NONE] = {
+		"group-none", PROBLEM, "the device is in none",
+		"first what is said of the IOMMU above",
+	},
+	[GROUP_SHARED] = {
+		"group-shared", IF_AUTO_PASID,
+		"group {group} has other devices: {1}", OTHER_SLOT,
+	},
+	[GROUP_NOT_VIABLE] = {
+		"group-not-viable", PROBLEM,
+		"group {group} has other devices, whose drivers have them: {1}; no VMM can open a device of it",
+		OTHER_SLOT,
+	},
+
+	[DRIVER_OK] = { "driver-ok", OK, "{driver}", NULL },
+	[DRIVER_GOING] = {
+		"driver-going", PROBLEM, "none any more: {1}",
+		"end who is waited for, or have it give the device back",
+	},
+	[DRIVER_OTHER] = {
+		"driver-other", PROBLEM, "{driver}", "vfcapctl bind {vf}",
+	},
+	[DRIVER_IN_USE] = {
+		"driver-in-use", PROBLEM, "{driver}; {1}",
+		"end that first, then: vfcapctl bind {vf}",
+	},
+	[DRIVER_FIRST_IOMMU] = {
+		"driver-first-iommu", PROBLEM, "{driver}",
+		"first what is said of the IOMMU above: VFIO takes no device without; then: vfcapctl bind {vf}",
+	},
+	[DRIVER_FIRST_MODULES] = {
+		"driver-first-modules", PROBLEM, "{driver}",
+		"first install the modules, as said above; then: vfcapctl bind {vf}",
+	},
+
+	[PARAMETER_OK] = { "parameter-ok", OK, "{param}={1}", NULL },
+	[PARAMETER_OFF] = {
+		"parameter-off", PROBLEM, "{param}=off",
+		"echo auto > {params}/{param}, then open the device anew; and see /etc/modprobe.d",
+	},
+	[PARAMETER_NONE] = {
+		"parameter-none", UNKNOWN,
+		"the loaded vfcap-vfio-pci, if any, has none",
+		"load the module first, as said above",
+	},
+	[PLACEMENT_OK] = { "placement-ok", OK, "placement={1}", NULL },
+	[PLACEMENT_STRICT] = {
+		"placement-strict", PROBLEM,
+		"placement=strict, and neither quirks nor the PF's driver says where it may lie",
+		"echo auto > {params}/placement, then open the device anew; or say where, as in \"options vfcap-vfio-pci quirks={1}:{2}=1e0\" in /etc/modprobe.d; or have the VMM choose",
+	},
+
+	[OPENED_NOT] = { "opened-not", OK, "not in use", NULL },
+	[OPENED_OK] = { "opened-ok", OK, "by {1}, through its {2}", NULL },
+	[OPENED_GROUP] = {
+		"opened-group", IF_AUTO_PASID, "by {1}, through its group",
+		"have the VMM use iommufd (QEMU: -object iommufd,id=iommufd0 -device vfio-pci,iommufd=iommufd0,...)",
+	},
+	[OPENED_UNSEEN] = {
+		"opened-unseen", UNKNOWN,
+		"by a process that cannot be seen from here",
+		"run this as root, outside of containers",
+	},
+
+	[PREFIX_OK] = { "prefix-ok", OK, "the device supports it", NULL },
+	[PREFIX_DENIED] = {
+		"prefix-denied", UNKNOWN, "the registers of {vf} cannot be read",
+		"run this as root",
+	},
+	[PREFIX_UNREAD] = {
+		"prefix-unread", UNKNOWN,
+		"the registers of {vf} cannot be read now: it is being reset, has no power, or is gone",
+		"try again later",
+	},
+	[PREFIX_LACKS] = {
+		"prefix-lacks", NOTE,
+		"{vf} lacks it: a Linux guest will not enable PASID",
+		"nothing can be changed with this hardware; other guests may enable PASID",
+	},
+
+	[SHOWN_OK] = { "shown", OK, "at {1}{2}", NULL },
+	[SHOWN_LOST] = {
+		"shown-lost", PROBLEM, "at {1}, and lost",
+		"once the PF has it, see above, reset the VF: {reset}",
+	},
+	[SHOWN_NATIVE] = {
+		"native", OK,
+		"no: native shadow registers tell the guest instead", NULL,
+	},
+	[SHOWN_NATIVE_OFF] = {
+		"native-parameter", PROBLEM,
+		"no native shadow registers: switched off by parameter vmd_shadow",
+		"echo auto > {params}/vmd_shadow, then open the device anew",
+	},
+	[SHOWN_NATIVE_LOCK] = {
+		"native-vmlock", PROBLEM,
+		"no native shadow registers: a capability of the device is where VMLOCK should be, at 70h",
+		"it is no VMD as it is known here: report it, with lspci -xxxx -s {vf}",
+	},
+	[SHOWN_NATIVE_SMALL] = {
+		"native-bars", PROBLEM,
+		"no native shadow registers: MEMBAR2, its BAR 4, is too small for them, or has no address",
+		"see the log of the boot for {vf}; if the firmware gives it what it should have, report it",
+	},
+	[SHOWN_NATIVE_REFUSED] = {
+		"native-refused", PROBLEM, "no native shadow registers are shown",
+		"the kernel's log says why: dmesg | grep {vf}",
+	},
+	[SHOWN_NOT] = { "hidden", PROBLEM, "no: {1}", "{2}" },
+	[SHOWN_NEEDS_NOT] = { "needs-not", OK, "no, and needs not be: {1}", NULL },
+	[SHOWN_OTHER_DRIVER] = {
+		"not-ours", PROBLEM, "no: vfcap-vfio-pci is not its driver",
+		"first what is said of its driver above",
+	},
+	[SHOWN_GOING] = {
+		"going", PROBLEM, "no longer: {1}",
+		"first what is said above",
+	},
+	[SHOWN_CLOSED] = {
+		"not-open", OK,
+		"not open; nothing that is seen stands against it. What only an open can tell, as whether there is room for it, \"doctor --open\" finds out, which resets the device",
+		NULL,
+	},
+	[SHOWN_WOULD_NOT] = {
+		"would-not", PROBLEM, "not open, and would not be shown",
+		"first what is said above",
+	},
+	[SHOWN_WOULD_UNKNOWN] = {
+		"would-unknown", UNKNOWN,
+		"not open; not all can be seen that it takes",
+		"first what is said above",
+	},
+	[SHOWN_UNSEEN] = {
+		"unseen", UNKNOWN, "{1}", "run this as root, or see dmesg | grep {vf}",
+	},
+	[SHOWN_CANNOT_OPEN] = {
+		"cannot-open", PROBLEM, "{1}",
+		"see to that, and what is said above",
+	},
+};
