@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include <linux/iommufd.h>
@@ -99,4 +100,32 @@ int iommu_count_pasids(const char *bdf)
 			count++;
 	closedir(dir);
 	return count;
+}
+
+/* See vfcap-iommu-watch.c */
+#define WATCH_FUNCTIONS "/sys/kernel/debug/vfcap-iommu-watch/functions"
+
+int iommu_watch(const char *bdf)
+{
+	int ret = 0;
+
+	if (!host_exists(WATCH_FUNCTIONS))
+		ret = host_load("tools/testing/fixture/vfcap-iommu-watch.ko", "");
+	return ret ?: host_write(WATCH_FUNCTIONS, bdf);
+}
+
+struct iommu_commands iommu_commands(const char *bdf)
+{
+	const char *line = strstr(host_read(WATCH_FUNCTIONS), bdf);
+	/* Whoever is not watched has broken every rule. */
+	struct iommu_commands c = { ~0U, ~0U, ~0U };
+
+	if (line)
+		sscanf(line, "%*s %u %u %u", &c.all, &c.asleep, &c.master);
+	return c;
+}
+
+int iommu_watch_end(void)
+{
+	return host_unload("vfcap_iommu_watch");
 }

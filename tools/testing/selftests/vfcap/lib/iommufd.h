@@ -26,4 +26,16 @@ bool iommu_has_pasid(const char *bdf, uint32_t pasid);
 /* How many PASIDs of the VF it knows */
 int iommu_count_pasids(const char *bdf);
 
+/* The IOMMU's commands to a function with ATS about its PASIDs */
+struct iommu_commands {
+	unsigned int all;
+	unsigned int asleep;	/* while it was not in D0 */
+	unsigned int master;	/* while it was bus master */
+};
+
+/* Count from 0 on; what was counted; and count none any more */
+int iommu_watch(const char *bdf);
+struct iommu_commands iommu_commands(const char *bdf);
+int iommu_watch_end(void);
+
 #endif
