@@ -45,10 +45,12 @@ static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
 /* The vfio_device_ops that came one by one. */
 #if VFCAP_PASID_ATTACH
 #define VFCAP_OPS_PASID							\
+	.unbind_iommufd		= vfcap_unbind_iommufd,			\
 	.pasid_attach_ioas	= vfcap_pasid_attach_ioas,		\
 	.pasid_detach_ioas	= vfcap_pasid_detach_ioas,
 #else
-#define VFCAP_OPS_PASID
+#define VFCAP_OPS_PASID							\
+	.unbind_iommufd		= vfio_iommufd_physical_unbind,
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)

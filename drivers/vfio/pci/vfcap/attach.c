@@ -9,6 +9,9 @@
  * but for the moment of an attach by its user: that is tried, taken back and
  * remembered, and takes effect when the guest sets Enable.
  *
+ * While the VF sleeps the IOMMU knows none of them either, whatever Enable says (see
+ * power.c). Then an attach is not tried but only remembered.
+ *
  * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins
  * one, so its user may destroy it meanwhile; what the ID names then fails to
  * attach, or is another page table of the same user. An IOAS is never
@@ -17,6 +20,7 @@
 #include <linux/idr.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
@@ -43,7 +47,7 @@ enum vfcap_attachment_state {
  * @pasid: the PASID
  * @pt_id: the page table, as the user named it
  * @state: whether it is attached in the IOMMU; VFCAP_FAILED when that failed after
- *	Enable was set, and is not tried again until it is set anew
+ *	Enable was set, and is not tried again until it is set anew, or the VF has slept
  * @reported: the failure was logged
  */
 struct vfcap_attachment {
@@ -109,6 +113,13 @@ static void vfcap_attachment_free(struct vfcap_device *vf,
 	vf->nr_pasids--;
 }
 
+/* Whether the IOMMU may know the VF's PASIDs */
+static bool vfcap_pasid_may_stay(struct vfcap_device *vf)
+{
+	return vfcap_emul_is_enabled(vf, PCI_VFCAP_PASID) &&
+	       vfcap_stays_awake(vf);
+}
+
 /**
  * vfcap_pasid_attach_ioas - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
  * @vdev: the VFIO device
@@ -124,7 +135,7 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 	struct vfcap_device *vf = to_vfcap(vdev);
 	struct vfcap_attachment *a;
 	u32 wanted = *pt_id;
-	bool new;
+	bool new, awake;
 	int ret;
 
 	ret = vfcap_decide(vf);
@@ -145,7 +156,9 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 		return PTR_ERR(a);
 
 	/* Where one is attached, this replaces it. */
-	ret = vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid, pt_id);
+	awake = vfcap_is_awake(vf);
+	ret = awake ? vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
+							      pt_id) : 0;
 	if (ret) {
 		if (new)
 			vfcap_attachment_free(vf, a);
@@ -153,9 +166,9 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 	}
 
 	a->pt_id = wanted;
-	a->state = VFCAP_ATTACHED;
+	a->state = awake ? VFCAP_ATTACHED : VFCAP_REMEMBERED;
 	a->reported = false;
-	if (!vfcap_emul_is_enabled(vf, PCI_VFCAP_PASID)) {
+	if (awake && !vfcap_pasid_may_stay(vf)) {
 		vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
 		a->state = VFCAP_REMEMBERED;
 		*pt_id = wanted;
@@ -184,15 +197,22 @@ void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
  * vfcap_pasid_block - detach all PASIDs in the IOMMU, and remember them
  * @vf: the VF
  *
+ * While it sleeps none is attached, unless its user has changed the bytes of a write to
+ * PMCSR under core's eyes. A function that sleeps sends no requests: these are detached
+ * when it wakes up.
+ *
  * Context: Process context, under the dev_set lock.
  */
 void vfcap_pasid_block(struct vfcap_device *vf)
 {
+	bool awake = vfcap_is_awake(vf);
 	struct vfcap_attachment *a;
 	struct rb_node *node;
 
 	for (node = rb_first(&vf->pasids); node; node = rb_next(node)) {
 		a = rb_entry(node, struct vfcap_attachment, node);
+		if (a->state == VFCAP_ATTACHED && !awake)
+			continue;
 		if (a->state == VFCAP_ATTACHED)
 			vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev,
 								a->pasid);
@@ -213,7 +233,7 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 	struct vfcap_attachment *a;
 	struct rb_node *node;
 
-	if (!enabled) {
+	if (!enabled || !vfcap_stays_awake(vf)) {
 		vfcap_pasid_block(vf);
 		return;
 	}
@@ -251,19 +271,35 @@ bool vfcap_pasid_any(struct vfcap_device *vf)
 }
 
 /**
- * vfcap_pasid_forget - detach all PASIDs for good
+ * vfcap_pasid_forget - leave what is attached to vfcap_unbind_iommufd()
  * @vf: the VF
  *
- * Context: Process context, under the dev_set lock.
+ * Context: Process context, under the dev_set lock, as the VF is closed.
  */
 void vfcap_pasid_forget(struct vfcap_device *vf)
 {
 	struct rb_node *node;
 
-	vfcap_pasid_block(vf);
 	while ((node = rb_first(&vf->pasids)))
 		vfcap_attachment_free(vf, rb_entry(node, struct vfcap_attachment,
 						   node));
+}
+
+/**
+ * vfcap_unbind_iommufd - detach all that is attached, after the VF was closed
+ * @vdev: the VFIO device
+ *
+ * It is no bus master any more, and was reset. Since nobody uses it, it may go to sleep at
+ * any time, or sleep already.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_unbind_iommufd(struct vfio_device *vdev)
+{
+	/* If it cannot be woken up it is detached all the same. */
+	pm_runtime_get_sync(vdev->dev);
+	vfio_iommufd_physical_unbind(vdev);
+	pm_runtime_put(vdev->dev);
 }
 
 #endif /* VFCAP_PASID_ATTACH */

@@ -9,7 +9,7 @@
  *
  * What is behind the registers, PASIDs in the IOMMU and page requests that the
  * PF's driver answers, follows them: taken away before Enable goes to 0, given
- * after it went to 1.
+ * after it went to 1. PASIDs are also taken away while the VF sleeps, see power.c.
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
@@ -240,6 +240,7 @@ void vfcap_sync(struct vfcap_device *vf)
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
+	vfcap_notice_return(vf);
 	lost = vfcap_begin_loss(vf);
 	for (id = 0; id < VFCAP_NR_CAPS; id++)
 		if (vf->pos[id])
@@ -258,7 +259,8 @@ void vfcap_sync(struct vfcap_device *vf)
 void vfcap_catch_up(struct vfcap_device *vf)
 {
 	/* What changes right now may as well come afterwards. */
-	if (READ_ONCE(vf->lost) || READ_ONCE(vf->cleared))
+	if (READ_ONCE(vf->lost) || READ_ONCE(vf->cleared) ||
+	    vfcap_has_returned(vf))
 		vfcap_sync(vf);
 }
 
@@ -522,15 +524,14 @@ void vfcap_emul_reset(struct vfcap_device *vf)
  *
  * Context: Before core is closed, since that frees vconfig and then resets the
  * VF; under the dev_set lock. The last user of the file is gone, so nobody else
- * accesses config space.
+ * accesses config space. PASIDs stay attached until the VF is no bus master any more.
  */
 void vfcap_emul_close(struct vfcap_device *vf)
 {
 	vfcap_direct_forbid(vf, VFCAP_INDIRECT_SESSION);
-	vfcap_block(vf, ~0UL);
+	vfcap_pasid_forget(vf);
 	vfcap_emul_reset(vf);
 	vfcap_sync(vf);
-	vfcap_pasid_forget(vf);
 
 	guard(mutex)(&vf->lock);
 

@@ -74,6 +74,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 	vfcap_direct_init(vf);
 	vf->pasids = RB_ROOT;
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
+	vfcap_power_forget(vf);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);
 	vfcap_wc_init(vf);
@@ -97,6 +98,19 @@ static void vfcap_let_sleep(struct pci_dev *pdev)
 		pm_runtime_put_noidle(&pdev->dev);
 }
 
+/* Where core resets the VF when a guest asks for it by Advanced Features, or 0 */
+static u8 vfcap_find_af(struct pci_dev *pdev)
+{
+	const u8 needed = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+	u8 pos = pci_find_capability(pdev, PCI_CAP_ID_AF);
+	u8 cap;
+
+	if (!pos)
+		return 0;
+	pci_read_config_byte(pdev, pos + PCI_AF_CAP, &cap);
+	return (cap & needed) == needed ? pos : 0;
+}
+
 static int vfcap_open_device(struct vfio_device *vdev)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
@@ -108,7 +122,6 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	/* What was lost last is not lost to this session. */
 	scoped_guard(mutex, &vf->lock)
 		vf->lost = 0;
-	vf->entry.suspended = U64_MAX;
 
 	ret = vfcap_pasid_open(vf);
 	if (ret)
@@ -126,7 +139,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 		return ret;
 	}
 
-	vf->af_pos = pci_find_capability(core->pdev, PCI_CAP_ID_AF);
+	vf->af_pos = vfcap_find_af(core->pdev);
 	vfcap_shadow_open(vf);
 	vfcap_ims_open(vf);
 	vfcap_wc_open(vf);
@@ -141,6 +154,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	struct vfcap_device *vf = to_vfcap(vdev);
 
 	vfcap_keep_awake(vf->core.pdev);
+	vfcap_power_forget(vf);
 	vfcap_emul_close(vf);
 	vfcap_set_lost_eventfd(vf, NULL);
 	vfcap_wc_close(vf);
@@ -246,7 +260,6 @@ static const struct vfio_device_ops vfcap_ops = {
 	.request		= vfio_pci_core_request,
 	.match			= vfio_pci_core_match,
 	.bind_iommufd		= vfio_iommufd_physical_bind,
-	.unbind_iommufd		= vfio_iommufd_physical_unbind,
 	.attach_ioas		= vfio_iommufd_physical_attach_ioas,
 	.detach_ioas		= vfio_iommufd_physical_detach_ioas,
 	VFCAP_OPS_REGION_INFO
@@ -296,6 +309,7 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = vfio_pci_core_register_device(&vf->core);
 	if (ret)
 		goto err_unregister;
+	vfcap_power_watch(vf);
 	return 0;
 
 err_unregister:
@@ -312,6 +326,7 @@ static void vfcap_remove(struct pci_dev *pdev)
 	struct vfcap_device *vf = to_vfcap(&core->vdev);
 
 	vfio_pci_core_unregister_device(core);
+	vfcap_power_unwatch(vf);
 	vfcap_let_sleep(pdev);
 	pci_vfcap_vf_unregister(vf->shared);
 	cancel_work_sync(&vf->sync_work);
@@ -335,10 +350,13 @@ static int __init vfcap_init(void)
 {
 	int ret;
 
-	vfcap_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND, 0);
+	/* While the host sleeps so do VFs. */
+	vfcap_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
+				   0);
 	if (!vfcap_wq)
 		return -ENOMEM;
 
+	vfcap_power_init();
 	ret = pci_register_driver(&vfcap_driver);
 	if (ret)
 		destroy_workqueue(vfcap_wq);

@@ -9,6 +9,7 @@
  *
  * A reset from inside the VFIO file runs under the dev_set lock, and when it
  * returns no PASID is attached. For one from outside that is left to a worker.
+ * What low power does is in power.c.
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
@@ -17,30 +18,17 @@
 
 #include "vfcap.h"
 
-/* Whether a return from D3hot to D0 resets the function */
-static bool vfcap_soft_reset(struct pci_dev *pdev)
-{
-	u16 pmcsr;
-
-	if (!pdev->pm_cap)
-		return false;
-	pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &pmcsr);
-	return PCI_POSSIBLE_ERROR(pmcsr) ||
-	       !(pmcsr & PCI_PM_CTRL_NO_SOFT_RESET);
-}
-
-static bool vfcap_in_d3(struct pci_dev *pdev)
-{
-	return pdev->current_state == PCI_D3hot ||
-	       pdev->current_state == PCI_D3cold;
-}
-
-/*
- * The VF was reset, or as far as its driver is told: the PCI core calls
- * reset_done() after a failure too. @losses is what pci_vfcap_vf_losses() was when the
- * reset began. What is behind its registers may be out of reach here.
+/**
+ * vfcap_was_reset - the VF was reset
+ * @vf: the VF
+ * @losses: what pci_vfcap_vf_losses() was when the reset began
+ *
+ * Or so its driver is told: the PCI core calls reset_done() after a failure too. What is
+ * behind its registers may be out of reach here.
+ *
+ * Context: Process context. Core may hold memory_lock.
  */
-static void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
+void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
 {
 	vfcap_emul_reset(vf);
 	pci_vfcap_vf_reset(vf->shared, losses);
@@ -58,6 +46,46 @@ static bool vfcap_write_sets(const char __user *buf, size_t count, loff_t start,
 	return get_user(val, (const u8 __user *)buf + pos - start) || val & bit;
 }
 
+/* Whether the PCI core has a way to reset the VF: without one it does not begin. */
+static bool vfcap_can_reset(struct vfcap_device *vf)
+{
+	return READ_ONCE(vf->core.pdev->reset_methods[0]);
+}
+
+/* Whether a write has the VF leave D0 */
+static bool vfcap_write_sleeps(struct vfcap_device *vf, const char __user *buf,
+			       size_t count, loff_t start)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int pmcsr = pdev->pm_cap + PCI_PM_CTRL;
+	bool d1, d2;
+
+	if (!pdev->pm_cap)
+		return false;
+	/* Both bits are D3hot. */
+	d1 = vfcap_write_sets(buf, count, start, pmcsr, (__force u8)PCI_D1);
+	d2 = vfcap_write_sets(buf, count, start, pmcsr, (__force u8)PCI_D2);
+	return (d1 && d2) || (d1 && pdev->d1_support) ||
+	       (d2 && pdev->d2_support);
+}
+
+/* Whether a write has core reset the VF: only where the VF offers what it asks for */
+static bool vfcap_write_resets(struct vfcap_device *vf, const char __user *buf,
+			       size_t count, loff_t start)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+
+	if (!vfcap_can_reset(vf))
+		return false;
+	return (pdev->devcap & PCI_EXP_DEVCAP_FLR &&
+		vfcap_write_sets(buf, count, start,
+				 pdev->pcie_cap + PCI_EXP_DEVCTL + 1,
+				 PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
+	       (vf->af_pos &&
+		vfcap_write_sets(buf, count, start, vf->af_pos + PCI_AF_CTRL,
+				 PCI_AF_CTRL_FLR));
+}
+
 /**
  * vfcap_may_reset - whether a write may reset the VF
  * @vf: the VF
@@ -65,7 +93,7 @@ static bool vfcap_write_sets(const char __user *buf, size_t count, loff_t start,
  * @size: how many bytes
  *
  * Upon a write to any register of a capability core acts on the bit that resets, which
- * another write may have just left there.
+ * another write may have just left there. The same registers change its power state.
  *
  * Context: Any context, while the device is open.
  * Return: true if so.
@@ -85,6 +113,32 @@ bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 	return false;
 }
 
+static ssize_t vfcap_write_that_may_reset(struct vfcap_device *vf,
+					  const char __user *buf, size_t count,
+					  loff_t *ppos)
+{
+	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
+	u64 losses = pci_vfcap_vf_losses(vf->shared);
+	bool in_d3 = vfcap_in_d3(vf);
+	ssize_t ret;
+
+	/*
+	 * The user may change the bytes before core reads them. A reset that
+	 * comes of it is made good afterwards, and what stays attached to a VF
+	 * that sleeps is detached when it wakes up.
+	 */
+	if (vfcap_write_sleeps(vf, buf, count, start) ||
+	    vfcap_write_resets(vf, buf, count, start))
+		vfcap_block(vf, ~0UL);
+
+	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
+
+	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
+		vfcap_was_reset(vf, losses);
+	vfcap_sync(vf);
+	return ret;
+}
+
 /**
  * vfcap_core_config_write - hand a config write to core
  * @vf: the VF
@@ -92,7 +146,7 @@ bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
  * @count: how many
  * @ppos: VFIO region offset, advanced by what was written
  *
- * If it may reset the VF then its PASIDs are detached first.
+ * If it may reset the VF, or has it leave D0, then its PASIDs are detached first.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_write().
@@ -100,38 +154,21 @@ bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t count, loff_t *ppos)
 {
-	struct pci_dev *pdev = vf->core.pdev;
-	unsigned int devctl = pdev->pcie_cap + PCI_EXP_DEVCTL;
-	unsigned int af_ctrl = vf->af_pos + PCI_AF_CTRL;
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
-	bool in_d3;
-	u64 losses;
+	struct device *dev = &vf->core.pdev->dev;
 	ssize_t ret;
 
 	if (!vfcap_may_reset(vf, start, count))
 		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 
-	guard(mutex)(vfcap_dev_set_lock(vf));
+	/* Core does so too. Here it tells what a guest did from what runtime PM did. */
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
 
-	losses = pci_vfcap_vf_losses(vf->shared);
-	in_d3 = vfcap_in_d3(pdev);
+	scoped_guard(mutex, vfcap_dev_set_lock(vf))
+		ret = vfcap_write_that_may_reset(vf, buf, count, ppos);
 
-	/*
-	 * The user may change the bytes before core reads them. A reset that
-	 * comes of it is made good afterwards.
-	 */
-	if (in_d3 ||
-	    (pdev->pcie_cap && vfcap_write_sets(buf, count, start, devctl + 1,
-						PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
-	    (vf->af_pos && vfcap_write_sets(buf, count, start, af_ctrl,
-					    PCI_AF_CTRL_FLR)))
-		vfcap_block(vf, ~0UL);
-
-	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
-
-	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
-		vfcap_was_reset(vf, losses);
-	vfcap_sync(vf);
+	pm_runtime_put(dev);
 	return ret;
 }
 
@@ -139,15 +176,14 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
  * vfcap_ioctl_reset - VFIO_DEVICE_RESET
  * @vf: the VF
  *
- * It powers the device up before it tries the reset, and may give up then; when
- * it returns no PASID is attached.
+ * Core powers the device up before it tries the reset, and may give up then. Without a
+ * way to reset it nothing is detached.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl().
  */
 long vfcap_ioctl_reset(struct vfcap_device *vf)
 {
-	struct pci_dev *pdev = vf->core.pdev;
 	bool in_d3;
 	u64 losses;
 	long ret;
@@ -155,58 +191,12 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 	guard(mutex)(vfcap_dev_set_lock(vf));
 
 	losses = pci_vfcap_vf_losses(vf->shared);
-	in_d3 = vfcap_in_d3(pdev);
-	vfcap_block(vf, ~0UL);
+	in_d3 = vfcap_in_d3(vf);
+	if (vf->core.reset_works && vfcap_can_reset(vf))
+		vfcap_block(vf, ~0UL);
 	ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
-	if (in_d3 && !vfcap_in_d3(pdev) && vfcap_soft_reset(pdev))
+	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
 		vfcap_was_reset(vf, losses);
-	vfcap_sync(vf);
-	return ret;
-}
-
-/**
- * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
- * @vf: the VF
- * @flags: feature index and VFIO_DEVICE_FEATURE_SET
- * @arg: the feature's argument
- * @argsz: its size in bytes
- *
- * The VF enters low power, or leaves it. It may leave D0 in between by runtime PM
- * at any time, and come back for any access; core keeps that to itself. A function
- * that loses its registers on the way from D3hot to D0 loses them when it is let go
- * to low power, and was reset if it left D0 until it returns: something else may have
- * kept it awake. When it did so nobody tells: the reset began with the entry.
- *
- * Context: Process context, no locks held.
- * Return: as vfio_pci_core_ioctl_feature().
- */
-int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
-			    void __user *arg, size_t argsz)
-{
-	/* Before the call, since the register may be out of reach afterwards. */
-	bool soft_reset = vfcap_soft_reset(vf->core.pdev);
-	bool exit = (flags & VFIO_DEVICE_FEATURE_MASK) ==
-		    VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
-	u64 losses, suspended;
-	int ret;
-
-	guard(mutex)(vfcap_dev_set_lock(vf));
-
-	losses = pci_vfcap_vf_losses(vf->shared);
-	suspended = pm_runtime_suspended_time(&vf->core.pdev->dev);
-	vfcap_block(vf, ~0UL);
-	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
-	if (!ret && soft_reset) {
-		if (!exit)
-			vfcap_emul_reset(vf);
-		else if (pm_runtime_suspended_time(&vf->core.pdev->dev) >
-			 vf->entry.suspended)
-			vfcap_was_reset(vf, vf->entry.losses);
-	}
-	if (!ret) {
-		vf->entry.suspended = exit ? U64_MAX : suspended;
-		vf->entry.losses = losses;
-	}
 	vfcap_sync(vf);
 	return ret;
 }

@@ -174,9 +174,10 @@ struct vfcap_choice {
  * @sync_work: makes good, under the dev_set lock, what happened without it
  * @entry: when its user let it go to low power
  * @entry.suspended: for how many ns it had been suspended then; U64_MAX if the user has
- *	not, or has had it return
+ *	not, or it was noticed that it has returned
  * @entry.losses: how often it had lost something
- * @af_pos: offset of the VF's Advanced Features capability, or 0
+ * @entry.soft_reset: whether a return from D3hot to D0 resets it
+ * @af_pos: offset of the VF's Advanced Features capability, if that has a reset, or 0
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
  *	this session, or 0
@@ -219,6 +220,7 @@ struct vfcap_device {
 	struct {
 		u64 suspended;
 		u64 losses;
+		bool soft_reset;
 	} entry;
 	u8 af_pos;
 	bool shadow;
@@ -391,6 +393,7 @@ int vfcap_pasid_open(struct vfcap_device *vf);
 
 /* attach.c: PASIDs that the VF's user attaches */
 #if VFCAP_PASID_ATTACH
+void vfcap_unbind_iommufd(struct vfio_device *vdev);
 int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id);
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
 void vfcap_pasid_block(struct vfcap_device *vf);
@@ -430,12 +433,25 @@ void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
 
 /* reset.c: what resets a VF, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
+void vfcap_was_reset(struct vfcap_device *vf, u64 losses);
 bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size);
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t count, loff_t *ppos);
 long vfcap_ioctl_reset(struct vfcap_device *vf);
+
+/* power.c: the VF's power states */
+bool vfcap_is_awake(struct vfcap_device *vf);
+bool vfcap_stays_awake(struct vfcap_device *vf);
+bool vfcap_in_d3(struct vfcap_device *vf);
+bool vfcap_soft_reset(struct vfcap_device *vf);
+void vfcap_power_forget(struct vfcap_device *vf);
+bool vfcap_has_returned(struct vfcap_device *vf);
+void vfcap_notice_return(struct vfcap_device *vf);
 int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 			    void __user *arg, size_t argsz);
+void vfcap_power_init(void);
+void vfcap_power_watch(struct vfcap_device *vf);
+void vfcap_power_unwatch(struct vfcap_device *vf);
 
 /* feature.c, query.c, choose.c, state.c: VFIO_DEVICE_FEATURE */
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,

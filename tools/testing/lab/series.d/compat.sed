@@ -17,8 +17,11 @@ s/VFCAP_HW_INFO_TYPE/enum iommu_hw_info_type/
 	.match_token_uuid	= vfio_pci_core_match_token_uuid,
 /^	VFCAP_OPS_PASID$/c\
 #if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)\
+	.unbind_iommufd		= vfcap_unbind_iommufd,\
 	.pasid_attach_ioas	= vfcap_pasid_attach_ioas,\
 	.pasid_detach_ioas	= vfcap_pasid_detach_ioas,\
+#else\
+	.unbind_iommufd		= vfio_iommufd_physical_unbind,\
 #endif
 /^		return vfcap_core_ioctl(vdev, cmd, arg, vfcap_region_info,$/{
 N

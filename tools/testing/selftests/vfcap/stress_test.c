@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Eight VFs in the hands of eight processes, which enable, disable, attach, detach,
- * reset, open and close at random, while the PF side begins and ends changes and
+ * reset, sleep, open and close at random, while the PF side begins and ends changes and
  * takes PASID away now and then. After each step every process compares its VF
- * with what it must be, the IOMMU included.
+ * with what it must be, the IOMMU included. The IOMMU commands no VF that sleeps.
  *
  * VFCAP_STRESS_SECONDS: how long (default 20). VFCAP_STRESS_SEED: what the random
  * numbers start from; printed.
@@ -30,6 +30,7 @@
 
 #define VFS		8
 #define PASIDS		4	/* that each process uses, from 1 on */
+#define PM		0xec	/* in VFs, by the fixture's layout "igb" */
 
 /* What all processes see */
 struct stage {
@@ -53,6 +54,8 @@ struct actor {
 	uint32_t hwpt[2];
 	bool enabled;		/* what Enable reads if nothing was lost */
 	bool attached[PASIDS + 1];
+	bool d3;		/* a guest has put it into D3hot */
+	bool let_go;		/* its user has let it go to low power */
 	unsigned int epoch;	/* as the step began */
 	const char *step;
 };
@@ -139,7 +142,8 @@ static void check(struct actor *a)
 		__atomic_add_fetch(&a->stage->lost, 1, __ATOMIC_SEQ_CST);
 
 	for (pasid = 1; pasid <= PASIDS; pasid++) {
-		expected = enabled && a->attached[pasid];
+		expected = enabled && a->attached[pasid] && !a->d3 &&
+			   !a->let_go;
 		/* A loss detaches before Enable says so. */
 		if (iommu_has_pasid(a->bdf, pasid) != expected &&
 		    (!expected || (quiet(a) && enable_reads(a))))
@@ -154,6 +158,8 @@ static void step_close(struct actor *a)
 	vfio_close(&a->v);
 	a->open = false;
 	a->enabled = false;
+	a->d3 = false;
+	a->let_go = false;
 	memset(a->attached, 0, sizeof(a->attached));
 }
 
@@ -238,6 +244,7 @@ static void step_detach(struct actor *a)
 static void after_reset(struct actor *a)
 {
 	a->enabled = false;
+	a->d3 = false;
 	if (enable_reads(a))
 		wrong(a, "Enable reads 1");
 	/* In this order: still quiet after the look */
@@ -264,11 +271,41 @@ static void step_flr(struct actor *a)
 	after_reset(a);
 }
 
+/* Its VF loses its registers on the way back from D3hot. */
+static void step_guest_sleeps(struct actor *a)
+{
+	a->step = a->d3 ? "D0" : "D3hot";
+	if (vfio_set(&a->v, PM + PCI_PM_CTRL, 2, a->d3 ? 0 : 3))
+		wrong(a, "write failed");
+	/* Let go, it may have been in D0 already. */
+	if (a->let_go)
+		a->enabled = enable_reads(a);
+	else if (a->d3)
+		a->enabled = false;
+	a->d3 = !a->d3;
+}
+
+/* Suspended, it comes back from there to D0, whatever a guest has written before. */
+static void step_let_go(struct actor *a)
+{
+	a->step = a->let_go ? "low power exit" : "low power entry";
+	if (vfio_set_low_power(&a->v, !a->let_go))
+		wrong(a, "failed");
+	a->let_go = !a->let_go;
+	a->enabled = false;
+	if (a->let_go)
+		return;
+	/* Whether it was suspended is not known here. */
+	a->enabled = enable_reads(a);
+	a->d3 = vfio_get(&a->v, PM + PCI_PM_CTRL, 2) & 3;
+}
+
 /* Often what is quick; a reset takes 100 ms. */
 static void (* const steps[])(struct actor *a) = {
 	step_enable, step_enable, step_enable, step_disable, step_disable,
 	step_attach, step_attach, step_attach, step_attach, step_detach,
-	step_detach, step_detach, step_reset, step_flr,
+	step_detach, step_detach, step_reset, step_flr, step_guest_sleeps,
+	step_guest_sleeps, step_let_go, step_let_go,
 };
 
 static void pause_here(struct actor *a)
@@ -386,6 +423,7 @@ FIXTURE_SETUP(stress)
 
 FIXTURE_TEARDOWN(stress)
 {
+	EXPECT_EQ(0, iommu_watch_end());
 	EXPECT_EQ(0, sample_give_back());
 	munmap(self->stage, sizeof(*self->stage));
 }
@@ -396,9 +434,12 @@ TEST_F_TIMEOUT(stress, all_invariants, 7200)
 	long seed = host_setting("VFCAP_STRESS_SEED", time(NULL));
 	time_t end = time(NULL) + seconds;
 	struct stage *stage = self->stage;
+	struct iommu_commands commands;
 	int i, status;
 	pid_t child;
 
+	for (i = 0; i < VFS; i++)
+		ASSERT_EQ(0, iommu_watch(sample_vf(i)));
 	TH_LOG("%ld s, seed %ld", seconds, seed);
 	for (i = 0; i < VFS; i++) {
 		child = fork();
@@ -427,6 +468,11 @@ TEST_F_TIMEOUT(stress, all_invariants, 7200)
 
 	TH_LOG("%lu steps, %lu of them without PASID, %u wrong", stage->steps,
 	       stage->lost, stage->wrong);
+	for (i = 0; i < VFS; i++) {
+		commands = iommu_commands(sample_vf(i));
+		EXPECT_LT(0, commands.all);
+		EXPECT_EQ(0, commands.asleep);
+	}
 	EXPECT_EQ(0, stage->wrong);
 	EXPECT_LT(VFS * 10, stage->steps);
 	EXPECT_LT(0, stage->lost);

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The IOMMU commands no function that sleeps. Of a VF with ATS, PASIDs are attached in the
+ * IOMMU only while it is in D0 and its user has not let it go to low power: they are
+ * detached before it leaves D0, by whichever way, and are back after it returned. And
+ * what is refused, or changes nothing, detaches nothing.
+ *
+ * The witness is a module that looks at the VF's registers at each command.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "../kselftest_harness.h"
+#include "lib/feature.h"
+#include "lib/host.h"
+#include "lib/iommufd.h"
+#include "lib/sample.h"
+#include "lib/vfio.h"
+
+/* Where the fixture's layout "igb" has AF and Power Management in VFs */
+#define AF	0xe0
+#define PM	0xec
+
+#define PASID	5
+#define OTHER	6
+
+FIXTURE(power) {
+	struct vfio v;
+	unsigned int ctrl;	/* offset of PASID Control */
+	uint32_t hwpt, other;
+};
+
+FIXTURE_VARIANT(power) {
+	bool keeps;		/* its registers, on the way from D3hot to D0 */
+};
+
+FIXTURE_VARIANT_ADD(power, soft_reset) { .keeps = false };
+FIXTURE_VARIANT_ADD(power, no_soft_reset) { .keeps = true };
+
+static int give_back(void)
+{
+	int ret = iommu_watch_end();
+
+	return ret && ret != -ENOENT ? ret : sample_give_back();
+}
+
+static const char *vf(void)
+{
+	return sample_vf(0);
+}
+
+static int attached(void)
+{
+	return iommu_count_pasids(vf());
+}
+
+/* As a guest with a PASID in use, and with nothing else of its past */
+static int begin(struct _test_data_power *self)
+{
+	uint32_t ioas;
+
+	self->ctrl = PF_PASID + PCI_PASID_CTRL;
+	return vfio_open_cdev(&self->v, vf()) ?:
+	       iommufd_ioas(&self->v, &ioas) ?:
+	       iommufd_hwpt(&self->v, ioas, true, &self->hwpt) ?:
+	       iommufd_hwpt(&self->v, ioas, true, &self->other) ?:
+	       iommufd_attach(&self->v, self->hwpt, 0) ?:
+	       vfio_set(&self->v, PCI_COMMAND, 2,
+			PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER) ?:
+	       vfio_set(&self->v, self->ctrl, 2, PCI_PASID_CTRL_ENABLE) ?:
+	       iommufd_attach(&self->v, self->hwpt, PASID) ?:
+	       iommu_watch(vf());
+}
+
+FIXTURE_SETUP(power)
+{
+	char line[80];
+
+	vfio_init(&self->v);
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	host_at_end(give_back);
+	ASSERT_EQ(0, sample_prepare(SAMPLE, 1, true));
+	ASSERT_EQ(0, host_unbind(vf()));
+	snprintf(line, sizeof(line), "vf f0 %08x ffffffff 3\n",
+		 variant->keeps ? PCI_PM_CTRL_NO_SOFT_RESET : 0);
+	ASSERT_EQ(0, host_layout(line));
+	ASSERT_EQ(0, host_bind(vf(), OURS));
+	ASSERT_EQ(0, begin(self));
+	ASSERT_EQ(1, attached());
+}
+
+/* Whatever a test did, and the close with it */
+FIXTURE_TEARDOWN(power)
+{
+	vfio_close(&self->v);
+	EXPECT_EQ(0, attached());
+	EXPECT_EQ(0, iommu_commands(vf()).asleep);
+}
+
+static bool enabled(struct _test_data_power *self)
+{
+	return vfio_get(&self->v, self->ctrl, 2) & PCI_PASID_CTRL_ENABLE;
+}
+
+static int set_state(struct vfio *v, unsigned int state)
+{
+	return vfio_set(v, PM + PCI_PM_CTRL, 2, state);
+}
+
+/* It is on its way out of D0, or was: nothing is attached any more. */
+#define EXPECT_ASLEEP() do {						\
+	EXPECT_EQ(0, attached());					\
+	EXPECT_EQ(0, iommu_commands(vf()).asleep);			\
+} while (0)
+
+/* It is in D0 again, as it was before, or as after a reset. */
+#define EXPECT_BACK(kept) do {						\
+	bool _kept = kept;						\
+									\
+	EXPECT_EQ(_kept, enabled(self));				\
+	EXPECT_EQ(_kept, attached());					\
+	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2,			\
+			      PCI_PASID_CTRL_ENABLE));			\
+	EXPECT_EQ(1, attached());					\
+	EXPECT_EQ(0, iommu_commands(vf()).asleep);			\
+} while (0)
+
+/* Nothing has happened. */
+#define EXPECT_UNTOUCHED() do {						\
+	EXPECT_EQ(0, iommu_commands(vf()).all);				\
+	EXPECT_EQ(1, attached());					\
+	EXPECT_EQ(1, enabled(self));					\
+} while (0)
+
+/* Detach behind the kernel's back, and the witness must see it. */
+TEST_F(power, witness)
+{
+	uint32_t pmcsr = host_config_read(vf(), PM + PCI_PM_CTRL, 2);
+
+	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 0));
+	EXPECT_LT(0, iommu_commands(vf()).all);
+	EXPECT_LT(0, iommu_commands(vf()).master);
+	EXPECT_EQ(0, iommu_commands(vf()).asleep);
+
+	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 1));
+	EXPECT_EQ(0, host_config_write(vf(), PM + PCI_PM_CTRL, 2, pmcsr | 3));
+	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 0));
+	EXPECT_LT(0, iommu_commands(vf()).asleep);
+	EXPECT_EQ(0, host_config_write(vf(), PM + PCI_PM_CTRL, 2, pmcsr));
+	EXPECT_EQ(0, iommu_watch(vf()));
+}
+
+TEST_F(power, guest)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_LT(0, iommu_commands(vf()).all);
+	EXPECT_EQ(1, enabled(self));
+	EXPECT_ASLEEP();
+	/* Deeper it cannot go. */
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, set_state(v, 1));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(variant->keeps);
+
+	/* By writes that only overlap PMCSR */
+	EXPECT_EQ(0, vfio_set(v, PM + PCI_PM_CTRL, 1, 3));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfio_set(v, PM + PCI_PM_CTRL, 4, 0));
+	EXPECT_BACK(variant->keeps);
+}
+
+TEST_F(power, enable_while_asleep)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
+	EXPECT_EQ(0, enabled(self));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
+	EXPECT_EQ(1, enabled(self));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(false);
+
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(variant->keeps);
+}
+
+/* What its user attaches meanwhile counts from the return on. */
+static void __attach_while_asleep(struct __test_metadata *_metadata,
+				  struct _test_data_power *self)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, iommufd_attach(v, self->other, PASID));
+	EXPECT_EQ(0, iommufd_attach(v, self->other, OTHER));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, iommufd_detach(v, PASID));
+	EXPECT_ASLEEP();
+}
+
+TEST_F(power, attach_while_asleep)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, set_state(v, 3));
+	__attach_while_asleep(_metadata, self);
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(variant->keeps);
+	EXPECT_FALSE(iommu_has_pasid(vf(), PASID));
+	EXPECT_TRUE(iommu_has_pasid(vf(), OTHER));
+}
+
+TEST_F(power, attach_while_let_go)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	__attach_while_asleep(_metadata, self);
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_BACK(variant->keeps);
+	EXPECT_FALSE(iommu_has_pasid(vf(), PASID));
+	EXPECT_TRUE(iommu_has_pasid(vf(), OTHER));
+}
+
+/* All that resets it from D3hot wakes it up first. */
+TEST_F(power, reset_while_asleep)
+{
+	unsigned int devctl = vfio_find_cap(&self->v, PCI_CAP_ID_EXP) +
+			      PCI_EXP_DEVCTL;
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_reset(v));
+	EXPECT_BACK(false);
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_set(v, devctl, 2, vfio_get(v, devctl, 2) |
+			      PCI_EXP_DEVCTL_BCR_FLR));
+	EXPECT_BACK(false);
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_set(v, AF + PCI_AF_CTRL, 1, PCI_AF_CTRL_FLR));
+	EXPECT_BACK(false);
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, host_writef("1", "devices/%s/reset", vf()));
+	EXPECT_BACK(false);
+}
+
+TEST_F(power, reset_while_let_go)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, vfio_reset(v));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, host_writef("1", "devices/%s/reset", vf()));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_BACK(false);
+}
+
+/* The PF's side takes PASID away, and a worker makes it effective. */
+TEST_F(power, loss_while_asleep)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, sample_set("lost_event", "its PF says so"));
+	EXPECT_TRUE(WAIT_FOR(!enabled(self), 2000));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_EQ(0, attached());
+	EXPECT_EQ(0, vfio_reset(v));
+	EXPECT_BACK(false);
+
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, sample_set("lost_event", "its PF says so"));
+	usleep(100000);
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_EQ(0, enabled(self));
+	EXPECT_EQ(0, vfio_reset(v));
+	EXPECT_BACK(false);
+}
+
+TEST_F(power, restore_while_asleep)
+{
+	struct vfcap_feature_state on, off;
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, vfcap_get_state(v, &on));
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
+	EXPECT_EQ(0, vfcap_get_state(v, &off));
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfcap_set_state(v, &on));
+	EXPECT_EQ(1, enabled(self));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfcap_set_state(v, &off));
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, vfcap_set_state(v, &on));
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(variant->keeps);
+}
+
+TEST_F(power, user)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_LT(0, iommu_commands(vf()).all);
+	EXPECT_ASLEEP();
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(variant->keeps, enabled(self));
+
+	/* What wakes it up in between does not keep it awake. */
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
+	EXPECT_ASLEEP();
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_BACK(variant->keeps);
+}
+
+/* A guest puts it to sleep, and then its user lets it go. */
+TEST_F(power, guest_and_user)
+{
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_ASLEEP();
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_BACK(variant->keeps);
+
+	/* Let go, and a guest's writes then */
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_ASLEEP();
+	/* Where it was suspended, it is back in D0 already. */
+	EXPECT_EQ(0, set_state(v, 3));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(variant->keeps);
+}
+
+static int enter_with_wakeup(struct vfio *v, int efd)
+{
+	struct vfio_device_low_power_entry_with_wakeup entry = {
+		.wakeup_eventfd = efd,
+	};
+
+	return vfio_feature(v, VFIO_DEVICE_FEATURE_SET |
+			    VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+			    &entry, sizeof(entry));
+}
+
+/* Whoever wakes it up has ended its low power, without a word of its user. */
+TEST_F(power, wakeup)
+{
+	struct pollfd woken = { .events = POLLIN };
+	struct vfio *v = &self->v;
+
+	woken.fd = eventfd(0, EFD_CLOEXEC);
+	ASSERT_EQ(0, enter_with_wakeup(v, woken.fd));
+	EXPECT_ASLEEP();
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, host_writef("on", "devices/%s/power/control", vf()));
+	EXPECT_EQ(1, poll(&woken, 1, 5000));
+	EXPECT_TRUE(WAIT_FOR(attached() == variant->keeps, 5000));
+	EXPECT_BACK(variant->keeps);
+
+	/* There is nothing left to leave. */
+	EXPECT_EQ(0, iommu_watch(vf()));
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_UNTOUCHED();
+	EXPECT_EQ(0, host_writef("auto", "devices/%s/power/control", vf()));
+
+	/* A guest's write does so as well, and is kept. */
+	ASSERT_EQ(0, enter_with_wakeup(v, woken.fd));
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
+	EXPECT_EQ(1, attached());
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_BACK(true);
+	close(woken.fd);
+}
+
+/* Until it is reset and no bus master any more, all stays attached. */
+TEST_F(power, close)
+{
+	vfio_close(&self->v);
+	EXPECT_LT(0, iommu_commands(vf()).all);
+	EXPECT_EQ(0, iommu_commands(vf()).master);
+	EXPECT_EQ(0, iommu_commands(vf()).asleep);
+	EXPECT_EQ(0, attached());
+	EXPECT_TRUE(sample_suspends(vf()));
+	EXPECT_EQ(0, begin(self));
+	EXPECT_BACK(true);
+}
+
+TEST_F(power, close_while_asleep)
+{
+	EXPECT_EQ(0, set_state(&self->v, 3));
+	vfio_close(&self->v);
+	EXPECT_ASLEEP();
+
+	EXPECT_EQ(0, begin(self));
+	EXPECT_EQ(0, vfio_set_low_power(&self->v, true));
+	EXPECT_TRUE(sample_suspends(vf()));
+	vfio_close(&self->v);
+	EXPECT_ASLEEP();
+	EXPECT_EQ(0, begin(self));
+	EXPECT_BACK(true);
+}
+
+/* What core refuses, and what changes nothing */
+TEST_F(power, refused)
+{
+	uint32_t entry = VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
+	struct vfio *v = &self->v;
+	uint32_t ids[] = { -1, 0 };
+
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+	EXPECT_EQ(-EINVAL, vfio_feature(v, VFIO_DEVICE_FEATURE_GET | entry,
+					NULL, 0));
+	EXPECT_EQ(-EINVAL, vfio_feature(v, entry, NULL, 0));
+	EXPECT_EQ(-EINVAL, vfio_feature_told(v, VFIO_DEVICE_FEATURE_SET |
+		  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, ids, 4, 4));
+	EXPECT_EQ(-EINVAL, enter_with_wakeup(v, -1));
+	EXPECT_EQ(-EBADF, enter_with_wakeup(v, 1 << 20));
+	EXPECT_EQ(-EINVAL, vfio_feature(v, VFIO_DEVICE_FEATURE_GET |
+		  VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, NULL, 0));
+	EXPECT_EQ(0, set_state(v, 0));
+	/* The VF has neither. */
+	EXPECT_EQ(0, set_state(v, 1));
+	EXPECT_EQ(0, set_state(v, 2));
+	EXPECT_UNTOUCHED();
+
+	/* Let go twice */
+	EXPECT_EQ(0, vfio_set_low_power(v, true));
+	EXPECT_EQ(0, iommu_watch(vf()));
+	EXPECT_EQ(-EINVAL, vfio_set_low_power(v, true));
+	EXPECT_EQ(0, iommu_commands(vf()).all);
+	EXPECT_EQ(0, vfio_set_low_power(v, false));
+}
+
+/* It loses its reset methods while it is open, and has none from the open on. */
+TEST_F(power, without_reset_method)
+{
+	unsigned int devctl = vfio_find_cap(&self->v, PCI_CAP_ID_EXP) +
+			      PCI_EXP_DEVCTL;
+	struct vfio *v = &self->v;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, host_writef("\n", "devices/%s/reset_method", vf()));
+		EXPECT_EQ(i ? -EINVAL : -ENOTTY, vfio_reset(v));
+		EXPECT_EQ(0, vfio_set(v, devctl, 2, vfio_get(v, devctl, 2) |
+				      PCI_EXP_DEVCTL_BCR_FLR));
+		EXPECT_EQ(0, vfio_set(v, AF + PCI_AF_CTRL, 1,
+				      PCI_AF_CTRL_FLR));
+		EXPECT_UNTOUCHED();
+
+		vfio_close(v);
+		EXPECT_EQ(0, iommu_commands(vf()).master);
+		EXPECT_EQ(0, begin(self));
+	}
+	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", vf()));
+}
+
+TEST_HARNESS_MAIN
