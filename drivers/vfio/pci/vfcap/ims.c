@@ -62,8 +62,8 @@ void vfcap_ims_open(struct vfcap_device *vf)
 	vf->ims_pos = pos + VFCAP_SIOV_CAP;
 	pci_read_config_dword(pdev, vf->ims_pos, &cap);
 	if (cap & VFCAP_SIOV_CAP_IMS)
-		pci_info(pdev, "IMS support hidden in the SIOV DVSEC at %#x\n",
-			 pos);
+		vfcap_log(vf, "IMS support hidden in the SIOV DVSEC at %#x\n",
+			  pos);
 }
 
 /**

@@ -75,6 +75,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 	vf->pasids = RB_ROOT;
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vfcap_power_forget(vf);
+	ratelimit_default_init(&vf->log_limit);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);
 	vfcap_wc_init(vf);
@@ -122,6 +123,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	/* What was lost last is not lost to this session. */
 	scoped_guard(mutex, &vf->lock)
 		vf->lost = 0;
+	vfcap_log_open(vf);
 
 	ret = vfcap_pasid_open(vf);
 	if (ret)

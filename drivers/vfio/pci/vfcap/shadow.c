@@ -93,10 +93,10 @@ void vfcap_shadow_open(struct vfcap_device *vf)
 	reason = vfcap_shadow_check(vf);
 	vf->shadow = !reason;
 	if (reason)
-		pci_info(vf->core.pdev, "native shadow registers not shown: %s\n",
-			 reason);
+		vfcap_log(vf, "native shadow registers not shown: %s\n",
+			  reason);
 	else
-		pci_info(vf->core.pdev, "native shadow registers shown\n");
+		vfcap_log(vf, "native shadow registers shown\n");
 }
 
 /**

@@ -9,6 +9,19 @@
 #include "vfcap.h"
 
 /**
+ * vfcap_log_open - a VF is opened: decide whether that is logged
+ * @vf: the VF
+ *
+ * Without a reset in between a user can open and close it many times a second.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_log_open(struct vfcap_device *vf)
+{
+	vf->quiet = !__ratelimit(&vf->log_limit);
+}
+
+/**
  * vfcap_log - log what is decided at an open
  * @vf: the VF
  * @fmt: as of printf()
@@ -23,7 +36,7 @@ void vfcap_log(struct vfcap_device *vf, const char *fmt, ...)
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
-	if (vf->decided)
+	if (vf->decided || vf->quiet)
 		return;
 	va_start(args, fmt);
 	vaf.va = &args;

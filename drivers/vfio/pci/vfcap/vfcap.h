@@ -6,6 +6,7 @@
 #include <linux/bitmap.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
+#include <linux/ratelimit.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
@@ -172,6 +173,8 @@ struct vfcap_choice {
  * @losses: how often it had lost something when the last reset with callbacks began,
  *	or the last error was detected. Under its device lock.
  * @sync_work: makes good, under the dev_set lock, what happened without it
+ * @log_limit: how many opens may be logged
+ * @quiet: Nothing is logged of what is decided at this open.
  * @entry: when its user let it go to low power
  * @entry.suspended: for how many ns it had been suspended then; U64_MAX if the user has
  *	not, or it was noticed that it has returned
@@ -217,6 +220,8 @@ struct vfcap_device {
 	bool link_reset;
 	u64 losses;
 	struct work_struct sync_work;
+	struct ratelimit_state log_limit;
+	bool quiet;
 	struct {
 		u64 suspended;
 		u64 losses;
@@ -311,6 +316,7 @@ const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason);
 
 /* show.c: what a VF shows */
+void vfcap_log_open(struct vfcap_device *vf);
 __printf(2, 3)
 void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
 void vfcap_show(struct vfcap_device *vf, unsigned int id);

@@ -492,4 +492,22 @@ TEST_F(power, without_reset_method)
 	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", vf()));
 }
 
+/* Who opens and closes it as fast as it can does not fill the log. */
+TEST_F(power, log)
+{
+	int i;
+
+	EXPECT_EQ(0, host_writef("\n", "devices/%s/reset_method", vf()));
+	usleep(5100000);
+	host_log_clear();
+	for (i = 0; i < 60; i++) {
+		vfio_close(&self->v);
+		ASSERT_EQ(0, vfio_open_cdev(&self->v, vf()));
+		EXPECT_NE(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
+	}
+	EXPECT_LT(0, host_log_count("PASID capability shown", vf()));
+	EXPECT_GT(40, host_log_count(vf(), ""));
+	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", vf()));
+}
+
 TEST_HARNESS_MAIN
