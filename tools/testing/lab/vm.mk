@@ -9,7 +9,7 @@ OUT := $(TOP)/build/$(RELEASE)
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
 .PHONY: all modules selftests bench tools
-all: modules selftests bench tools $(OUT)/initramfs.cpio
+all: modules selftests bench tools $(OUT)/initramfs.cpio $(TOP)/build/agent.so
 
 # GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
 modules:
@@ -33,6 +33,11 @@ bench: selftests
 
 tools:
 	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl
+
+# What QEMU is started with; see there. It runs here, whatever the VM is.
+HOSTCC ?= gcc
+$(TOP)/build/agent.so: $(TOP)/tools/testing/lab/agent.c
+	$(HOSTCC) -Wall -Wextra -O2 -shared -fPIC -o $@ $<
 
 # $(call copy_modules,RELEASE,FOLDER,MODULE...): modules and what they need, and
 # in which order to load them

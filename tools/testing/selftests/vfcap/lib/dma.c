@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dma.h"
+#include "host.h"
+
+#define PORTS		"/sys/class/virtio-ports"
+#define TIMEOUT_MS	30000
+
+static int agent = -1;
+
+int dma_open(void)
+{
+	struct dirent *entry;
+	char path[300];
+	DIR *dir;
+
+	dma_close();
+	dir = opendir(PORTS);
+	if (!dir)
+		return -ENODEV;
+	while (agent < 0 && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), PORTS "/%s/name", entry->d_name);
+		if (strcmp(host_read(path), "agent"))
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+		agent = open(path, O_RDWR | O_CLOEXEC);
+		if (agent < 0)
+			break;
+	}
+	closedir(dir);
+	return agent < 0 ? -ENODEV : 0;
+}
+
+void dma_close(void)
+{
+	if (agent >= 0)
+		close(agent);
+	agent = -1;
+}
+
+static bool get_line(char *line, size_t size)
+{
+	struct pollfd p = { .fd = agent, .events = POLLIN };
+	size_t len = 0;
+
+	while (len < size - 1 && poll(&p, 1, TIMEOUT_MS) == 1 &&
+	       read(agent, line + len, 1) == 1) {
+		if (line[len] == '\n') {
+			line[len] = 0;
+			return true;
+		}
+		len++;
+	}
+	return false;
+}
+
+/* An answer to somebody before us, who did not wait for it, has another tag. */
+static int ask(const char *verb, const char *function, uint32_t pasid, uint64_t address,
+	       uint32_t *value)
+{
+	unsigned int domain, bus, device, fn;
+	static unsigned int count;
+	char line[160], tag[32];
+	size_t len;
+
+	if (sscanf(function, "%x:%x:%x.%x", &domain, &bus, &device, &fn) != 4)
+		return -EINVAL;
+	snprintf(tag, sizeof(tag), "%d-%u ", getpid(), ++count);
+	len = snprintf(line, sizeof(line), "%s%s %x %x %x %llx %x\n", tag, verb, bus,
+		       device << 3 | fn, pasid, (unsigned long long)address, *value);
+	if (write(agent, line, len) != len)
+		return -EIO;
+	do {
+		if (!get_line(line, sizeof(line))) {
+			ksft_print_msg("the agent does not answer\n");
+			return -ETIMEDOUT;
+		}
+	} while (strncmp(line, tag, strlen(tag)));
+
+	if (sscanf(line + strlen(tag), "ok %x", value) == 1)
+		return 0;
+	if (!strcmp(line + strlen(tag), "fault"))
+		return -EFAULT;
+	ksft_print_msg("DMA of %s: %s\n", function, line + strlen(tag));
+	return -EIO;
+}
+
+int dma_write(const char *function, uint32_t pasid, uint64_t address, uint32_t value)
+{
+	return ask("write", function, pasid, address, &value);
+}
+
+int dma_read(const char *function, uint32_t pasid, uint64_t address, uint32_t *value)
+{
+	*value = 0;
+	return ask("read", function, pasid, address, value);
+}
