@@ -279,8 +279,9 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 			__set_bit(bit, &shared->noticed);
 			continue;
 		}
-		pci_warn(user->vf, "%s capability not shown: the driver of its PF %s cannot provide it (error %d)\n",
-			 vfcap_shared[bit].name, pci_name(shared->pf), ret);
+		dev_warn_ratelimited(&user->vf->dev, "%s capability not shown: the driver of its PF %s cannot provide it (error %d)\n",
+				     vfcap_shared[bit].name,
+				     pci_name(shared->pf), ret);
 		vfcap_drop(user, BIT(bit));
 	}
 	return 0;
