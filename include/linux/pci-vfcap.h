@@ -120,7 +120,8 @@ void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status);
  * struct pci_vfcap_vf_ops - what the driver of a VF is told
  * @lost: The PF's capability, BIT(id) of each in @mask, is gone, or was. Until
  *	pci_vfcap_vf_reset() found it back nothing may be enabled that needs it.
- *	The driver takes from the guest what it has, without waiting here.
+ *	The driver takes from the guest what it has, without waiting here, and
+ *	calls pci_vfcap_loss_done() when that is done.
  * @pri_stopped: All page requests of the VF were answered after it was disabled.
  * @pri_failed: The PF's driver reports PCI_PRI_STATUS_RF or _UPRGI.
  *
@@ -139,6 +140,7 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user);
 int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask);
 void pci_vfcap_vf_close(struct pci_vfcap_vf *user);
+void pci_vfcap_loss_done(struct pci_vfcap_vf *user, unsigned long mask);
 u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *user);
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses);
 struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *user);

@@ -102,6 +102,7 @@ bool vfcap_drop_ops(struct pci_vfcap *shared)
 		}
 		shared->noticed = 0;
 	}
+	vfcap_log_losses(shared);
 	if (!ops)
 		return false;
 
@@ -238,6 +239,7 @@ void pci_vfcap_lost(struct pci_dev *pf, const char *cause)
 		return;
 	scoped_guard(mutex, &shared->lock)
 		vfcap_lose(shared, ~0UL, cause);
+	vfcap_log_losses(shared);
 	vfcap_put(shared);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_lost);

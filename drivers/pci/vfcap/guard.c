@@ -19,137 +19,6 @@
 #define VFCAP_GUARD_PERIOD	msecs_to_jiffies(300)
 #define VFCAP_GUARD_MISSES	2
 
-/* In hardware: user space can put it there past the kernel. */
-static bool vfcap_in_low_power(struct pci_dev *pf)
-{
-	u16 pmcsr = 0;
-
-	if (pf->pm_cap)
-		pci_read_config_word(pf, pf->pm_cap + PCI_PM_CTRL, &pmcsr);
-	return pmcsr & PCI_PM_CTRL_STATE_MASK;
-}
-
-/**
- * vfcap_find_loss - why a PF cannot provide a capability at this time
- * @shared: the PF's record, with its lock held
- * @id: a capability that VFs show, or showed
- *
- * Return: the cause as far as it is known, NULL when all is well.
- */
-const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
-{
-	const struct vfcap_shared *cap = &vfcap_shared[id];
-	u32 regs[VFCAP_MAX_REGS];
-	unsigned int i;
-	int pos;
-
-	lockdep_assert_held(&shared->lock);
-
-	/* A probe that fails may have no event, or not as the last thing it does. */
-	if (!READ_ONCE(shared->pf->dev.driver))
-		return "its PF has no driver";
-
-	pos = vfcap_read(shared, id, regs, cap->nr_regs);
-	if (pos == -ENODEV)
-		return "its PF does not answer; it was removed or is powered down";
-	if (pos < 0)
-		return "the capability is gone from its PF";
-	if (vfcap_in_low_power(shared->pf))
-		return "its PF is in a low power state";
-
-	for (i = 0; i < cap->nr_regs; i++)
-		if (PCI_POSSIBLE_ERROR(regs[i]) ||
-		    (shared->seen[id][i] & cap->locked[i] & ~regs[i]))
-			return "it was disabled in its PF (user space, IOMMU driver, reset)";
-	return NULL;
-}
-
-/* The names of the capabilities in @mask, as in "PASID and PRI" */
-static const char *vfcap_names(unsigned long mask)
-{
-	switch (mask) {
-	case BIT(PCI_VFCAP_PASID):
-		return vfcap_shared[PCI_VFCAP_PASID].name;
-	case BIT(PCI_VFCAP_PRI):
-		return vfcap_shared[PCI_VFCAP_PRI].name;
-	default:
-		return "PASID and PRI";
-	}
-}
-
-static void vfcap_uevent(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
-			 const char *cause)
-{
-	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
-			       vfcap_shared[id].name);
-	char *why = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s", cause);
-	char *envp[4] = { "VFCAP_STATE=lost", name, why };
-
-	/* Without memory for the details the list ends before these. */
-	kobject_uevent_env(&user->vf->dev.kobj, KOBJ_CHANGE, envp);
-	kfree(name);
-	kfree(why);
-}
-
-static void vfcap_tell_user_space(struct pci_vfcap_vf *user, unsigned long mask,
-				  const char *cause)
-{
-	unsigned long bit;
-
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_uevent(user, bit, cause);
-	vfcap_sysfs_notify(user, mask);
-}
-
-/**
- * vfcap_lose_one - take lost capabilities from a VF that shows them
- * @user: the VF's handle, with its PF's lock held
- * @mask: the capabilities, BIT(enum pci_vfcap_id) each
- * @cause: for the log
- *
- * It is told once, until it has the capability back, which takes a reset that begins
- * after the last time.
- */
-void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
-		    const char *cause)
-{
-	unsigned long new = 0;
-	enum pci_vfcap_id id;
-
-	lockdep_assert_held(&user->shared->lock);
-
-	user->losses++;
-	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
-		if (!(mask & BIT(id)) || !vfcap_is_shown(user, id))
-			continue;
-		new |= BIT(id);
-		user->lost_last[id] = user->losses;
-	}
-	new &= ~user->lost;
-	if (!new)
-		return;
-
-	user->lost |= new;
-	pci_err(user->vf, "%s lost: %s; its user cannot enable it until PF %s has it back and then the VF is reset\n",
-		vfcap_names(new), cause, pci_name(user->shared->pf));
-	user->ops->lost(user->priv, new, cause);
-	vfcap_tell_user_space(user, new, cause);
-}
-
-/**
- * vfcap_lose - take lost capabilities from all VFs that show them
- * @shared: the PF's record, with its lock held
- * @mask: the capabilities, BIT(enum pci_vfcap_id) each
- * @cause: for the log
- */
-void vfcap_lose(struct pci_vfcap *shared, unsigned long mask, const char *cause)
-{
-	struct pci_vfcap_vf *user;
-
-	list_for_each_entry(user, &shared->vfs, node)
-		vfcap_lose_one(user, mask, cause);
-}
-
 /* Is a bit clear in hardware that the kernel has set? */
 static bool vfcap_bit_lost(struct pci_dev *vf, bool set, int cap, int reg,
 			   u16 bit)
@@ -223,14 +92,15 @@ void vfcap_guard(struct work_struct *work)
 						struct pci_vfcap, guard);
 	struct pci_vfcap_vf *user;
 
-	guard(mutex)(&shared->lock);
+	scoped_guard(mutex, &shared->lock) {
+		vfcap_guard_pf(shared);
+		list_for_each_entry(user, &shared->vfs, node)
+			vfcap_guard_vf(user);
 
-	vfcap_guard_pf(shared);
-	list_for_each_entry(user, &shared->vfs, node)
-		vfcap_guard_vf(user);
-
-	if (vfcap_shown(shared))
-		vfcap_guard_start(shared);
+		if (vfcap_shown(shared))
+			vfcap_guard_start(shared);
+	}
+	vfcap_log_losses(shared);
 }
 
 /**
@@ -253,14 +123,15 @@ static void vfcap_pf_unbinding(struct pci_vfcap *shared)
 {
 	struct pci_vfcap_vf *user;
 
-	guard(mutex)(&shared->lock);
-
-	shared->unbinding = true;
-	list_for_each_entry(user, &shared->vfs, node)
-		pci_clear_dev_assigned(user->vf);
-	vfcap_lose(shared, ~0UL, pci_device_is_present(shared->pf) ?
-		   "the driver of its PF is being unbound" :
-		   "its PF is being removed, and does not answer");
+	scoped_guard(mutex, &shared->lock) {
+		shared->unbinding = true;
+		list_for_each_entry(user, &shared->vfs, node)
+			pci_clear_dev_assigned(user->vf);
+		vfcap_lose(shared, ~0UL, pci_device_is_present(shared->pf) ?
+			   "the driver of its PF is being unbound" :
+			   "its PF is being removed, and does not answer");
+	}
+	vfcap_log_losses(shared);
 }
 
 /*
@@ -290,9 +161,9 @@ static void vfcap_pf_bound(struct pci_vfcap *shared)
 
 static void vfcap_pf_removed(struct pci_vfcap *shared)
 {
-	guard(mutex)(&shared->lock);
-
-	vfcap_lose(shared, ~0UL, "its PF was removed");
+	scoped_guard(mutex, &shared->lock)
+		vfcap_lose(shared, ~0UL, "its PF was removed");
+	vfcap_log_losses(shared);
 }
 
 static int vfcap_guard_notify(struct notifier_block *nb, unsigned long action,

@@ -31,6 +31,16 @@ struct vfcap_shared {
 extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
 
 /**
+ * struct vfcap_cause - why VFs lost something, for those who are told later
+ * @users: how many refer to it. Under the PF's lock.
+ * @text: in words
+ */
+struct vfcap_cause {
+	unsigned int users;
+	char text[];
+};
+
+/**
  * struct pci_vfcap - what is known of one PF
  * @kobj: "vfcap" in the PF's sysfs folder
  * @node: entry in the list of all
@@ -54,6 +64,7 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  * @seen: what the PF's registers had set when VFs came to show a capability
  * @claimed: the registers that user space is not to write meanwhile
  * @guard: watches the PF while a VF shows a capability
+ * @cause: of the last loss
  */
 struct pci_vfcap {
 	struct kobject kobj;
@@ -76,6 +87,7 @@ struct pci_vfcap {
 	u32 seen[PCI_VFCAP_COUNT][VFCAP_MAX_REGS];
 	struct resource *claimed[PCI_VFCAP_COUNT];
 	struct delayed_work guard;
+	struct vfcap_cause *cause;
 };
 
 /**
@@ -85,10 +97,15 @@ struct pci_vfcap {
  * @vf: the VF; its driver is bound to it for as long as this lives
  * @ops: what its driver is told through
  * @priv: and with
+ * @tell: tells user space of losses that have taken effect
  * @open: its user has it open. Under the PF's lock, as all from here on.
  * @held: capabilities that it shows, or may come to show
  * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
+ * @losing: those of @lost that its driver has not yet taken from the guest
+ * @unlogged: losses that are yet to be logged
+ * @untold: and those that user space is yet to be told of
+ * @cause: why each was lost last
  * @losses: how often anything was found to be lost, if it was lost already or not
  * @lost_last: which of these times was the last for each
  * @pri_answered: whether the PF's driver answered its page requests at its open
@@ -101,11 +118,16 @@ struct pci_vfcap_vf {
 	struct pci_dev *vf;
 	const struct pci_vfcap_vf_ops *ops;
 	void *priv;
+	struct work_struct tell;
 
 	bool open;
 	unsigned long held;
 	u16 pos[PCI_VFCAP_COUNT];
 	unsigned long lost;
+	unsigned long losing;
+	unsigned long unlogged;
+	unsigned long untold;
+	struct vfcap_cause *cause[PCI_VFCAP_COUNT];
 	u64 losses;
 	u64 lost_last[PCI_VFCAP_COUNT];
 	bool pri_answered;
@@ -136,6 +158,7 @@ static inline bool vfcap_answers(struct pci_vfcap *shared)
 
 /* pf.c: a record per PF, and where all work is done */
 extern struct workqueue_struct *vfcap_wq;
+extern struct workqueue_struct *vfcap_tell_wq;
 struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
 void vfcap_put(struct pci_vfcap *shared);
@@ -162,13 +185,19 @@ unsigned long vfcap_shown(struct pci_vfcap *shared);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
 				   struct pci_dev *vf);
 
-/* guard.c: what becomes of the PF's capabilities */
-extern struct notifier_block vfcap_guard_nb;
+/* loss.c: why capabilities are lost, and who is told */
 const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id);
 void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
 		    const char *cause);
 void vfcap_lose(struct pci_vfcap *shared, unsigned long mask,
 		const char *cause);
+void vfcap_loss_ends(struct pci_vfcap_vf *user, unsigned long mask);
+void vfcap_log_losses(struct pci_vfcap *shared);
+void vfcap_tell(struct work_struct *work);
+void vfcap_tell_rest(struct pci_vfcap_vf *user);
+
+/* guard.c: what becomes of the PF's capabilities */
+extern struct notifier_block vfcap_guard_nb;
 void vfcap_guard_start(struct pci_vfcap *shared);
 void vfcap_guard(struct work_struct *work);
 

@@ -40,6 +40,9 @@ const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 
 struct workqueue_struct *vfcap_wq;
 
+/* One at a time, since there may be thousands to tell, and nobody waits for them. */
+struct workqueue_struct *vfcap_tell_wq;
+
 static LIST_HEAD(vfcap_list);
 
 /*
@@ -191,9 +194,20 @@ static int __init pci_vfcap_init(void)
 	if (!vfcap_wq)
 		return -ENOMEM;
 
+	ret = -ENOMEM;
+	vfcap_tell_wq = alloc_ordered_workqueue("pci-vfcap-tell", WQ_FREEZABLE);
+	if (!vfcap_tell_wq)
+		goto err_wq;
+
 	ret = bus_register_notifier(&pci_bus_type, &vfcap_guard_nb);
 	if (ret)
-		destroy_workqueue(vfcap_wq);
+		goto err_tell_wq;
+	return 0;
+
+err_tell_wq:
+	destroy_workqueue(vfcap_tell_wq);
+err_wq:
+	destroy_workqueue(vfcap_wq);
 	return ret;
 }
 module_init(pci_vfcap_init);
@@ -201,6 +215,7 @@ module_init(pci_vfcap_init);
 static void __exit pci_vfcap_exit(void)
 {
 	bus_unregister_notifier(&pci_bus_type, &vfcap_guard_nb);
+	destroy_workqueue(vfcap_tell_wq);
 	destroy_workqueue(vfcap_wq);
 
 	/* Users hold the module; a record that is left was never given back. */

@@ -87,10 +87,10 @@ static void vfcap_pri_report_stopped(struct pci_vfcap_vf *user)
 
 static void vfcap_pri_report_failed(struct pci_vfcap_vf *user)
 {
-	guard(mutex)(&user->shared->lock);
-
-	vfcap_lose_one(user, ~0UL,
-		       "its page requests were not answered in time");
+	scoped_guard(mutex, &user->shared->lock)
+		vfcap_lose_one(user, ~0UL,
+			       "its page requests were not answered in time");
+	vfcap_log_losses(user->shared);
 }
 
 /* Caller holds the lock. Reports the end of the wait, once. */

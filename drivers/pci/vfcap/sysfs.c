@@ -88,7 +88,9 @@ static ssize_t vf_state_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
 {
 	const char *state = "hidden";
 
-	if (user->lost & BIT(id))
+	if (user->losing & BIT(id))
+		state = "losing";
+	else if (user->lost & BIT(id))
 		state = "lost";
 	else if (vfcap_is_shown(user, id))
 		state = "shown";

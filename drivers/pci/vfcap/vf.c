@@ -129,6 +129,7 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 	user->vf = vf;
 	user->ops = ops;
 	user->priv = priv;
+	INIT_WORK(&user->tell, vfcap_tell);
 	scoped_guard(mutex, &shared->lock)
 		list_add_tail(&user->node, &shared->vfs);
 
@@ -162,6 +163,7 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user)
 
 	shared = user->shared;
 	vfcap_pri_exit(user);
+	vfcap_tell_rest(user);
 	/* Waits for who reads it. */
 	sysfs_remove_group(&user->vf->dev.kobj, &vfcap_vf_group);
 	scoped_guard(mutex, &shared->lock)
@@ -206,6 +208,7 @@ static void vfcap_unshow(struct pci_vfcap_vf *user, unsigned long mask)
 {
 	unsigned long bit;
 
+	vfcap_loss_ends(user, mask);
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
 		vfcap_set_pos(user, bit, 0);
 	vfcap_sysfs_notify(user, user->lost & mask);
@@ -379,6 +382,7 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses)
 			 vfcap_shared[bit].name);
 		back |= BIT(bit);
 	}
+	vfcap_loss_ends(user, back);
 	user->lost &= ~back;
 	vfcap_sysfs_notify(user, back);
 }

@@ -334,6 +334,9 @@ static void vfcap_store_ctrl(struct vfcap_device *vf, unsigned int id,
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	u32 ctrl = vfcap_load(vf, id, VFCAP_CTRL);
 
+	/* It may have been lost since others agreed to it. */
+	if (vf->lost & BIT(id))
+		new &= ~cap->behavior[VFCAP_CTRL].rw;
 	ctrl ^= (ctrl ^ new) & (old ^ new);
 	if ((old ^ new) & cap->enable)
 		ctrl &= ~(new & cap->enable ? cap->clear_on_enable :

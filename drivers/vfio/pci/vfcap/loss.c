@@ -19,9 +19,13 @@ static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 {
 	struct vfcap_device *vf = priv;
 
-	/* Whoever may take the dev_set lock makes it effective. */
+	/*
+	 * The registers say so at once. Whoever may take the dev_set lock does the rest,
+	 * which may be long after that.
+	 */
 	scoped_guard(mutex, &vf->lock)
 		vf->lost |= mask;
+	vfcap_emul_disable(vf, mask);
 	vfcap_queue_sync(vf);
 }
 
@@ -46,7 +50,7 @@ const struct pci_vfcap_vf_ops vfcap_vf_ops = {
  * vfcap_begin_loss - have the loss of capabilities take effect
  * @vf: the VF
  *
- * If PASID is lost then PASIDs are detached first. The registers say what is lost. The
+ * If PASID is lost then PASIDs are detached. The registers say what is lost already. The
  * rest is vfcap_sync()'s.
  *
  * Context: Process context, under the dev_set lock.
@@ -60,15 +64,13 @@ unsigned long vfcap_begin_loss(struct vfcap_device *vf)
 		lost = vf->lost;
 		vf->lost = 0;
 	}
-	if (lost) {
+	if (lost)
 		vfcap_block(vf, lost);
-		vfcap_emul_disable(vf, lost);
-	}
 	return lost;
 }
 
 /**
- * vfcap_end_loss - tell the VF's user of a loss that has taken effect
+ * vfcap_end_loss - tell the PF's side and the VF's user of a loss that has taken effect
  * @vf: the VF
  * @lost: what vfcap_begin_loss() returned
  *
@@ -79,6 +81,7 @@ void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost)
 	if (!lost)
 		return;
 
+	pci_vfcap_loss_done(vf->shared, lost);
 	if (READ_ONCE(loss_as_error)) {
 		vfio_pci_core_aer_err_detected(vf->core.pdev,
 					       pci_channel_io_normal);

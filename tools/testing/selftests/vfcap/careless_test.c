@@ -4,6 +4,7 @@
  * gone, and VFs that outlive their PF's driver have lost what it answered for.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,12 +76,13 @@ TEST_F(careless, leaves_all_behind)
 
 	ASSERT_EQ(0, host_unbind(host_pf()));
 	EXPECT_EQ(1, host_log_count(host_pf(), FORGOT));
-	EXPECT_EQ(1, host_log_count(host_vf(), GOING));
+	EXPECT_TRUE(WAIT_FOR(host_log_count(host_vf(), GOING) == 1, 1000));
 	EXPECT_EQ(0, host_unload(MODULE));
 
 	/* Its user has the VF, and nothing of the PF's, until that has a driver. */
 	ASSERT_TRUE(host_exists("devices/%s", host_vf()));
-	EXPECT_STREQ("lost", sample_state(host_vf(), "pasid_state"));
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(host_vf(), "pasid_state")),
+			     1000));
 	EXPECT_STREQ("none", sample_state(host_pf(), "driver"));
 	EXPECT_EQ(0, vfio_get(&self->v, self->ctrl, 2));
 	enable(self);

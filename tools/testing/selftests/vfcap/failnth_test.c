@@ -871,7 +871,7 @@ static int before_loss(struct stage *s)
 
 static const char *after_loss(struct stage *s, int ret)
 {
-	if (!ret && !is_in_state(host_vf(), "pasid_state", "lost"))
+	if (!ret && !WAIT_FOR(is_in_state(host_vf(), "pasid_state", "lost"), 5000))
 		return "PASID is not lost";
 	if (vfio_reset(&s->v) || act_enable(s) || !enable_bit(s))
 		return "it does not come back after a reset";

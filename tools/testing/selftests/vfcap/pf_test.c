@@ -186,7 +186,8 @@ TEST_F(pf, files_when_lost)
 	OPEN(v, VF);
 	EXPECT_EQ(PF_PASID, PASID(v));
 	EXPECT_EQ(0, sample_set("lost_event", "a test says so"));
-	EXPECT_STATE("lost", VF, "pasid_state");
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(VF, "pasid_state")),
+			     1000));
 	EXPECT_STATE("0x1e0", VF, "pasid_offset");
 	EXPECT_STATE("locked", host_pf(), "pasid_state");
 	EXPECT_EQ(1, host_log_count(VF, "PASID lost: a test says so"));
@@ -735,9 +736,10 @@ TEST_F(pf, unbind_waits_for_user)
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 	/* The registration outlives the VFs. */
 	EXPECT_STATE(SAMPLE, host_pf(), "driver");
-	EXPECT_STATE("lost", vf, "pasid_state");
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(vf, "pasid_state")),
+			     1000));
 	EXPECT_EQ(1, host_log_count(vf, "the driver of its PF is being unbound"));
-	EXPECT_TRUE(WAIT_FOR(!vfio_get(v, PASID_CTRL, 2), 1000));
+	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
 	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
 

@@ -828,9 +828,9 @@ TEST_F(pri, lost_while_draining)
 		waitpid(flr, NULL, 0);
 	}
 	EXPECT_TRUE(waited);
-	EXPECT_TRUE(WAIT_FOR(!CTRL(v), 1000));
+	EXPECT_TRUE(WAIT_FOR(is_lost(VF, "pri"), 1000));
+	EXPECT_EQ(0, CTRL(v));
 	EXPECT_CALLS(0, "pri_enable");
-	EXPECT_STATE("lost", VF, "pri_state");
 }
 
 /* A wait that ended in time does not count for the next one. */
@@ -934,7 +934,8 @@ TEST_F(fail, closed)
 	EXPECT_GE(LIMIT_MS + 1000, took);
 	EXPECT_STATE("lost", VF, "pri_state");
 	EXPECT_STATE("lost", VF, "pasid_state");
-	EXPECT_EQ(1, host_log_count(VF, "PASID and PRI lost: " NOT_ANSWERED));
+	EXPECT_TRUE(WAIT_FOR(host_log_count(VF, "PASID and PRI lost: " NOT_ANSWERED) == 1,
+			     1000));
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 
 	/* Both are disabled, and stay so; requests are in flight for ever. */

@@ -39,9 +39,8 @@
 #define TRIES		3
 #define MEMORY_FACTOR	2
 #define MEMORY_SLACK_KB	16
-/* Time until a loss is noticed, and for each VF until it has taken effect */
-#define LOSS_MS		1000
-#define LOSS_VF_MS	20
+/* Time until a loss is noticed, and until it has taken effect in all VFs */
+#define LOSS_MS		2000
 
 struct vf {
 	char bdf[16];
@@ -183,8 +182,7 @@ static void all_lose(struct __test_metadata *_metadata, struct many *m,
 
 	set_pf_ctrl(_metadata, m, 0);
 	for (i = 0; i < cost->vfs; i++)
-		if (!WAIT_FOR(lost_vf(m, &m->vfs[i]),
-			      LOSS_MS + cost->vfs * LOSS_VF_MS))
+		if (!WAIT_FOR(lost_vf(m, &m->vfs[i]), 10 * LOSS_MS))
 			break;
 	cost->lose_ms = now_ms() - start;
 	EXPECT_EQ(cost->vfs, i);
@@ -414,7 +412,7 @@ TEST_F_TIMEOUT(scale, cost_is_flat, 1500)
 			TH_LOG("%s takes longer", steps[i].name);
 		}
 	}
-	EXPECT_GE(LOSS_MS + all->vfs * LOSS_VF_MS, all->lose_ms);
+	EXPECT_GE(LOSS_MS, all->lose_ms);
 	EXPECT_GE(many->bound_kb / many->vfs * MEMORY_FACTOR + MEMORY_SLACK_KB,
 		  all->bound_kb / all->vfs);
 	EXPECT_GE(many->open_kb / many->vfs * MEMORY_FACTOR + MEMORY_SLACK_KB,

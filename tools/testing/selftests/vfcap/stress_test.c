@@ -94,7 +94,19 @@ static bool in_state(const char *bdf, const char *expected)
 
 static bool is_lost(struct actor *a)
 {
-	return in_state(a->bdf, "lost");
+	const char *state = sample_state(a->bdf, "pasid_state");
+
+	return !strcmp(state, "losing") || !strcmp(state, "lost");
+}
+
+/* A loss clears Enable first. When it says that it is over, so are the PASIDs. */
+static int count_left(struct actor *a)
+{
+	int count = iommu_count_pasids(a->bdf);
+
+	if (count <= 0 || !WAIT_FOR(!in_state(a->bdf, "losing"), 5000))
+		return count;
+	return iommu_count_pasids(a->bdf);
 }
 
 /* Nobody took the PF's PASID away since the step began. */
@@ -127,8 +139,8 @@ static void check(struct actor *a)
 
 	/* Only this process sets Enable: 0 stays 0, whatever is lost. */
 	enabled = enable_reads(a);
-	count = iommu_count_pasids(a->bdf);
-	if (!enabled && count > 0)
+	count = enabled ? 0 : count_left(a);
+	if (count > 0)
 		wrong(a, "Enable reads 0, and %d PASIDs are attached", count);
 
 	if (enabled && !a->enabled)
@@ -144,7 +156,7 @@ static void check(struct actor *a)
 	for (pasid = 1; pasid <= PASIDS; pasid++) {
 		expected = enabled && a->attached[pasid] && !a->d3 &&
 			   !a->let_go;
-		/* A loss detaches before Enable says so. */
+		/* It may be lost meanwhile. */
 		if (iommu_has_pasid(a->bdf, pasid) != expected &&
 		    (!expected || (quiet(a) && enable_reads(a))))
 			wrong(a, "PASID %d is %sattached", pasid,

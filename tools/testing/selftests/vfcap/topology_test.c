@@ -287,8 +287,9 @@ static void move_while_open(struct __test_metadata *_metadata, struct pf pf[2],
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
 	/* With the PF PASID is lost; with the bridge VFs go before their PF does. */
 	if (number(pf, bus[0]) != pf[0].bus) {
-		EXPECT_TRUE(WAIT_FOR(!vfio_get(v, PF_CTRL, 2), 1000));
-		EXPECT_STREQ("lost", sample_state(bdf, "pasid_state"));
+		EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(bdf, "pasid_state")),
+				     1000));
+		EXPECT_EQ(0, vfio_get(v, PF_CTRL, 2));
 	} else {
 		EXPECT_STREQ("shown", sample_state(bdf, "pasid_state"));
 	}

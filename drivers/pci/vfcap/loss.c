@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Losses: why a PF's VFs can no longer use a capability, and who is told
+ *
+ * A PF can have thousands of VFs, and they lose what they share all at once. So
+ * that it is taken from all guests before anybody is told of the first, the PF's
+ * lock is held only to mark them and to call their drivers, which take it away by
+ * workers of their own. The log follows without that lock, and each VF's uevent, by
+ * another worker, when its driver says that it is done.
+ */
+#include <linux/cleanup.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "pci-vfcap.h"
+
+/* If no more VFs than this lose something, the log names each. */
+#define VFCAP_VFS_NAMED		8
+
+/* In hardware: user space can put it there past the kernel. */
+static bool vfcap_in_low_power(struct pci_dev *pf)
+{
+	u16 pmcsr = 0;
+
+	if (pf->pm_cap)
+		pci_read_config_word(pf, pf->pm_cap + PCI_PM_CTRL, &pmcsr);
+	return pmcsr & PCI_PM_CTRL_STATE_MASK;
+}
+
+/**
+ * vfcap_find_loss - why a PF cannot provide a capability at this time
+ * @shared: the PF's record, with its lock held
+ * @id: a capability that VFs show, or showed
+ *
+ * Return: the cause as far as it is known, NULL when all is well.
+ */
+const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
+{
+	const struct vfcap_shared *cap = &vfcap_shared[id];
+	u32 regs[VFCAP_MAX_REGS];
+	unsigned int i;
+	int pos;
+
+	lockdep_assert_held(&shared->lock);
+
+	/* A probe that fails may have no event, or not as the last thing it does. */
+	if (!READ_ONCE(shared->pf->dev.driver))
+		return "its PF has no driver";
+
+	pos = vfcap_read(shared, id, regs, cap->nr_regs);
+	if (pos == -ENODEV)
+		return "its PF does not answer; it was removed or is powered down";
+	if (pos < 0)
+		return "the capability is gone from its PF";
+	if (vfcap_in_low_power(shared->pf))
+		return "its PF is in a low power state";
+
+	for (i = 0; i < cap->nr_regs; i++)
+		if (PCI_POSSIBLE_ERROR(regs[i]) ||
+		    (shared->seen[id][i] & cap->locked[i] & ~regs[i]))
+			return "it was disabled in its PF (user space, IOMMU driver, reset)";
+	return NULL;
+}
+
+/* Caller holds the lock. Without memory there is none: NULL. */
+static struct vfcap_cause *vfcap_get_cause(struct pci_vfcap *shared,
+					   struct vfcap_cause *cause)
+{
+	if (cause)
+		cause->users++;
+	return cause;
+}
+
+static void vfcap_put_cause(struct pci_vfcap *shared, struct vfcap_cause *cause)
+{
+	lockdep_assert_held(&shared->lock);
+
+	if (!cause || --cause->users)
+		return;
+	if (shared->cause == cause)
+		shared->cause = NULL;
+	kfree(cause);
+}
+
+/* One for all VFs that lose something for the same cause. Caller holds the lock. */
+static struct vfcap_cause *vfcap_find_cause(struct pci_vfcap *shared,
+					    const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct vfcap_cause *cause = shared->cause;
+
+	if (!cause || strcmp(cause->text, text)) {
+		cause = kzalloc(struct_size(cause, text, size), GFP_KERNEL);
+		if (cause)
+			memcpy(cause->text, text, size);
+		shared->cause = cause;
+	}
+	return vfcap_get_cause(shared, cause);
+}
+
+static const char *vfcap_cause_text(const struct vfcap_cause *cause)
+{
+	return cause ? cause->text : "there is no memory to say why";
+}
+
+/**
+ * vfcap_lose_one - take lost capabilities from a VF that shows them
+ * @user: the VF's handle, with its PF's lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each
+ * @text: the cause
+ *
+ * It is told once, until it has the capability back, which takes a reset that begins
+ * after the last time. vfcap_log_losses() follows when the lock is no longer held.
+ */
+void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
+		    const char *text)
+{
+	struct pci_vfcap *shared = user->shared;
+	unsigned long new = 0, bit;
+	enum pci_vfcap_id id;
+
+	lockdep_assert_held(&shared->lock);
+
+	user->losses++;
+	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
+		if (!(mask & BIT(id)) || !vfcap_is_shown(user, id))
+			continue;
+		new |= BIT(id);
+		user->lost_last[id] = user->losses;
+	}
+	new &= ~user->lost;
+	if (!new)
+		return;
+
+	user->lost |= new;
+	user->losing |= new;
+	user->ops->lost(user->priv, new, text);
+
+	user->unlogged |= new;
+	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
+		vfcap_put_cause(shared, user->cause[bit]);
+		user->cause[bit] = vfcap_find_cause(shared, text);
+	}
+}
+
+/**
+ * vfcap_lose - take lost capabilities from all VFs that show them
+ * @shared: the PF's record, with its lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each
+ * @text: the cause
+ *
+ * As vfcap_lose_one().
+ */
+void vfcap_lose(struct pci_vfcap *shared, unsigned long mask, const char *text)
+{
+	struct pci_vfcap_vf *user;
+
+	list_for_each_entry(user, &shared->vfs, node)
+		vfcap_lose_one(user, mask, text);
+}
+
+/**
+ * vfcap_loss_ends - what was being taken from a VF's guest is taken
+ * @user: the VF's handle, with its PF's lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each; others than those that are being
+ *	lost do not matter
+ */
+void vfcap_loss_ends(struct pci_vfcap_vf *user, unsigned long mask)
+{
+	lockdep_assert_held(&user->shared->lock);
+
+	mask &= user->losing;
+	if (!mask)
+		return;
+	user->losing &= ~mask;
+	user->untold |= mask;
+	queue_work(vfcap_tell_wq, &user->tell);
+}
+
+/**
+ * pci_vfcap_loss_done - what was lost has been taken from the VF's guest
+ * @user: the VF's handle
+ * @mask: what the lost callback was called with, or more of that
+ *
+ * Context: Process context. Calls nothing back.
+ */
+void pci_vfcap_loss_done(struct pci_vfcap_vf *user, unsigned long mask)
+{
+	guard(mutex)(&user->shared->lock);
+
+	vfcap_loss_ends(user, mask);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
+
+/**
+ * struct vfcap_report - VFs that have lost the same for the same cause
+ * @mask: the capabilities
+ * @cause: the cause, referenced
+ * @nr: how many VFs
+ * @vfs: the first of them, referenced
+ */
+struct vfcap_report {
+	unsigned long mask;
+	struct vfcap_cause *cause;
+	unsigned int nr;
+	struct pci_dev *vfs[VFCAP_VFS_NAMED];
+};
+
+/* Of what is yet to be logged, what was lost for the same cause as the first of it */
+static unsigned long vfcap_unlogged(const struct pci_vfcap_vf *user)
+{
+	unsigned long mask = 0, bit;
+
+	for_each_set_bit(bit, &user->unlogged, PCI_VFCAP_COUNT)
+		if (user->cause[bit] == user->cause[__ffs(user->unlogged)])
+			mask |= BIT(bit);
+	return mask;
+}
+
+static void vfcap_make_report(struct pci_vfcap *shared, struct vfcap_report *r)
+{
+	struct pci_vfcap_vf *user;
+
+	*r = (struct vfcap_report){};
+
+	guard(mutex)(&shared->lock);
+
+	list_for_each_entry(user, &shared->vfs, node) {
+		unsigned long mask = vfcap_unlogged(user);
+		struct vfcap_cause *cause;
+
+		if (!mask)
+			continue;
+		cause = user->cause[__ffs(mask)];
+		if (!r->nr) {
+			r->mask = mask;
+			r->cause = vfcap_get_cause(shared, cause);
+		}
+		if (mask != r->mask || cause != r->cause)
+			continue;
+		user->unlogged &= ~mask;
+		if (r->nr < VFCAP_VFS_NAMED)
+			r->vfs[r->nr] = pci_dev_get(user->vf);
+		r->nr++;
+	}
+}
+
+/* The names of the capabilities in @mask, as in "PASID and PRI" */
+static const char *vfcap_names(unsigned long mask)
+{
+	switch (mask) {
+	case BIT(PCI_VFCAP_PASID):
+		return vfcap_shared[PCI_VFCAP_PASID].name;
+	case BIT(PCI_VFCAP_PRI):
+		return vfcap_shared[PCI_VFCAP_PRI].name;
+	default:
+		return "PASID and PRI";
+	}
+}
+
+static void vfcap_log_report(struct pci_vfcap *shared, struct vfcap_report *r)
+{
+	const char *cause = vfcap_cause_text(r->cause);
+	struct pci_dev *pf = shared->pf;
+	unsigned int i;
+
+	if (r->nr > VFCAP_VFS_NAMED)
+		pci_err(pf, "%s lost by %u of its VFs: %s; their users cannot enable it until the PF has it back and then the VF is reset\n",
+			vfcap_names(r->mask), r->nr, cause);
+	for (i = 0; i < min(r->nr, VFCAP_VFS_NAMED); i++) {
+		if (r->nr <= VFCAP_VFS_NAMED)
+			pci_err(r->vfs[i], "%s lost: %s; its user cannot enable it until PF %s has it back and then the VF is reset\n",
+				vfcap_names(r->mask), cause, pci_name(pf));
+		pci_dev_put(r->vfs[i]);
+	}
+
+	guard(mutex)(&shared->lock);
+
+	vfcap_put_cause(shared, r->cause);
+}
+
+/**
+ * vfcap_log_losses - log what is yet to be logged
+ * @shared: the PF's record
+ */
+void vfcap_log_losses(struct pci_vfcap *shared)
+{
+	struct vfcap_report r;
+
+	for (;;) {
+		vfcap_make_report(shared, &r);
+		if (!r.nr)
+			break;
+		vfcap_log_report(shared, &r);
+	}
+}
+
+static void vfcap_uevent(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+			 const char *cause)
+{
+	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
+			       vfcap_shared[id].name);
+	char *why = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s", cause);
+	char *envp[4] = { "VFCAP_STATE=lost", name, why };
+
+	/* Without memory for the details the list ends before these. */
+	kobject_uevent_env(&user->vf->dev.kobj, KOBJ_CHANGE, envp);
+	kfree(name);
+	kfree(why);
+}
+
+/**
+ * vfcap_tell - tell user space of a VF's losses
+ * @work: the handle's @tell
+ */
+void vfcap_tell(struct work_struct *work)
+{
+	struct pci_vfcap_vf *user = container_of(work, struct pci_vfcap_vf,
+						 tell);
+	struct vfcap_cause *cause[PCI_VFCAP_COUNT] = {};
+	struct pci_vfcap *shared = user->shared;
+	unsigned long mask, bit;
+
+	scoped_guard(mutex, &shared->lock) {
+		mask = user->untold;
+		user->untold = 0;
+		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+			cause[bit] = vfcap_get_cause(shared, user->cause[bit]);
+	}
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		vfcap_uevent(user, bit, vfcap_cause_text(cause[bit]));
+	vfcap_sysfs_notify(user, mask);
+
+	guard(mutex)(&shared->lock);
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		vfcap_put_cause(shared, cause[bit]);
+}
+
+/**
+ * vfcap_tell_rest - tell what is yet to be told before a VF goes
+ * @user: the VF's handle, closed
+ *
+ * Context: Process context. The VF's uevents do not wait for those of other VFs.
+ */
+void vfcap_tell_rest(struct pci_vfcap_vf *user)
+{
+	struct pci_vfcap *shared = user->shared;
+	enum pci_vfcap_id id;
+
+	vfcap_log_losses(shared);
+	if (cancel_work_sync(&user->tell))
+		vfcap_tell(&user->tell);
+
+	guard(mutex)(&shared->lock);
+
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		vfcap_put_cause(shared, user->cause[id]);
+}
