@@ -38,8 +38,10 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
 const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
+	const u32 *seen = shared->seen[id];
 	u32 regs[VFCAP_MAX_REGS];
 	unsigned int i;
+	bool lost;
 	int pos;
 
 	lockdep_assert_held(&shared->lock);
@@ -56,11 +58,14 @@ const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	if (vfcap_in_low_power(shared->pf))
 		return "its PF is in a low power state";
 
+	lost = cap->number && regs[cap->number] < seen[cap->number];
 	for (i = 0; i < cap->nr_regs; i++)
-		if (PCI_POSSIBLE_ERROR(regs[i]) ||
-		    (shared->seen[id][i] & cap->locked[i] & ~regs[i]))
-			return "it was disabled in its PF (user space, IOMMU driver, reset)";
-	return NULL;
+		if (cap->locked[i])
+			lost |= PCI_POSSIBLE_ERROR(regs[i]) ||
+				seen[i] & cap->locked[i] & ~regs[i];
+	return lost ?
+	       "it was disabled in its PF (user space, IOMMU driver, reset)" :
+	       NULL;
 }
 
 /* Caller holds the lock. Without memory there is none: NULL. */

@@ -19,12 +19,15 @@
  * @name: for messages and sysfs, as the PCIe specification writes it
  * @ext_id: extended capability ID
  * @nr_regs: length in dwords
- * @locked: bits that must stay set, if they are, while a VF shows it
+ * @number: the dword that is a number and must not become smaller while a VF shows it,
+ *	0 for none
+ * @locked: bits of the others that must stay set, if they are
  */
 struct vfcap_shared {
 	const char *name;
 	u16 ext_id;
 	u8 nr_regs;
+	u8 number;
 	u32 locked[VFCAP_MAX_REGS];
 };
 

@@ -31,9 +31,9 @@ const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 		.ext_id	 = PCI_EXT_CAP_ID_PRI,
 		.nr_regs = PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
 		/* VFs were given shares of the allocation. */
+		.number	 = PCI_PRI_ALLOC_REQ / 4,
 		.locked	 = {
 			[PCI_PRI_CTRL / 4]	= PCI_PRI_CTRL_ENABLE,
-			[PCI_PRI_ALLOC_REQ / 4]	= ~0U,
 		},
 	},
 };

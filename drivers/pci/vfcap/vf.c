@@ -186,6 +186,23 @@ static void vfcap_claim(struct pci_vfcap *shared, enum pci_vfcap_id id)
 							    size, "vfcap");
 }
 
+/*
+ * What VFs depend on, from now on. Bits add up; of a number, VFs have shares of what it
+ * was at first.
+ */
+static void vfcap_see(struct pci_vfcap *shared, enum pci_vfcap_id id,
+		      const u32 *regs)
+{
+	const struct vfcap_shared *cap = &vfcap_shared[id];
+	u32 *seen = shared->seen[id];
+	unsigned int i;
+
+	for (i = 0; i < cap->nr_regs; i++)
+		seen[i] |= regs[i] & cap->locked[i];
+	if (cap->number && !seen[cap->number])
+		seen[cap->number] = regs[cap->number];
+}
+
 /* Let user space write the registers again that no VF shows any more. */
 static void vfcap_unclaim(struct pci_vfcap *shared)
 {
@@ -439,7 +456,6 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 {
 	struct pci_vfcap *shared = user->shared;
 	u32 before[VFCAP_MAX_REGS];
-	unsigned int i;
 
 	guard(mutex)(&shared->lock);
 
@@ -451,8 +467,7 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 
 	/* The PF may have been given more since another VF first showed it. */
 	memcpy(before, shared->seen[id], sizeof(before));
-	for (i = 0; i < vfcap_shared[id].nr_regs; i++)
-		shared->seen[id][i] |= regs[i];
+	vfcap_see(shared, id, regs);
 	if (vfcap_find_vf_loss(user, id)) {
 		memcpy(shared->seen[id], before, sizeof(before));
 		vfcap_unclaim(shared);
