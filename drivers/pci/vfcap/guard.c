@@ -31,15 +31,12 @@ static bool vfcap_bit_lost(struct pci_dev *vf, bool set, int cap, int reg,
 	return !PCI_POSSIBLE_ERROR(val) && !(val & bit);
 }
 
-/*
- * A VF's own reset takes these bits too, for a moment: the kernel blocks config
- * access meanwhile.
- */
+/* A VF's own reset takes these bits too, for a moment. */
 static bool vfcap_vf_was_reset(struct pci_dev *vf)
 {
 	bool lost;
 
-	if (vf->block_cfg_access)
+	if (vfcap_is_busy(vf))
 		return false;
 
 	lost = vfcap_bit_lost(vf, vf->ats_enabled, vf->ats_cap, PCI_ATS_CTRL,
@@ -47,7 +44,7 @@ static bool vfcap_vf_was_reset(struct pci_dev *vf)
 	       vfcap_bit_lost(vf, vf->msix_enabled, vf->msix_cap,
 			      PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
 
-	return lost && !vf->block_cfg_access;
+	return lost && !vfcap_is_busy(vf);
 }
 
 static void vfcap_guard_vf(struct pci_vfcap_vf *user)
@@ -62,15 +59,19 @@ static void vfcap_guard_vf(struct pci_vfcap_vf *user)
 			       "its PF was reset, and the VF with it");
 }
 
-/* What was lost for one cause is told as one. */
-static void vfcap_guard_pf(struct pci_vfcap *shared)
+/* What was lost for one cause is told as one. Returns whether its VFs may answer. */
+static bool vfcap_guard_pf(struct pci_vfcap *shared)
 {
 	const char *causes[PCI_VFCAP_COUNT] = {};
 	unsigned long shown = vfcap_shown(shared);
 	unsigned long bit, other, mask;
+	bool answers = true;
 
-	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
+	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
 		causes[bit] = vfcap_find_loss(shared, bit);
+		if (causes[bit] == vfcap_pf_is_busy)
+			return false;
+	}
 
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
 		mask = 0;
@@ -79,7 +80,9 @@ static void vfcap_guard_pf(struct pci_vfcap *shared)
 				mask |= BIT(other);
 		if (causes[bit])
 			vfcap_lose(shared, mask, causes[bit]);
+		answers &= causes[bit] != vfcap_no_answer;
 	}
+	return answers;
 }
 
 /**
@@ -93,9 +96,9 @@ void vfcap_guard(struct work_struct *work)
 	struct pci_vfcap_vf *user;
 
 	scoped_guard(mutex, &shared->lock) {
-		vfcap_guard_pf(shared);
-		list_for_each_entry(user, &shared->vfs, node)
-			vfcap_guard_vf(user);
+		if (vfcap_guard_pf(shared))
+			list_for_each_entry(user, &shared->vfs, node)
+				vfcap_guard_vf(user);
 
 		if (vfcap_shown(shared))
 			vfcap_guard_start(shared);

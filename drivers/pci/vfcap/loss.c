@@ -18,6 +18,25 @@
 /* If no more VFs than this lose something, the log names each. */
 #define VFCAP_VFS_NAMED		8
 
+const char vfcap_no_answer[] =
+	"its PF does not answer; it was removed or is powered down";
+const char vfcap_pf_is_busy[] =
+	"its PF is being reset, or recovers from an error";
+
+/**
+ * vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
+ * @pdev: the PF or VF
+ *
+ * Its registers say nothing then, and are not to be touched.
+ *
+ * Return: true if so.
+ */
+bool vfcap_is_busy(struct pci_dev *pdev)
+{
+	return pdev->block_cfg_access ||
+	       READ_ONCE(pdev->error_state) == pci_channel_io_frozen;
+}
+
 /* In hardware: user space can put it there past the kernel. */
 static bool vfcap_in_low_power(struct pci_dev *pf)
 {
@@ -28,14 +47,7 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
 	return pmcsr & PCI_PM_CTRL_STATE_MASK;
 }
 
-/**
- * vfcap_find_loss - why a PF cannot provide a capability at this time
- * @shared: the PF's record, with its lock held
- * @id: a capability that VFs show, or showed
- *
- * Return: the cause as far as it is known, NULL when all is well.
- */
-const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
+static const char *vfcap_look(struct pci_vfcap *shared, enum pci_vfcap_id id)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
 	const u32 *seen = shared->seen[id];
@@ -44,15 +56,9 @@ const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	bool lost;
 	int pos;
 
-	lockdep_assert_held(&shared->lock);
-
-	/* A probe that fails may have no event, or not as the last thing it does. */
-	if (!READ_ONCE(shared->pf->dev.driver))
-		return "its PF has no driver";
-
 	pos = vfcap_read(shared, id, regs, cap->nr_regs);
 	if (pos == -ENODEV)
-		return "its PF does not answer; it was removed or is powered down";
+		return vfcap_no_answer;
 	if (pos < 0)
 		return "the capability is gone from its PF";
 	if (vfcap_in_low_power(shared->pf))
@@ -66,6 +72,30 @@ const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	return lost ?
 	       "it was disabled in its PF (user space, IOMMU driver, reset)" :
 	       NULL;
+}
+
+/**
+ * vfcap_find_loss - why a PF cannot provide a capability at this time
+ * @shared: the PF's record, with its lock held
+ * @id: a capability that VFs show, or showed
+ *
+ * Return: the cause as far as it is known, vfcap_pf_is_busy while nobody can tell, NULL
+ * when all is well.
+ */
+const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
+{
+	struct pci_dev *pf = shared->pf;
+	const char *cause;
+
+	lockdep_assert_held(&shared->lock);
+
+	/* A probe that fails may have no event, or not as the last thing it does. */
+	if (!READ_ONCE(pf->dev.driver))
+		return "its PF has no driver";
+
+	cause = vfcap_is_busy(pf) ? vfcap_pf_is_busy : vfcap_look(shared, id);
+	/* It may have become so meanwhile. */
+	return cause && vfcap_is_busy(pf) ? vfcap_pf_is_busy : cause;
 }
 
 /* Caller holds the lock. Without memory there is none: NULL. */

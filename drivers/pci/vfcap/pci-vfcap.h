@@ -18,6 +18,7 @@
  * struct vfcap_shared - a capability of a PF that its VFs share
  * @name: for messages and sysfs, as the PCIe specification writes it
  * @ext_id: extended capability ID
+ * @find: its offset in a PF as the kernel found it, 0 if it has none
  * @nr_regs: length in dwords
  * @number: the dword that is a number and must not become smaller while a VF shows it,
  *	0 for none
@@ -26,6 +27,7 @@
 struct vfcap_shared {
 	const char *name;
 	u16 ext_id;
+	u16 (*find)(struct pci_dev *pf);
 	u8 nr_regs;
 	u8 number;
 	u32 locked[VFCAP_MAX_REGS];
@@ -189,6 +191,9 @@ struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
 				   struct pci_dev *vf);
 
 /* loss.c: why capabilities are lost, and who is told */
+extern const char vfcap_no_answer[];
+extern const char vfcap_pf_is_busy[];
+bool vfcap_is_busy(struct pci_dev *pdev);
 const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id);
 void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
 		    const char *cause);

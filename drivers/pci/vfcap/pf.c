@@ -14,10 +14,30 @@
 
 #define VFCAP_PASID_CTRL(bits)	((u32)(bits) << 16)
 
+/* Where the kernel found it when it found the PF, if it looks for it */
+static u16 vfcap_find_pasid(struct pci_dev *pf)
+{
+#ifdef CONFIG_PCI_PASID
+	return pf->pasid_cap;
+#else
+	return pci_find_ext_capability(pf, PCI_EXT_CAP_ID_PASID);
+#endif
+}
+
+static u16 vfcap_find_pri(struct pci_dev *pf)
+{
+#ifdef CONFIG_PCI_PRI
+	return pf->pri_cap;
+#else
+	return pci_find_ext_capability(pf, PCI_EXT_CAP_ID_PRI);
+#endif
+}
+
 const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 	[PCI_VFCAP_PASID] = {
 		.name	 = "PASID",
 		.ext_id	 = PCI_EXT_CAP_ID_PASID,
+		.find	 = vfcap_find_pasid,
 		.nr_regs = PCI_EXT_CAP_PASID_SIZEOF / sizeof(u32),
 		.locked	 = {
 			[PCI_PASID_CAP / 4] =
@@ -29,6 +49,7 @@ const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 	[PCI_VFCAP_PRI] = {
 		.name	 = "PRI",
 		.ext_id	 = PCI_EXT_CAP_ID_PRI,
+		.find	 = vfcap_find_pri,
 		.nr_regs = PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
 		/* VFs were given shares of the allocation. */
 		.number	 = PCI_PRI_ALLOC_REQ / 4,
@@ -168,22 +189,30 @@ void vfcap_put(struct pci_vfcap *shared)
 int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
 	       size_t nr_regs)
 {
+	const struct vfcap_shared *cap = &vfcap_shared[id];
 	struct pci_dev *pf = shared->pf;
-	int pos = pci_find_ext_capability(pf, vfcap_shared[id].ext_id);
+	u16 pos = cap->find(pf);
+	u32 val = 0;
 	size_t i;
 
-	for (i = 0; pos && i < nr_regs; i++)
-		pci_read_config_dword(pf, pos + i * sizeof(*regs), &regs[i]);
+	if (pos)
+		pci_read_config_dword(pf, pos, &val);
+	if (PCI_EXT_CAP_ID(val) != cap->ext_id)
+		return pci_device_is_present(pf) ? -ENOENT : -ENODEV;
+
+	for (i = 0; i < nr_regs; i++) {
+		if (i)
+			pci_read_config_dword(pf, pos + i * sizeof(val), &val);
+		regs[i] = val;
+	}
 
 	/*
 	 * Last, so that what was read before it was read from a live device. A
 	 * register that is not all ones says as much.
 	 */
-	if ((!pos || !i || PCI_POSSIBLE_ERROR(regs[i - 1])) &&
-	    !pci_device_is_present(pf))
+	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
 		return -ENODEV;
-
-	return pos ?: -ENOENT;
+	return pos;
 }
 
 static int __init pci_vfcap_init(void)

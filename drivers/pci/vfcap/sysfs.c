@@ -59,7 +59,7 @@ static ssize_t pf_state_show(struct pci_vfcap *shared, enum pci_vfcap_id id,
 
 	if (shared->changing & BIT(id))
 		state = "changing";
-	else if (vfcap_shown(shared) & BIT(id))
+	else if (vfcap_shown(shared) & BIT(id) && !vfcap_is_busy(shared->pf))
 		state = vfcap_find_loss(shared, id) ? "lost" : "locked";
 	else if (vfcap_held(shared) & BIT(id))
 		state = "locked";

@@ -526,15 +526,15 @@ static int all_ones(void)
 	return host_layout("pf 1e4 ffffffff");
 }
 
-/* The PF's list ends before it. */
-static int unlink_cap(void)
+/* Where the kernel found it there is something else. */
+static int replace_cap(void)
 {
-	return host_layout("pf 1c0 00010013");
+	return host_layout("pf 1e0 00010000");
 }
 
-static int link_cap(void)
+static int put_cap_back(void)
 {
-	return host_layout("pf 1c0 1e010013");
+	return host_layout("pf 1e0 0001001b");
 }
 
 static int reset_pf(void)
@@ -710,8 +710,8 @@ FIXTURE_VARIANT_ADD(cause, pf_sleeps) {
 	.limit = GUARD_MS, .why = "its PF is in a low power state",
 };
 
-FIXTURE_VARIANT_ADD(cause, cap_unlinked) {
-	.scene = { "igb" }, .take = unlink_cap, .give = link_cap,
+FIXTURE_VARIANT_ADD(cause, cap_replaced) {
+	.scene = { "igb" }, .take = replace_cap, .give = put_cap_back,
 	.limit = GUARD_MS, .why = IS_GONE,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the guard makes of a PF's registers
+ * What the guard makes of a PF's registers, and how often it reads them: not at all
+ * while they say nothing, and hardly ever in a device that is dead.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,10 +16,18 @@
 #include "lib/vfio.h"
 
 #define VFS		2
+#define PASID_CTRL	(PF_PASID + PCI_PASID_CTRL)
 #define PRI_ALLOCATION	(PF_PRI + PCI_PRI_ALLOC_REQ)
 #define GUARD_MS	1000
 /* Three or four looks of the guard */
 #define LOOKS_US	1000000
+#define LOOKS		4
+/* Of a look at a device that answers with all-ones: headers, and whether it is there */
+#define DEAD_READS	4
+/* Of one at a PF that has all that it had: two capabilities and its power state */
+#define LIVE_READS	8
+#define ALIVE		"pf 0 0 0\npf 1c0 1e010013\npf 1e0 0001001b\n"		\
+			"pf 1e4 00071406 ffffffff 00070000\n"
 
 FIXTURE(watch) {
 	struct vfio v, other;
@@ -41,8 +50,10 @@ FIXTURE_SETUP(watch)
 
 FIXTURE_TEARDOWN(watch)
 {
+	host_access(host_pf(), "normal");
 	vfio_close(&self->v);
 	vfio_close(&self->other);
+	EXPECT_EQ(0, host_layout(ALIVE));
 }
 
 static bool in_state(const char *cap, const char *state)
@@ -53,6 +64,18 @@ static bool in_state(const char *cap, const char *state)
 static int allot(uint32_t number)
 {
 	return host_config_write(host_pf(), PRI_ALLOCATION, 4, number);
+}
+
+/* How often the PF was read in the guard's looks of about a second */
+static long reads(struct __test_metadata *_metadata, long *vf)
+{
+	long pf = -1;
+
+	EXPECT_EQ(0, host_reads_clear());
+	usleep(LOOKS_US);
+	EXPECT_EQ(0, host_reads(&pf, vf));
+	TH_LOG("read: PF %ld, VFs %ld times", pf, *vf);
+	return pf;
 }
 
 /* It is a number: more of it has other bits set, not more bits. */
@@ -101,6 +124,96 @@ TEST_F(watch, allotment_shrinks)
 		EXPECT_EQ(0, vfio_reset(&self->v));
 		EXPECT_TRUE(in_state("pri_state", "shown"));
 	}
+}
+
+/* The list of its capabilities is walked by the kernel, once. */
+TEST_F(watch, reads_of_a_live_pf)
+{
+	long vf;
+
+	EXPECT_GE(LOOKS * LIVE_READS, reads(_metadata, &vf));
+	EXPECT_TRUE(in_state("pasid_state", "shown"));
+}
+
+TEST_F(watch, reads_of_a_dead_pf)
+{
+	long vf;
+
+	ASSERT_EQ(0, host_layout("pf 0 ffffffff\npf 1c0 ffffffff\npf 1e0 ffffffff\n"
+				 "pf 1e4 ffffffff"));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), GUARD_MS));
+	EXPECT_EQ(1, host_log_count(host_vf(), "lost: its PF does not answer"));
+	EXPECT_GE(LOOKS * DEAD_READS, reads(_metadata, &vf));
+	/* Its VFs answer no more than it does. */
+	EXPECT_EQ(0, vf);
+}
+
+/* The kernel knows that it is gone, and asks it no more. */
+TEST_F(watch, reads_of_a_disconnected_pf)
+{
+	long vf;
+
+	ASSERT_EQ(0, host_access(host_pf(), "failed"));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), GUARD_MS));
+	EXPECT_EQ(1, host_log_count(host_vf(), "lost: its PF does not answer"));
+	EXPECT_EQ(0, reads(_metadata, &vf));
+	EXPECT_EQ(0, vf);
+}
+
+FIXTURE(busy) {
+	struct vfio v;
+};
+
+FIXTURE_VARIANT(busy) {
+	const char *state;
+};
+
+FIXTURE_VARIANT_ADD(busy, blocked) { .state = "blocked", };
+FIXTURE_VARIANT_ADD(busy, frozen) { .state = "frozen", };
+
+FIXTURE_SETUP(busy)
+{
+	vfio_init(&self->v);
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	if (access("/dev/iommu", F_OK))
+		SKIP(return, "needs a kernel with iommufd");
+	ASSERT_EQ(0, sample_prepare(SAMPLE, VFS, true));
+	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
+	ASSERT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
+}
+
+FIXTURE_TEARDOWN(busy)
+{
+	host_access(host_pf(), "normal");
+	vfio_close(&self->v);
+	EXPECT_EQ(0, host_layout(ALIVE));
+}
+
+/* While core resets it, or recovers it, what it reads is nobody's business. */
+TEST_F(busy, looks_away)
+{
+	long vf;
+
+	ASSERT_EQ(0, host_access(host_pf(), variant->state));
+	ASSERT_EQ(0, host_layout("pf 1e4 ffffffff"));
+	EXPECT_EQ(0, reads(_metadata, &vf));
+	EXPECT_EQ(0, vf);
+	EXPECT_TRUE(in_state("pasid_state", "shown"));
+
+	/* It is as it was: nothing happened. */
+	ASSERT_EQ(0, host_layout("pf 1e4 00071406 ffffffff 00070000"));
+	ASSERT_EQ(0, host_access(host_pf(), "normal"));
+	usleep(LOOKS_US / 2);
+	EXPECT_TRUE(in_state("pasid_state", "shown"));
+
+	/* It is not, and that is noticed when it can be. */
+	ASSERT_EQ(0, host_access(host_pf(), variant->state));
+	ASSERT_EQ(0, host_layout("pf 1e4 00001406 ffffffff 00070000"));
+	usleep(LOOKS_US / 2);
+	EXPECT_TRUE(in_state("pasid_state", "shown"));
+	ASSERT_EQ(0, host_access(host_pf(), "normal"));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), GUARD_MS));
 }
 
 int main(int argc, char **argv)

@@ -277,6 +277,25 @@ int host_error(const char *bdf, const char *step)
 	return host_write(FIXTURE "error", line);
 }
 
+int host_access(const char *bdf, const char *state)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %s", state, bdf);
+	return host_write(FIXTURE "access", line);
+}
+
+int host_reads(long *pf, long *vf)
+{
+	return sscanf(host_read(FIXTURE "reads"), "%ld %ld", pf, vf) == 2 ?
+	       0 : -EIO;
+}
+
+int host_reads_clear(void)
+{
+	return host_write(FIXTURE "reads", "clear");
+}
+
 int host_layout_default(void)
 {
 	char lines[8192] = "vf clear\npf clear\n";

@@ -73,6 +73,13 @@ int host_layout(const char *lines);
 /* Have its driver go through a step of an error, see vfcap-fixture.c */
 int host_error(const char *bdf, const char *step);
 
+/* What the kernel makes of a function's config space, see vfcap-fixture.c */
+int host_access(const char *bdf, const char *state);
+
+/* How often config space of PFs and of VFs was read; begin anew */
+int host_reads(long *pf, long *vf);
+int host_reads_clear(void);
+
 /* Back to the lab's layout, with the PF's ATS, PRI and PASID enabled */
 int host_layout_default(void);
 
