@@ -18,7 +18,8 @@
  * pci_vfcap_pri_failed().
  *
  * Without any of this a PF's VFs work too: their capabilities follow the PF's
- * registers. While a VF is open it is marked as assigned, so that a PF driver's
+ * registers. While a VF is open that may show one, a runtime PM reference keeps its
+ * PF awake. While a VF is open it is marked as assigned, so that a PF driver's
  * pci_vfs_assigned() counts it, as pci_sriov_configure_simple() does to refuse
  * the removal of VFs in use.
  */

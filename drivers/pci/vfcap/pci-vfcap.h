@@ -102,6 +102,8 @@ struct pci_vfcap {
  * @vf: the VF; its driver is bound to it for as long as this lives
  * @ops: what its driver is told through
  * @priv: and with
+ * @keeps_awake: it has a reference on its PF that keeps that from sleeping. Used
+ *	by its driver's calls only, which do not run side by side.
  * @tell: tells user space of losses that have taken effect
  * @open: its user has it open. Under the PF's lock, as all from here on.
  * @held: capabilities that it shows, or may come to show
@@ -123,6 +125,7 @@ struct pci_vfcap_vf {
 	struct pci_dev *vf;
 	const struct pci_vfcap_vf_ops *ops;
 	void *priv;
+	bool keeps_awake;
 	struct work_struct tell;
 
 	bool open;

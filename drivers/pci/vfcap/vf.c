@@ -9,6 +9,7 @@
 #include <linux/cleanup.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -233,6 +234,26 @@ static void vfcap_unshow(struct pci_vfcap_vf *user, unsigned long mask)
 	vfcap_unclaim(user->shared);
 }
 
+/*
+ * A PF that sleeps loses what its VFs show, and one that is woken has it again. So
+ * it is awake before anything is looked at, and as long as any of it is held.
+ */
+static int vfcap_wake_pf(struct pci_vfcap_vf *user)
+{
+	int ret = pm_runtime_resume_and_get(&user->shared->pf->dev);
+
+	user->keeps_awake = !ret;
+	return ret;
+}
+
+static void vfcap_let_pf_sleep(struct pci_vfcap_vf *user)
+{
+	if (!user->keeps_awake || user->held)
+		return;
+	pm_runtime_put(&user->shared->pf->dev);
+	user->keeps_awake = false;
+}
+
 /* Give up what is held of @mask. Caller holds use_lock. */
 static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
 {
@@ -247,6 +268,7 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
 	shared->noticed &= ~unused;
 	for_each_set_bit(bit, &unused, PCI_VFCAP_COUNT)
 		vfcap_call_last_user(shared, bit);
+	vfcap_let_pf_sleep(user);
 }
 
 /**
@@ -254,9 +276,11 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
  * @user: the VF's handle; NULL does nothing
  * @mask: capabilities that it may come to show, BIT(enum pci_vfcap_id) each;
  *	those that the PF does not have, or whose first_user callback failed, are
- *	left out
+ *	left out, and so are all if the PF cannot be woken
  *
- * Context: Process context. Calls the PF driver's first_user.
+ * The PF is kept awake until there is nothing left that the VF may show.
+ *
+ * Context: Process context. Calls the PF driver's first_user. May resume the PF.
  * Return: 0, -EBUSY while the PF's driver changes one of them, -ENOMEM.
  */
 int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
@@ -272,6 +296,13 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 	ret = vfcap_pri_init(user);
 	if (ret)
 		return ret;
+	/* The PF's driver may take locks of its own in there: without any of ours. */
+	ret = mask ? vfcap_wake_pf(user) : 0;
+	if (ret) {
+		dev_warn_ratelimited(&user->vf->dev, "shows nothing of its PF's: %s cannot be woken (error %d)\n",
+				     pci_name(shared->pf), ret);
+		mask = 0;
+	}
 	guard(mutex)(&shared->use_lock);
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
@@ -282,6 +313,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 		if (shared->changing & mask) {
 			dev_warn_ratelimited(&user->vf->dev, "not opened: the driver of its PF %s is changing what it would show; try again later\n",
 					     pci_name(shared->pf));
+			vfcap_let_pf_sleep(user);
 			return -EBUSY;
 		}
 		user->open = true;
@@ -304,6 +336,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 				     pci_name(shared->pf), ret);
 		vfcap_drop(user, BIT(bit));
 	}
+	vfcap_let_pf_sleep(user);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_open);
