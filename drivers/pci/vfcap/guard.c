@@ -157,9 +157,13 @@ static void vfcap_pf_not_bound(struct pci_vfcap *shared)
 
 static void vfcap_pf_bound(struct pci_vfcap *shared)
 {
+	struct pci_vfcap_vf *user;
+
 	guard(mutex)(&shared->lock);
 
 	shared->unbinding = false;
+	list_for_each_entry(user, &shared->vfs, node)
+		vfcap_mark_assigned(user);
 }
 
 static void vfcap_pf_removed(struct pci_vfcap *shared)

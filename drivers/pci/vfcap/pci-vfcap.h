@@ -192,6 +192,7 @@ unsigned long vfcap_held(struct pci_vfcap *shared);
 unsigned long vfcap_shown(struct pci_vfcap *shared);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
 				   struct pci_dev *vf);
+void vfcap_mark_assigned(struct pci_vfcap_vf *user);
 
 /* loss.c: why capabilities are lost, and who is told */
 extern const char vfcap_no_answer[];

@@ -75,6 +75,20 @@ struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared, struct pci_dev *vf)
 	return NULL;
 }
 
+/**
+ * vfcap_mark_assigned - mark a VF that is open as assigned
+ * @user: the VF's handle, with its PF's lock held
+ *
+ * Not while its PF has no driver, or is losing it.
+ */
+void vfcap_mark_assigned(struct pci_vfcap_vf *user)
+{
+	lockdep_assert_held(&user->shared->lock);
+
+	if (assigned_flag && user->open && !user->shared->unbinding)
+		pci_set_dev_assigned(user->vf);
+}
+
 /* They are counted, since a PF may have thousands of VFs. Caller holds the lock. */
 static void vfcap_set_held(struct pci_vfcap_vf *user, unsigned long held)
 {
@@ -320,8 +334,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
 		vfcap_set_held(user, mask);
 		user->misses = 0;
 		user->pri_answered = vfcap_answers(shared);
-		if (assigned_flag && !shared->unbinding)
-			pci_set_dev_assigned(user->vf);
+		vfcap_mark_assigned(user);
 	}
 
 	new = mask & ~shared->noticed;

@@ -162,6 +162,45 @@ TEST_F(careless, bound_while_probe_fails)
 	EXPECT_EQ(0, host_bind(host_vf2(), OURS));
 }
 
+/*
+ * Whether the PF's driver refuses to remove its VFs while they are assigned. If it does
+ * not, that waits for their users.
+ */
+static bool refuses_removal(struct _test_data_careless *self)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		vfio_close(&self->v);
+		_exit(-host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
+	}
+	if (!WAIT_FOR(waitpid(child, &status, WNOHANG) == child, 3000)) {
+		vfio_close(&self->v);
+		waitpid(child, &status, 0);
+		return false;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == EPERM;
+}
+
+/* A VF that stays open is assigned as long as its PF has a driver, whichever. */
+TEST_F(careless, assigned_again)
+{
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_TRUE(refuses_removal(self));
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
+	EXPECT_TRUE(refuses_removal(self));
+}
+
+TEST_F(careless, opened_before_it_was_bound)
+{
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
+	EXPECT_TRUE(refuses_removal(self));
+}
+
 TEST_F(careless, registers_what_is_wrong)
 {
 	ASSERT_EQ(0, host_unbind(host_pf()));
