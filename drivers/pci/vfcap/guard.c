@@ -159,6 +159,8 @@ static void vfcap_pf_bound(struct pci_vfcap *shared)
 {
 	struct pci_vfcap_vf *user;
 
+	vfcap_show_folder(shared);
+
 	guard(mutex)(&shared->lock);
 
 	shared->unbinding = false;
@@ -171,6 +173,7 @@ static void vfcap_pf_removed(struct pci_vfcap *shared)
 	scoped_guard(mutex, &shared->lock)
 		vfcap_lose(shared, ~0UL, "its PF was removed");
 	vfcap_log_losses(shared);
+	vfcap_hide_folder(shared);
 }
 
 static int vfcap_guard_notify(struct notifier_block *nb, unsigned long action,

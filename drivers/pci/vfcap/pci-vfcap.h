@@ -47,7 +47,7 @@ struct vfcap_cause {
 
 /**
  * struct pci_vfcap - what is known of one PF
- * @kobj: "vfcap" in the PF's sysfs folder
+ * @kobj: "vfcap" in the PF's sysfs folder. It may be missing there.
  * @node: entry in the list of all
  * @refs: one per VF that takes part, one for the PF driver's registration.
  *	Protected by the list's lock.
@@ -170,6 +170,8 @@ extern struct workqueue_struct *vfcap_tell_wq;
 struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
 void vfcap_put(struct pci_vfcap *shared);
+void vfcap_show_folder(struct pci_vfcap *shared);
+void vfcap_hide_folder(struct pci_vfcap *shared);
 int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
 	       size_t nr_regs);
 

@@ -99,28 +99,64 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 	return vfcap_lookup(pf);
 }
 
-/**
- * vfcap_get - find the record of a PF, or make it
- * @pf: the PF
- *
- * It stays valid, and keeps naming the same PF, until vfcap_put(), even when the
- * PF is removed first.
- *
- * Context: Process context. The caller holds a reference on @pf. Takes no
- * device lock, so it may be called from a VF driver's probe inside the PF
- * driver's pci_enable_sriov().
- * Return: the record, or ERR_PTR(-errno).
+/*
+ * Only in a PF with a driver: whoever removes that PF unbinds the driver first, and
+ * deletes the PF after that, and for either our notifier waits for the lock that the
+ * caller holds. So the folder that this is made in cannot go meanwhile. Nothing but
+ * readers depends on it.
  */
-struct pci_vfcap *vfcap_get(struct pci_dev *pf)
+static void vfcap_add_folder(struct pci_vfcap *shared)
+{
+	struct pci_dev *pf = shared->pf;
+	int ret;
+
+	lockdep_assert_held(&vfcap_list_lock);
+
+	if (shared->kobj.state_in_sysfs || !READ_ONCE(pf->dev.driver))
+		return;
+	ret = kobject_add(&shared->kobj, &pf->dev.kobj, "vfcap");
+	if (ret)
+		pci_warn(pf, "no folder \"vfcap\" in sysfs (error %d)\n", ret);
+}
+
+static void vfcap_del_folder(struct pci_vfcap *shared)
+{
+	lockdep_assert_held(&vfcap_list_lock);
+
+	if (shared->kobj.state_in_sysfs)
+		kobject_del(&shared->kobj);
+}
+
+/**
+ * vfcap_show_folder - have the PF's sysfs folder if it is missing
+ * @shared: the record
+ *
+ * Context: Process context.
+ */
+void vfcap_show_folder(struct pci_vfcap *shared)
+{
+	guard(mutex)(&vfcap_list_lock);
+
+	vfcap_add_folder(shared);
+}
+
+/**
+ * vfcap_hide_folder - remove the PF's sysfs folder before the PF goes
+ * @shared: the record
+ *
+ * Context: Process context. Waits for readers.
+ */
+void vfcap_hide_folder(struct pci_vfcap *shared)
+{
+	guard(mutex)(&vfcap_list_lock);
+
+	vfcap_del_folder(shared);
+}
+
+static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
 {
 	struct pci_vfcap *shared;
 	int ret;
-
-	guard(mutex)(&vfcap_list_lock);
-
-	shared = vfcap_lookup(pf);
-	if (shared)
-		return shared;
 
 	shared = kzalloc_obj(*shared, GFP_KERNEL);
 	if (!shared)
@@ -140,15 +176,32 @@ struct pci_vfcap *vfcap_get(struct pci_dev *pf)
 	mutex_init(&shared->lock);
 	INIT_LIST_HEAD(&shared->vfs);
 	INIT_DELAYED_WORK(&shared->guard, vfcap_guard);
-
-	ret = kobject_init_and_add(&shared->kobj, &vfcap_pf_ktype,
-				   &pf->dev.kobj, "vfcap");
-	if (ret) {
-		kobject_put(&shared->kobj);
-		return ERR_PTR(ret);
-	}
-
+	kobject_init(&shared->kobj, &vfcap_pf_ktype);
 	list_add(&shared->node, &vfcap_list);
+	return shared;
+}
+
+/**
+ * vfcap_get - find the record of a PF, or make it
+ * @pf: the PF
+ *
+ * It stays valid, and keeps naming the same PF, until vfcap_put(), even when the
+ * PF is removed first.
+ *
+ * Context: Process context. The caller holds a reference on @pf. Takes no
+ * device lock, so it may be called from a VF driver's probe inside the PF
+ * driver's pci_enable_sriov().
+ * Return: the record, or ERR_PTR(-errno).
+ */
+struct pci_vfcap *vfcap_get(struct pci_dev *pf)
+{
+	struct pci_vfcap *shared;
+
+	guard(mutex)(&vfcap_list_lock);
+
+	shared = vfcap_lookup(pf) ?: vfcap_make(pf);
+	if (!IS_ERR(shared))
+		vfcap_add_folder(shared);
 	return shared;
 }
 
@@ -167,7 +220,7 @@ void vfcap_put(struct pci_vfcap *shared)
 
 	list_del(&shared->node);
 	cancel_delayed_work_sync(&shared->guard);
-	kobject_del(&shared->kobj);
+	vfcap_del_folder(shared);
 	kobject_put(&shared->kobj);
 }
 

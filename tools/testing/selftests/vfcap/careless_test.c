@@ -201,6 +201,23 @@ TEST_F(careless, opened_before_it_was_bound)
 	EXPECT_TRUE(refuses_removal(self));
 }
 
+/* The PF has no folder as long as it has no driver, if it had none when a VF came. */
+TEST_F(careless, bound_without_folder)
+{
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_unbind(host_vf2()));
+	ASSERT_EQ(0, host_unbind(host_pf()));
+	EXPECT_FALSE(host_exists("devices/%s/vfcap", host_pf()));
+	EXPECT_EQ(0, host_bind(host_vf(), OURS));
+	EXPECT_FALSE(host_exists("devices/%s/vfcap", host_pf()));
+	EXPECT_STREQ("hidden", sample_state(host_vf(), "pasid_state"));
+
+	ASSERT_EQ(0, host_bind(host_pf(), CARELESS));
+	EXPECT_STREQ("unlocked", sample_state(host_pf(), "pasid_state"));
+	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
+	EXPECT_EQ(NULL, whole_vfs(VFS));
+}
+
 TEST_F(careless, registers_what_is_wrong)
 {
 	ASSERT_EQ(0, host_unbind(host_pf()));
@@ -211,6 +228,73 @@ TEST_F(careless, registers_what_is_wrong)
 	ASSERT_EQ(0, load(""));
 	EXPECT_EQ(-EINVAL, host_rebind(host_vf2(), CARELESS));
 	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
+}
+
+/* The PF is removed, and its VFs are left: they are VFs, and show nothing of it. */
+FIXTURE(orphan) {
+	struct vfio v;
+};
+
+FIXTURE_SETUP(orphan)
+{
+	vfio_init(&self->v);
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	ASSERT_EQ(0, load(""));
+	ASSERT_EQ(0, sample_prepare(CARELESS, VFS, false));
+}
+
+/* The kernel has no way to give such VFs back but to remove the port above. */
+FIXTURE_TEARDOWN(orphan)
+{
+	vfio_close(&self->v);
+	EXPECT_EQ(0, host_rescan());
+	EXPECT_EQ(0, sample_give_back());
+	EXPECT_EQ(0, host_unload(MODULE));
+}
+
+static int remove_pf(void)
+{
+	return host_unbind(host_pf()) ?:
+	       host_writef("1", "devices/%s/remove", host_pf());
+}
+
+static void expect_nothing_shown(struct __test_metadata *_metadata,
+				 struct vfio *v)
+{
+	ASSERT_EQ(0, vfio_open(v, host_vf()));
+	EXPECT_FALSE(whole_shows_pasid(v, host_vf()));
+	EXPECT_EQ(0, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	EXPECT_STREQ("hidden", sample_state(host_vf(), "pasid_state"));
+	vfio_close(v);
+}
+
+TEST_F(orphan, bound_after_its_pf_went)
+{
+	ASSERT_EQ(0, host_unbind(host_vf()));
+	ASSERT_EQ(0, host_unbind(host_vf2()));
+	ASSERT_EQ(0, remove_pf());
+	ASSERT_TRUE(host_exists("devices/%s", host_vf()));
+	EXPECT_EQ(0, host_bind(host_vf(), OURS));
+	EXPECT_EQ(0, host_bind(host_vf2(), OURS));
+	expect_nothing_shown(_metadata, &self->v);
+	EXPECT_EQ(0, host_log_count("kobject", "failed"));
+}
+
+TEST_F(orphan, open_while_its_pf_goes)
+{
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	ASSERT_TRUE(whole_shows_pasid(&self->v, host_vf()));
+	EXPECT_EQ(0, vfio_set(&self->v, PF_PASID + PCI_PASID_CTRL, 2, ENABLE));
+	ASSERT_EQ(0, remove_pf());
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(host_vf(), "pasid_state")),
+			     1000));
+	EXPECT_EQ(0, vfio_get(&self->v, PF_PASID + PCI_PASID_CTRL, 2));
+	vfio_close(&self->v);
+
+	EXPECT_EQ(0, host_unbind(host_vf()));
+	EXPECT_EQ(0, host_bind(host_vf(), OURS));
+	expect_nothing_shown(_metadata, &self->v);
 }
 
 TEST_HARNESS_MAIN
