@@ -23,7 +23,8 @@ static unsigned int vfcap_std_next(u8 pointer)
 }
 
 /*
- * Core knows the length of all but those that it hides. It takes the PCI Express
+ * Core knows the length of all but those that it hides; of these, a null capability is
+ * no more than its header. Core takes the PCI Express
  * Capability of an endpoint to end before the slot's registers, which are there
  * as well from version 2 on, hardwired to 0 (PCIe r6.0, sec 7.5.3).
  */
@@ -34,15 +35,18 @@ static void vfcap_std_find_used(struct vfcap_device *vf, unsigned long *used)
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int loops = VFCAP_STD_MAX;
 	unsigned int pos;
-	u8 pointer;
+	u8 pointer, id;
 
 	pci_read_config_byte(pdev, PCI_CAPABILITY_LIST, &pointer);
 	while ((pos = vfcap_std_next(pointer)) >= PCI_STD_HEADER_SIZEOF &&
 	       loops--) {
-		__set_bit(pos / sizeof(u32), heads);
-		if (vf->core.pci_config_map[pos] == VFCAP_MAP_RAW)
-			__set_bit(pos / sizeof(u32), hidden);
+		pci_read_config_byte(pdev, pos + PCI_CAP_LIST_ID, &id);
 		pci_read_config_byte(pdev, pos + PCI_CAP_LIST_NEXT, &pointer);
+		__set_bit(pos / sizeof(u32), heads);
+		if (!id)
+			vfcap_chain_mark(used, pos, pos + PCI_CAP_SIZEOF);
+		else if (vf->core.pci_config_map[pos] == VFCAP_MAP_RAW)
+			__set_bit(pos / sizeof(u32), hidden);
 	}
 
 	vfcap_chain_mark_open_ended(used, heads, hidden, PCI_CFG_SPACE_SIZE);
