@@ -25,7 +25,7 @@ const char * const kind_names[] = {
 /* The VMD endpoints that Linux's vmd driver knows */
 static const uint16_t vmd_ids[] = {
 	0x201d, 0x28c0, 0x467f, 0x4c3d, 0xa77f, 0x7d0b, 0xad0b, 0x9a0b, 0xb60b,
-	0xb06f, 0xb07f,
+	0xb06f, 0xb07f, 0xd70b, 0xd73b,
 };
 
 static bool is_vmd(unsigned int vendor, unsigned int device)

@@ -35,7 +35,7 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_QEMU]		=
 		"there is room only behind its last capability, where QEMU would refuse to start; QEMU adds its own",
 	[VFCAP_REASON_BARS]		=
-		"its BARs 2 and 4 are not two 64-bit memory BARs with an address",
+		"its BARs 2 and 4 are not two memory BARs with an address",
 	[VFCAP_REASON_QUIRK]		= "parameter quirks says so",
 };
 

@@ -177,18 +177,12 @@ ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
 	return ret ?: count;
 }
 
-static u64 vfcap_bar_address(struct vfcap_device *vf, unsigned int bar)
-{
-	return (u64)vf->core.rbar[bar + 1] << 32 |
-	       (vf->core.rbar[bar] & PCI_BASE_ADDRESS_MEM_MASK);
-}
-
 static ssize_t vfcap_shadow_read(struct vfcap_device *vf, char __user *buf,
 				 size_t count, unsigned int offset)
 {
 	__le64 regs[] = {
-		cpu_to_le64(vfcap_bar_address(vf, VFCAP_VMD_MEMBAR1)),
-		cpu_to_le64(vfcap_bar_address(vf, VFCAP_VMD_MEMBAR2)),
+		cpu_to_le64(vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR1)),
+		cpu_to_le64(vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR2)),
 	};
 
 	static_assert(sizeof(regs) == VFCAP_SHADOW_SIZE);

@@ -487,6 +487,7 @@ extern const struct pci_device_id vfcap_vmd_ids[];
 extern struct vfcap_param vfcap_vmd_shadow;
 unsigned long vfcap_vmd_find(struct pci_dev *pdev);
 bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
+u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar);
 bool vfcap_vmd_check_bars(struct vfcap_device *vf);
 
 /* shadow.c: the native shadow registers of VMD endpoints that have none enabled */

@@ -20,7 +20,8 @@
 	.driver_data = (kind)
 
 /*
- * What Linux's vmd driver takes. Each is an exact "vfio_pci:" alias, by which
+ * What Linux's vmd driver takes, but for 28C1, in which firmware always leaves the
+ * addresses where that driver finds them. Each is an exact "vfio_pci:" alias, by which
  * tools find that this driver is the one to pass the device through with.
  */
 const struct pci_device_id vfcap_vmd_ids[] = {
@@ -35,6 +36,8 @@ const struct pci_device_id vfcap_vmd_ids[] = {
 	{ VFCAP_VMD(0xb60b, VFCAP_VMD_SHDW) },
 	{ VFCAP_VMD(0xb06f, VFCAP_VMD_SHDW) },
 	{ VFCAP_VMD(0xb07f, VFCAP_VMD_SHDW) },
+	{ VFCAP_VMD(0xd70b, VFCAP_VMD_SHDW) },
+	{ VFCAP_VMD(0xd73b, VFCAP_VMD_SHDW) },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, vfcap_vmd_ids);
@@ -71,14 +74,25 @@ bool vfcap_vmd_is_unknown(struct pci_dev *pdev)
 	       pdev->class >> 8 == PCI_CLASS_STORAGE_RAID;
 }
 
-static bool vfcap_vmd_check_bar(struct vfcap_device *vf, unsigned int bar)
+/**
+ * vfcap_vmd_bar - the host's address of a BAR
+ * @vf: the device
+ * @bar: its number
+ *
+ * Context: Process context, while the device is open.
+ * Return: the address that it had when the device was opened, 0 if it is no memory BAR
+ * or has none.
+ */
+u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar)
 {
-	u32 low = vf->core.rbar[bar], high = vf->core.rbar[bar + 1];
+	u32 low = vf->core.rbar[bar], high = 0;
 
-	return pci_resource_len(vf->core.pdev, bar) &&
-	       (low & PCI_BASE_ADDRESS_SPACE) == PCI_BASE_ADDRESS_SPACE_MEMORY &&
-	       (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64 &&
-	       (high || low & PCI_BASE_ADDRESS_MEM_MASK);
+	if (!pci_resource_len(vf->core.pdev, bar) ||
+	    (low & PCI_BASE_ADDRESS_SPACE) != PCI_BASE_ADDRESS_SPACE_MEMORY)
+		return 0;
+	if ((low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64)
+		high = vf->core.rbar[bar + 1];
+	return (u64)high << 32 | (low & PCI_BASE_ADDRESS_MEM_MASK);
 }
 
 /**
@@ -86,10 +100,10 @@ static bool vfcap_vmd_check_bar(struct vfcap_device *vf, unsigned int bar)
  * @vf: the device
  *
  * Context: Process context, while the device is open.
- * Return: true if they are 64-bit memory BARs that have an address.
+ * Return: true if they are memory BARs, of any width, that have an address.
  */
 bool vfcap_vmd_check_bars(struct vfcap_device *vf)
 {
-	return vfcap_vmd_check_bar(vf, VFCAP_VMD_MEMBAR1) &&
-	       vfcap_vmd_check_bar(vf, VFCAP_VMD_MEMBAR2);
+	return vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR1) &&
+	       vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR2);
 }

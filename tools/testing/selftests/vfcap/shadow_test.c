@@ -554,13 +554,52 @@ TEST_F(shadow, capability_at_vmlock)
 }
 
 /* They would tell addresses that are none. */
-TEST_F(shadow, bar_without_address)
+TEST_F_TIMEOUT(shadow, bar_without_address, 120)
 {
-	ASSERT_EQ(0, vmd_config("18 4\n1c 0\n"));
+	static const char * const bars[] = { "18 0\n1c 60", "18 4\n1c 0", "18 e001" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bars); i++) {
+		ASSERT_EQ(0, vmd_make("28c0"));
+		self->bdf = vmd_bdf();
+		ASSERT_EQ(0, vmd_config("%s\n", bars[i]));
+		host_log_clear();
+		open_vmd(_metadata, self);
+		EXPECT_EQ(1, host_log_count(self->bdf,
+					    "registers not shown: its BARs 2 and 4 are not"));
+		EXPECT_EQ(0, vfio_get(&self->v, VMD_VMLOCK, 4) & VALID);
+		vfio_close(&self->v);
+	}
+}
+
+/* Addresses only: no flags, and no other BAR's bits behind one of 32 bits */
+TEST_F_TIMEOUT(shadow, bar_width, 120)
+{
+	static const struct { const char *config; uint64_t address; } bars[] = {
+		{ "18 e0000000\n1c 0", 0xe0000000 },
+		{ "18 e0000008\n1c 60", 0xe0000000 },
+		{ "18 e0000004\n1c 60", 0x60e0000000 },
+		{ "18 c\n1c 60", 0x6000000000 },
+	};
+	uint64_t address;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bars); i++) {
+		ASSERT_EQ(0, vmd_make("28c0"));
+		self->bdf = vmd_bdf();
+		ASSERT_EQ(0, vmd_config("%s\n", bars[i].config));
+		host_log_clear();
+		open_vmd(_metadata, self);
+		EXPECT_EQ(1, host_log_count(self->bdf, "native shadow registers shown"));
+		address = 0;
+		EXPECT_EQ(8, bar_read(self, VMD_SHADOW, &address, 8));
+		EXPECT_EQ(bars[i].address, address);
+		vfio_close(&self->v);
+	}
+	ASSERT_EQ(0, vmd_make("28c0 wide"));
+	self->bdf = vmd_bdf();
 	open_vmd(_metadata, self);
-	EXPECT_EQ(1, host_log_count(self->bdf,
-				    "registers not shown: its BARs 2 and 4 are not"));
-	EXPECT_EQ(0, vfio_get(&self->v, VMD_VMLOCK, 4) & VALID);
+	expect_shadow(_metadata, self);
 }
 
 TEST_F(shadow, reset_and_reopen)

@@ -18,7 +18,7 @@
 #define SIZE		24
 #define SIGNATURE	0x53484457U
 
-#define BARS	"its BARs 2 and 4 are not two 64-bit memory BARs with an address"
+#define BARS	"its BARs 2 and 4 are not two memory BARs with an address"
 
 /* Where QEMU puts its own */
 #define QEMU_SHDW	0xe8
@@ -80,7 +80,6 @@ static void expect_content(struct __test_metadata *_metadata,
 		EXPECT_EQ(vmd_bar(bars[i]),
 			  ((uint64_t)high << 32 | low) &
 			  PCI_BASE_ADDRESS_MEM_MASK);
-		EXPECT_NE(0, low & PCI_BASE_ADDRESS_MEM_TYPE_64);
 	}
 }
 
@@ -88,7 +87,7 @@ TEST_F_TIMEOUT(shdw, all_ids, 120)
 {
 	static const char * const ids[] = {
 		"201d", "467f", "4c3d", "a77f", "7d0b", "ad0b", "9a0b", "b60b",
-		"b06f", "b07f",
+		"b06f", "b07f", "d70b", "d73b", "201d wide", "a77f wide",
 	};
 	unsigned int i, pos;
 
@@ -104,12 +103,41 @@ TEST_F_TIMEOUT(shdw, all_ids, 120)
 	}
 }
 
-/* MEMBAR1 and MEMBAR2: 32-bit ones, I/O ports, 64-bit ones without an address */
-TEST_F(shdw, bars)
+/*
+ * As they read, of any width, in BAR3 too, which nothing is in where MEMBAR1 has 32
+ * bits: of 32 bits, prefetchable, beyond 4 GiB
+ */
+TEST_F_TIMEOUT(shdw, memory_bars, 120)
 {
 	static const char * const bars[] = {
-		"18 e0000000", "20 e0000000", "18 e001", "20 e005", "18 4\n1c 0",
-		"20 c\n24 0",
+		"18 e0000000", "18 e0000008", "18 e0000000\n1c 1",
+		"18 e2000004\n1c 60", "18 4\n1c 60", "18 c\n1c 60",
+		"20 e0000000\n24 0", "20 c\n24 60",
+	};
+	unsigned int i, at, pos;
+
+	for (i = 0; i < ARRAY_SIZE(bars); i++) {
+		ASSERT_EQ(0, vmd_make("a77f"));
+		self->bdf = vmd_bdf();
+		ASSERT_EQ(0, vmd_config("%s\n", bars[i]));
+		pos = open_shdw(_metadata, self);
+		EXPECT_NE(0, pos) {
+			TH_LOG("%s", bars[i]);
+		}
+		for (at = 0; pos && at < 16; at += 4)
+			EXPECT_EQ(host_config_read(self->bdf,
+						   PCI_BASE_ADDRESS_2 + at, 4),
+				  vfio_get(&self->v, pos + 8 + at, 4));
+		vfio_close(&self->v);
+	}
+}
+
+/* I/O ports, and BARs without an address, of which BAR3 is no part in 32-bit ones */
+TEST_F_TIMEOUT(shdw, no_memory_bars, 120)
+{
+	static const char * const bars[] = {
+		"18 e001", "20 e005", "18 0", "18 8\n1c 60", "18 4\n1c 0",
+		"20 c\n24 0", "18 ffffffff\n1c ffffffff",
 	};
 	unsigned int i;
 
@@ -125,6 +153,47 @@ TEST_F(shdw, bars)
 		}
 		vfio_close(&self->v);
 	}
+}
+
+/* As in public records: MEMBAR1 has 32 bits, and A77F no FLR, nor another reset. */
+TEST_F_TIMEOUT(shdw, records, 120)
+{
+	static const struct { const char *id; uint32_t cfgbar; } ids[] = {
+		{ "28c0", 0xc }, { "9a0b", 0x4 }, { "467f", 0x4 },
+		{ "a77f", 0x4 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		ASSERT_EQ(0, vmd_make(ids[i].id));
+		self->bdf = vmd_bdf();
+		EXPECT_EQ(ids[i].cfgbar,
+			  host_config_read(self->bdf, PCI_BASE_ADDRESS_0, 4) & 0xf);
+		EXPECT_EQ(0, host_config_read(self->bdf, PCI_BASE_ADDRESS_2, 4) & 0xf);
+		EXPECT_EQ(0, host_config_read(self->bdf, PCI_BASE_ADDRESS_3, 4));
+		EXPECT_EQ(4, host_config_read(self->bdf, PCI_BASE_ADDRESS_4, 4) & 0xf);
+		EXPECT_EQ(32 << 20, vmd_bar_size(VMD_CFGBAR));
+		EXPECT_EQ(32 << 20, vmd_bar_size(VMD_MEMBAR1));
+		EXPECT_EQ(1 << 20, vmd_bar_size(VMD_MEMBAR2));
+		EXPECT_EQ(strcmp(ids[i].id, "a77f") != 0,
+			  host_exists("devices/%s/reset", self->bdf));
+	}
+}
+
+TEST_F(shdw, no_reset_method)
+{
+	unsigned int pos;
+
+	ASSERT_EQ(0, vmd_make("a77f"));
+	self->bdf = vmd_bdf();
+	pos = open_shdw(_metadata, self);
+	ASSERT_NE(0, pos);
+	EXPECT_EQ(-EINVAL, vfio_reset(&self->v));
+	EXPECT_EQ(0, vfio_set(&self->v, PCI_BASE_ADDRESS_2, 4, 0xfd000000));
+	expect_content(_metadata, self, pos);
+	vfio_close(&self->v);
+	EXPECT_EQ(pos, open_shdw(_metadata, self));
+	expect_content(_metadata, self, pos);
 }
 
 TEST_F(shdw, position)
@@ -283,6 +352,17 @@ TEST_F(shdw, hidden_capability)
 		ASSERT_EQ(0, vmd_config("%x 1\n", at));
 	pos = open_shdw(_metadata, self);
 	EXPECT_EQ(0, pos);
+}
+
+/* A null capability, which core hides too, is no more than its header. */
+TEST_F(shdw, null_capability)
+{
+	unsigned int at;
+
+	ASSERT_EQ(0, vmd_config("34 50\n50 %x\n", VMD_MSIX << 8));
+	for (at = 0xcc; at < VMD_PM; at += 4)
+		ASSERT_EQ(0, vmd_config("%x 1\n", at));
+	EXPECT_EQ(0x58, open_shdw(_metadata, self));
 }
 
 /*

@@ -133,6 +133,7 @@ static void endpoint_make(struct endpoint *e, uint64_t *random)
 		{ "28c0 native", false, false }, { "201d", false, true },
 		{ "467f", false, true }, { "a77f", false, false },
 		{ "b60b", false, false }, { "9a0b", false, true },
+		{ "28c0 wide", true, false }, { "d73b wide", false, false },
 	};
 	unsigned int i = layout_random(random) % ARRAY_SIZE(ids), at;
 	unsigned int density = 1 << layout_random(random) % 6;

@@ -78,7 +78,7 @@ run()			# DRIVER VMD OPTIONS
 	for _ in 1 2; do
 		make_vmd "$1" "$2" || break
 		guest_runs || start_guest guest-vmd -no-reboot \
-			-device pcie-root-port,id=port1,mem-reserve=64M || break
+			-device pcie-root-port,id=port1,mem-reserve=128M,pref64-reserve=64M || break
 		! plug "$3" || status=0
 		seen=$(printed)
 		dd if=$debugfs/memory of="$work/cfgbar" bs=1M count=3 status=none
@@ -109,13 +109,11 @@ addresses()		# PORT
 	echo $value $((value | 0x7ff))
 }
 
-# Whether there are a window and an endpoint, and all within what RANGES has a
-# line of for this port.
-port_within()		# PORT RANGES
+# Whether there are a window and an endpoint, and all within a range
+port_within()		# PORT START END
 {
-	local start end from to lines=0
+	local start=$2 end=$3 from to lines=0
 
-	read -r start end <<< "$(sed -n "$(($1 + 1))p" <<< "$2")"
 	while read -r from to; do
 		printf '# port %d: %x..%x\n' "$1" "$from" "$to"
 		[ $((from)) -ge $((start)) ] && [ $((to)) -le $((end)) ] || return
@@ -124,10 +122,31 @@ port_within()		# PORT RANGES
 	[ $lines -ge 2 ]
 }
 
-# RANGES are those of MEMBAR1, which has room for the first port, and MEMBAR2.
+# What the guest takes for the bus addresses of the domain's windows
+windows()
+{
+	local address='(0x[0-9a-f]+)-(0x[0-9a-f]+)'
+
+	sed -nE "s/.*root bus resource \[mem.*${address}[^-]*/\1 \2/p" <<< "$seen"
+}
+
+# RANGES are those of MEMBAR1, in which both ports find room, and MEMBAR2, whose first
+# pages the driver leaves alone.
 within()		# RANGES
 {
-	port_within 0 "$1" && port_within 1 "$1"
+	local start end from to i=0
+
+	read -r start end <<< "$1"
+	port_within 0 "$start" "$end" && port_within 1 "$start" "$end" || return
+	while read -r start end; do
+		i=$((i + 1))
+		read -r from to <<< "$(windows | sed -n "${i}p")"
+		echo "# window $i: ${from-none}..${to-}"
+		[ $((from)) -ge $((start)) ] &&
+			[ $((from)) -le $((start + 0x2010)) ] &&
+			[ $((to)) = $((end)) ] || return
+	done <<< "$1"
+	[ $i = 2 ]
 }
 
 guest_ranges()

@@ -28,7 +28,7 @@
 
 bool vmd_is_ready(void);
 
-/* Make the mock anew, of an ID "28c0" or "28c0 native", or remove it: "none" */
+/* Make the mock anew, of "28c0", "28c0 native", "28c0 wide", or remove it: "none" */
 int vmd_make(const char *what);
 /* Its PCI address, "" when there is none */
 const char *vmd_bdf(void);
