@@ -7,75 +7,98 @@
 
 #include "chain.h"
 
+/* A capability that is no more than its header (PCIe r6.0, sec 7.9.28) */
+#define VFCAP_EXT_CAP_ID_NULL	0
+
 /* As many headers as fit: a chain that is longer is a loop. */
 #define VFCAP_CHAIN_MAX		\
 	((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / PCI_CAP_SIZEOF)
 
-/* Lengths in bytes that the specification fixes; for AER the greatest one */
+/*
+ * Lengths in bytes that core does not know: of capabilities that it hides, or has an
+ * entry of its own in place of, and of AER, the greatest one, with the logs that core
+ * leaves out
+ */
 static const struct {
 	u16 id;
 	u16 size;
-} vfcap_fixed_sizes[] = {
-	{ PCI_EXT_CAP_ID_ERR,	0x60 },
-	{ PCI_EXT_CAP_ID_DSN,	PCI_EXT_CAP_DSN_SIZEOF },
-	{ PCI_EXT_CAP_ID_PWR,	PCI_EXT_CAP_PWR_SIZEOF },
-	{ PCI_EXT_CAP_ID_ARI,	PCI_EXT_CAP_ARI_SIZEOF },
-	{ PCI_EXT_CAP_ID_ATS,	PCI_EXT_CAP_ATS_SIZEOF },
-	{ PCI_EXT_CAP_ID_SRIOV,	PCI_EXT_CAP_SRIOV_SIZEOF },
-	{ PCI_EXT_CAP_ID_PRI,	PCI_EXT_CAP_PRI_SIZEOF },
-	{ PCI_EXT_CAP_ID_LTR,	PCI_EXT_CAP_LTR_SIZEOF },
-	{ PCI_EXT_CAP_ID_PASID,	PCI_EXT_CAP_PASID_SIZEOF },
+} vfcap_ext_sizes[] = {
+	{ VFCAP_EXT_CAP_ID_NULL,	PCI_CAP_SIZEOF },
+	{ PCI_EXT_CAP_ID_ERR,		0x60 },
+	{ PCI_EXT_CAP_ID_PRI,		PCI_EXT_CAP_PRI_SIZEOF },
+	{ PCI_EXT_CAP_ID_PASID,		PCI_EXT_CAP_PASID_SIZEOF },
 };
 
-/* Length of a hardware capability in bytes, 0 when it is not known */
-static unsigned int vfcap_hw_size(struct pci_dev *pdev, u16 pos, u16 id)
+static unsigned int vfcap_ext_size(u16 id)
 {
 	unsigned int i;
-	u32 val;
 
-	switch (id) {
-	case PCI_EXT_CAP_ID_VNDR:
-		pci_read_config_dword(pdev, pos + PCI_VNDR_HEADER, &val);
-		return PCI_VNDR_HEADER_LEN(val);
-	case PCI_EXT_CAP_ID_DVSEC:
-		pci_read_config_dword(pdev, pos + PCI_DVSEC_HEADER1, &val);
-		return PCI_DVSEC_HEADER1_LEN(val);
-	}
-
-	for (i = 0; i < ARRAY_SIZE(vfcap_fixed_sizes); i++)
-		if (vfcap_fixed_sizes[i].id == id)
-			return vfcap_fixed_sizes[i].size;
+	for (i = 0; i < ARRAY_SIZE(vfcap_ext_sizes); i++)
+		if (vfcap_ext_sizes[i].id == id)
+			return vfcap_ext_sizes[i].size;
 	return 0;
 }
 
-/* A capability of unknown length is taken to reach to the next header. */
+/* All bytes of what core shows are its own in pci_config_map. */
+static bool vfcap_core_shows(struct vfcap_device *vf, unsigned int pos, u16 id)
+{
+	const __le32 *header = (const __le32 *)(vf->core.vconfig + pos);
+
+	return vf->core.pci_config_map[pos] != VFCAP_MAP_RAW &&
+	       PCI_EXT_CAP_ID(le32_to_cpu(*header)) == id;
+}
+
+/*
+ * Core does not count port arbitration tables, and does not look where that of the
+ * VCs is: they may reach to the next header.
+ */
+static bool vfcap_has_tables(u16 id)
+{
+	return id == PCI_EXT_CAP_ID_VC || id == PCI_EXT_CAP_ID_VC9 ||
+	       id == PCI_EXT_CAP_ID_MFVC;
+}
+
+/*
+ * What core knows is marked by the caller. A capability of unknown length is taken to
+ * reach to the next header.
+ */
 static void vfcap_ext_find_used(struct vfcap_device *vf, unsigned long *used)
 {
 	DECLARE_BITMAP(heads, VFCAP_DWORDS) = {};
+	DECLARE_BITMAP(tables, VFCAP_DWORDS) = {};
 	DECLARE_BITMAP(open_ended, VFCAP_DWORDS) = {};
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int loops = VFCAP_CHAIN_MAX;
 	unsigned int pos = PCI_CFG_SPACE_SIZE;
 
 	/* The list begins here, with a capability or without. */
+	__set_bit(pos / sizeof(u32), heads);
 	vfcap_chain_mark(used, pos, pos + sizeof(u32));
 
 	while (loops-- && pos >= PCI_CFG_SPACE_SIZE) {
 		unsigned int size;
 		u32 header;
+		u16 id;
 
 		pci_read_config_dword(pdev, pos, &header);
 		if (!header || PCI_POSSIBLE_ERROR(header))
 			break;
 
+		id = PCI_EXT_CAP_ID(header);
+		size = vfcap_ext_size(id);
 		__set_bit(pos / sizeof(u32), heads);
-		size = vfcap_hw_size(pdev, pos, PCI_EXT_CAP_ID(header));
 		if (size)
 			vfcap_chain_mark(used, pos, pos + size);
-		else
+		else if (!vfcap_core_shows(vf, pos, id))
 			__set_bit(pos / sizeof(u32), open_ended);
+		else if (vfcap_has_tables(id))
+			__set_bit(pos / sizeof(u32), tables);
 		pos = PCI_EXT_CAP_NEXT(header);
 	}
+
+	/* No header is behind the last one: it ends where core says. */
+	__clear_bit(find_last_bit(heads, VFCAP_DWORDS), tables);
+	bitmap_or(open_ended, open_ended, tables, VFCAP_DWORDS);
 
 	vfcap_chain_mark_open_ended(used, heads, open_ended,
 				    PCI_CFG_SPACE_EXP_SIZE);
@@ -147,6 +170,56 @@ static void vfcap_ext_set_next(__le32 *header, unsigned int next)
 					next << 20));
 }
 
+static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
+{
+	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
+	unsigned int at = PCI_CFG_SPACE_SIZE;
+	unsigned int loops = VFCAP_CHAIN_MAX;
+	__le32 *prev;
+
+	if (pos == at) {
+		/* An entry without a capability leads to the others. */
+		*header &= cpu_to_le32(~0xfffffU);
+		vfcap_anchor(vf);
+		return;
+	}
+	do {
+		prev = (__le32 *)(vf->core.vconfig + at);
+		at = vfcap_ext_next(*prev);
+	} while (at && at != pos && loops--);
+	vfcap_ext_set_next(prev, vfcap_ext_next(*header));
+}
+
+/**
+ * vfcap_ext_hide - hide what a VF has itself of the capabilities that it shares
+ * @vf: the VF
+ *
+ * PCIe r6.0, sec 9.3.7, forbids a VF to implement them, but some do. Core hides some of
+ * these, and gives the guest the others to look at: what it then sees is no register
+ * that it could use, and would be there twice when it is emulated.
+ *
+ * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
+ * can reach the device.
+ */
+void vfcap_ext_hide(struct vfcap_device *vf)
+{
+	unsigned long id;
+
+	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS) {
+		const struct vfcap_cap *cap = vfcap_caps[id];
+		u16 pos;
+
+		if (cap->list != &vfcap_ext_list)
+			continue;
+		pos = pci_find_ext_capability(vf->core.pdev, cap->id);
+		if (!pos || !vfcap_core_shows(vf, pos, cap->id))
+			continue;
+		vfcap_ext_unlink(vf, pos);
+		vfcap_log(vf, "%s capability of its own hidden at %#x\n",
+			  cap->name, pos);
+	}
+}
+
 static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 			   u16 pos)
 {
@@ -158,20 +231,6 @@ static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	*header = cpu_to_le32(cap->id | cap->version << 16);
 	vfcap_ext_set_next(header, vfcap_ext_next(*prev));
 	vfcap_ext_set_next(prev, pos);
-}
-
-static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
-{
-	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
-	unsigned int at = PCI_CFG_SPACE_SIZE;
-	unsigned int loops = VFCAP_CHAIN_MAX;
-	__le32 *prev;
-
-	do {
-		prev = (__le32 *)(vf->core.vconfig + at);
-		at = vfcap_ext_next(*prev);
-	} while (at && at != pos && loops--);
-	vfcap_ext_set_next(prev, vfcap_ext_next(*header));
 }
 
 const struct vfcap_list vfcap_ext_list = {

@@ -142,6 +142,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	}
 
 	vf->af_pos = vfcap_find_af(core->pdev);
+	vfcap_ext_hide(vf);
 	vfcap_shadow_open(vf);
 	vfcap_ims_open(vf);
 	vfcap_wc_open(vf);

@@ -426,6 +426,9 @@ static inline void vfcap_pasid_forget(struct vfcap_device *vf)
 }
 #endif
 
+/* ext_list.c: the list of extended capabilities, of which chain.c knows the rest */
+void vfcap_ext_hide(struct vfcap_device *vf);
+
 /* main.c: what is left to others, since it needs the dev_set lock */
 void vfcap_queue_sync(struct vfcap_device *vf);
 

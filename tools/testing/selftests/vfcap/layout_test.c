@@ -175,6 +175,158 @@ FIXTURE_VARIANT_ADD(layout, dvsec) {
 	.expected = 0xff8, .chain = { 0x100, 0x1c0, 0xff8 },
 };
 
+/* Lengths that registers tell, of the last one: to the PF's offset, or beyond */
+FIXTURE_VARIANT_ADD(layout, acs_last) {
+	.lines = "vf 100 1d01000e\nvf 1d0 0001000d",
+	.expected = PF_PASID, .chain = { 0x100, 0x1d0, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, acs_egress_32) {
+	.lines = "vf 100 1cc1000e\nvf 1cc 0001000d\nvf 1d0 00002020",
+	.expected = PF_PASID, .chain = { 0x100, 0x1cc, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, acs_egress_33) {
+	.lines = "vf 100 1d41000e\nvf 1d4 0001000d\nvf 1d8 00002120",
+	.expected = 0xff8, .chain = { 0x100, 0x1d4, 0xff8 },
+};
+
+/* 0 stands for 256 bits. */
+FIXTURE_VARIANT_ADD(layout, acs_egress_256) {
+	.lines = "vf 100 1bc1000e\nvf 1bc 0001000d\nvf 1c0 00000020",
+	.expected = 0xff8, .chain = { 0x100, 0x1bc, 0xff8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, tph_registers) {
+	.lines = "vf 100 1d41000e\nvf 1d4 00010017\nvf 1d8 00ff0405",
+	.expected = PF_PASID, .chain = { 0x100, 0x1d4, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, tph_table) {
+	.lines = "vf 100 1d01000e\nvf 1d0 00010017\nvf 1d4 00010205",
+	.expected = PF_PASID, .chain = { 0x100, 0x1d0, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, tph_longer_table) {
+	.lines = "vf 100 1d01000e\nvf 1d0 00010017\nvf 1d4 00020205",
+	.expected = 0xff8, .chain = { 0x100, 0x1d0, 0xff8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, vc_last) {
+	.lines = "vf 100 1b81000e\nvf 1b8 00010002\nvf 1bc 00000011",
+	.expected = PF_PASID, .chain = { 0x100, 0x1b8, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, vc_table) {
+	.lines = "vf 100 1b01000e\nvf 1b0 00010002\nvf 1b8 00000002",
+	.expected = PF_PASID, .chain = { 0x100, 0x1b0, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, vc_longer_table) {
+	.lines = "vf 100 1b01000e\nvf 1b0 00010002\nvf 1b8 00000004",
+	.expected = 0xff8, .chain = { 0x100, 0x1b0, 0xff8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, vc9_last) {
+	.lines = "vf 100 1b81000e\nvf 1b8 00010009\nvf 1bc 00000011",
+	.expected = PF_PASID, .chain = { 0x100, 0x1b8, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, mfvc_last) {
+	.lines = "vf 100 1b81000e\nvf 1b8 00010008\nvf 1bc 00000011",
+	.expected = PF_PASID, .chain = { 0x100, 0x1b8, PF_PASID },
+};
+
+/* Tables may lie between it and the next one. */
+FIXTURE_VARIANT_ADD(layout, vc_before_another) {
+	.lines = "vf 100 1701000e\nvf 170 20010002\nvf 200 0001000e",
+	.expected = 0xff8, .chain = { 0x100, 0x170, 0x200, 0xff8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, rebar_last) {
+	.lines = "vf 100 1c41000e\nvf 1c4 00010015\nvf 1cc 00000060",
+	.expected = PF_PASID, .chain = { 0x100, 0x1c4, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, rebar_one_more) {
+	.lines = "vf 100 1c41000e\nvf 1c4 00010015\nvf 1cc 00000080",
+	.expected = 0xff8, .chain = { 0x100, 0x1c4, 0xff8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, dpa_last) {
+	.lines = "vf 100 1c01000e\nvf 1c0 00010016\nvf 1c4 0000000f",
+	.expected = PF_PASID, .chain = { 0x100, 0x1c0, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, dpa_one_more) {
+	.lines = "vf 100 1c01000e\nvf 1c0 00010016\nvf 1c4 00000010",
+	.expected = 0xff8, .chain = { 0x100, 0x1c0, 0xff8 },
+};
+
+FIXTURE_VARIANT_ADD(layout, multicast_last) {
+	.lines = "vf 100 1b81000e\nvf 1b8 00010012",
+	.expected = PF_PASID, .chain = { 0x100, 0x1b8, PF_PASID },
+};
+
+/* Core leaves out its last logs. */
+FIXTURE_VARIANT_ADD(layout, aer_last) {
+	.lines = "vf 100 1801000e\nvf 180 00010001",
+	.expected = PF_PASID, .chain = { 0x100, 0x180, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, aer_logs) {
+	.lines = "vf 100 1841000e\nvf 184 00010001",
+	.expected = 0xff8, .chain = { 0x100, 0x184, 0xff8 },
+};
+
+/* A null capability is no more than its header, which core hides. */
+FIXTURE_VARIANT_ADD(layout, null_first) {
+	.lines = "vf 100 14c00000\nvf 14c 00010018",
+	.expected = PF_PASID, .chain = { 0x100, 0x14c, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, null_only) {
+	.lines = "vf 100 00010000",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, null_last) {
+	.lines = "vf 100 1d01000e\nvf 1d0 00010000",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, unknown_in_last_dword) {
+	.lines = "vf 100 ffc1000e\nvf ffc 000101ff",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, descending_lengths) {
+	.lines = "vf 100 4201000e\nvf 420 40010015\nvf 428 00000020\n"
+		 "vf 400 1d010018\nvf 1d0 0001000d",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0x420, 0x400, 0x1d0 },
+};
+
+/* Core shows PRI, which a VF must not have. */
+FIXTURE_VARIANT_ADD(layout, pri_of_its_own) {
+	.lines = "vf 100 1801000e\nvf 180 20010013\nvf 200 0001000e",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0x200 },
+};
+
+FIXTURE_VARIANT_ADD(layout, pri_of_its_own_first) {
+	.lines = "vf 100 15010013\nvf 150 0001000e",
+	.expected = PF_PASID, .chain = { 0x100, 0x150, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, pri_of_its_own_only) {
+	.lines = "vf 100 00010013",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID },
+};
+
+FIXTURE_VARIANT_ADD(layout, pri_of_its_own_last) {
+	.lines = "vf 100 1d01000e\nvf 1d0 00010013",
+	.expected = PF_PASID, .chain = { 0x100, PF_PASID },
+};
+
 FIXTURE_SETUP(layout)
 {
 	char fill[64];
@@ -217,6 +369,7 @@ TEST_F(layout, shown_and_linked)
 		/* No capability that core hides shows through. */
 		EXPECT_NE(HIDDEN, header & 0xffff);
 		EXPECT_NE(UNKNOWN, header & 0xffff);
+		EXPECT_NE(PCI_EXT_CAP_ID_PRI, header & 0xffff);
 		EXPECT_EQ(pos == variant->expected,
 			  (header & 0xffff) == PCI_EXT_CAP_ID_PASID);
 		pos = header >> 20;
