@@ -122,6 +122,35 @@ static const struct vfcap_condition vfcap_pasid_backing[] = {
 	},
 };
 
+/*
+ * HiSilicon's accelerators send PASIDs without End-End TLP Prefix, and Linux knows: see
+ * quirk_huawei_pcie_sva() in drivers/pci/quirks.c. The host's kernel may be built
+ * without its quirks; the guest's goes by what the function says.
+ */
+static bool vfcap_pasid_takes_no_prefix(struct pci_dev *pdev)
+{
+	static const u16 devices[] = {
+		0xa250, 0xa251, 0xa255, 0xa256, 0xa258, 0xa259,
+	};
+	u16 vendor, device;
+	unsigned int i;
+	u8 revision;
+
+	if (pdev->pasid_no_tlp)
+		return true;
+
+	pci_read_config_word(pdev, PCI_VENDOR_ID, &vendor);
+	pci_read_config_word(pdev, PCI_DEVICE_ID, &device);
+	pci_read_config_byte(pdev, PCI_REVISION_ID, &revision);
+	if (vendor != PCI_VENDOR_ID_HUAWEI ||
+	    (revision != 0x21 && revision != 0x30))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(devices); i++)
+		if (devices[i] == device)
+			return true;
+	return false;
+}
+
 static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
 					  const u32 *pf, u32 *regs)
 {
@@ -141,7 +170,8 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
 	regs[PCI_PASID_CAP / 4] = cap | FIELD_PREP(PCI_PASID_CAP_WIDTH, width);
 
 	pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &devcap2);
-	if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX))
+	if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX) &&
+	    !vfcap_pasid_takes_no_prefix(pdev))
 		vfcap_log(vf,
 			  "lacks End-End TLP Prefix Support: a Linux guest will not enable PASID\n");
 	return VFCAP_REASON_NONE;
