@@ -296,11 +296,11 @@ int host_reads_clear(void)
 	return host_write(FIXTURE "reads", "clear");
 }
 
-int host_layout_default(void)
+static int layout_file(const char *before, const char *path)
 {
-	char lines[8192] = "vf clear\npf clear\n";
-	size_t len = strlen(lines);
-	int fd = open(getenv("VFCAP_LAYOUT"), O_RDONLY);
+	char lines[8192];
+	size_t len = snprintf(lines, sizeof(lines), "%s", before);
+	int fd = open(path, O_RDONLY);
 	ssize_t ret;
 
 	if (fd < 0)
@@ -310,8 +310,23 @@ int host_layout_default(void)
 	if (ret < 0)
 		return -errno;
 	lines[len + ret] = 0;
+	return host_layout(lines);
+}
 
-	return host_layout(lines) ?: host_enable_pf();
+int host_layout_named(const char *name)
+{
+	const char *folder = getenv("VFCAP_LAYOUT");
+	char path[256];
+
+	snprintf(path, sizeof(path), "%.*s/%s",
+		 (int)(strrchr(folder, '/') - folder), folder, name);
+	return layout_file("", path);
+}
+
+int host_layout_default(void)
+{
+	return layout_file("vf clear\npf clear\n", getenv("VFCAP_LAYOUT")) ?:
+	       host_enable_pf();
 }
 
 int host_enable_pf(void)

@@ -67,6 +67,8 @@ int host_rescan(void);
 
 /* Lines for the fixture, see vfcap-fixture.c */
 int host_layout(const char *lines);
+/* One of tools/testing/fixture/layouts */
+int host_layout_named(const char *name);
 /* What the kernel allots the PF of its page requests there */
 #define PF_PRI_ALLOCATION	64
 
