@@ -209,9 +209,9 @@ TEST_F(dma, follows_enable)
 
 TEST_F(dma, other_vf)
 {
-	/* It has the same PASID, and has not enabled it. */
-	ASSERT_EQ(0, session_open(&self->vfs[1], host_vf2(), true));
 	ENABLE(0, true);
+	/* It has the same PASID attached, and has not enabled it. */
+	ASSERT_EQ(0, session_open(&self->vfs[1], host_vf2(), true));
 	EXPECT_ON();
 	EXPECT_REFUSED(host_vf2(), PASID);
 	EXPECT_LANDS(1, RID);
