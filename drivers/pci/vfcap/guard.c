@@ -67,11 +67,13 @@ static bool vfcap_guard_pf(struct pci_vfcap *shared)
 	unsigned long bit, other, mask;
 	bool answers = true;
 
-	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
+	if (vfcap_is_busy(shared->pf))
+		return false;
+	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
 		causes[bit] = vfcap_find_loss(shared, bit);
-		if (causes[bit] == vfcap_pf_is_busy)
-			return false;
-	}
+	/* If it became so meanwhile then what was read says nothing either. */
+	if (vfcap_is_busy(shared->pf))
+		return false;
 
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
 		mask = 0;

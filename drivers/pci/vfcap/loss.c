@@ -20,8 +20,6 @@
 
 const char vfcap_no_answer[] =
 	"its PF does not answer; it was removed or is powered down";
-const char vfcap_pf_is_busy[] =
-	"its PF is being reset, or recovers from an error";
 
 /**
  * vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
@@ -47,7 +45,14 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
 	return pmcsr & PCI_PM_CTRL_STATE_MASK;
 }
 
-static const char *vfcap_look(struct pci_vfcap *shared, enum pci_vfcap_id id)
+/**
+ * vfcap_find_loss - why a PF cannot provide a capability at this time
+ * @shared: the PF's record, with its lock held
+ * @id: a capability that VFs show, or showed
+ *
+ * Return: the cause as far as it is known, NULL when all is well.
+ */
+const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
 	const u32 *seen = shared->seen[id];
@@ -55,6 +60,12 @@ static const char *vfcap_look(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	unsigned int i;
 	bool lost;
 	int pos;
+
+	lockdep_assert_held(&shared->lock);
+
+	/* A probe that fails may have no event, or not as the last thing it does. */
+	if (!READ_ONCE(shared->pf->dev.driver))
+		return "its PF has no driver";
 
 	pos = vfcap_read(shared, id, regs, cap->nr_regs);
 	if (pos == -ENODEV)
@@ -72,30 +83,6 @@ static const char *vfcap_look(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	return lost ?
 	       "it was disabled in its PF (user space, IOMMU driver, reset)" :
 	       NULL;
-}
-
-/**
- * vfcap_find_loss - why a PF cannot provide a capability at this time
- * @shared: the PF's record, with its lock held
- * @id: a capability that VFs show, or showed
- *
- * Return: the cause as far as it is known, vfcap_pf_is_busy while nobody can tell, NULL
- * when all is well.
- */
-const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
-{
-	struct pci_dev *pf = shared->pf;
-	const char *cause;
-
-	lockdep_assert_held(&shared->lock);
-
-	/* A probe that fails may have no event, or not as the last thing it does. */
-	if (!READ_ONCE(pf->dev.driver))
-		return "its PF has no driver";
-
-	cause = vfcap_is_busy(pf) ? vfcap_pf_is_busy : vfcap_look(shared, id);
-	/* It may have become so meanwhile. */
-	return cause && vfcap_is_busy(pf) ? vfcap_pf_is_busy : cause;
 }
 
 /* Caller holds the lock. Without memory there is none: NULL. */

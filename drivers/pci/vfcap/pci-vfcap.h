@@ -198,7 +198,6 @@ void vfcap_mark_assigned(struct pci_vfcap_vf *user);
 
 /* loss.c: why capabilities are lost, and who is told */
 extern const char vfcap_no_answer[];
-extern const char vfcap_pf_is_busy[];
 bool vfcap_is_busy(struct pci_dev *pdev);
 const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id);
 void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
