@@ -26,7 +26,7 @@
 #define RESULT_SIZE	8192
 
 /* After so many that did not answer, nothing more is tried. */
-#define MAX_LOST	2
+#define MAX_LOST	3
 
 struct job {
 	aside_fn *run;
@@ -101,12 +101,12 @@ static void abandon(void)
 ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 	      size_t size, unsigned int ms)
 {
-	struct job job = { .run = run, .size = size };
-	struct result result;
+	static struct result result;
+	static struct job job;
 	struct pollfd poll_fd;
 	int ret;
 
-	if (arg_size > sizeof(job.arg) || size > sizeof(result.data))
+	if (arg_size > JOB_SIZE || size > RESULT_SIZE)
 		return -EINVAL;
 	if (lost >= MAX_LOST)
 		return -ETIMEDOUT;
@@ -115,6 +115,8 @@ ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 		if (ret)
 			return ret;
 	}
+	job.run = run;
+	job.size = size;
 	memcpy(job.arg, arg, arg_size);
 	if (send(connection, &job, offsetof(struct job, arg) + arg_size,
 		 MSG_NOSIGNAL) < 0)
@@ -136,22 +138,6 @@ ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 	if (size)
 		memcpy(out, result.data, size);
 	return result.ret;
-}
-
-static ssize_t read_text(const void *arg, void *out, size_t size)
-{
-	return sysfs_read(out, size, "%s", (const char *)arg);
-}
-
-int sysfs_read_slow(char *out, size_t size, const char *path)
-{
-	int ret;
-
-	*out = 0;
-	ret = aside(read_text, path, strlen(path) + 1, out, size, ASIDE_MS);
-	if (ret)
-		*out = 0;
-	return ret;
 }
 
 struct write {

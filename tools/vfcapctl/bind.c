@@ -168,12 +168,12 @@ static enum status report(const struct request *req, const struct device *before
 			  const char *note)
 {
 	char was[2 * NAME_SIZE] = "", cleared[2 * NAME_SIZE] = "";
+	struct device now, *all = &now;
 	struct json_object *o;
-	struct device now;
 	bool changed;
 
 	device_load(&now, before->bdf);
-	device_load_override(&now);
+	device_load_overrides(&all, 1);
 	changed = strcmp(now.driver, before->driver) ||
 		  strcmp(now.override, before->override);
 	if (req->json) {

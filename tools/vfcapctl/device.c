@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pci/pci.h>
 
@@ -141,8 +142,7 @@ static enum fate find_fate(const struct device *d, bool has_link)
 
 static void find_kind(struct device *d)
 {
-	bool has_link = !sysfs_link(d->pf, sizeof(d->pf), DEVICES "/%s/physfn",
-				    d->bdf);
+	bool has_link = !sysfs_link(d->pf, sizeof(d->pf), "physfn");
 
 	if (!has_link)
 		device_load_ids(d);
@@ -184,24 +184,82 @@ void device_load_ids(struct device *d)
 
 void device_load(struct device *d, const char *bdf)
 {
+	char path[NAME_SIZE];
+
 	*d = (struct device){};
 	snprintf(d->bdf, sizeof(d->bdf), "%s", bdf);
-	sysfs_link(d->driver, sizeof(d->driver), DEVICES "/%s/driver", bdf);
-	sysfs_link(d->group, sizeof(d->group), DEVICES "/%s/iommu_group", bdf);
+	/* The way to a file of a device is long, and there may be a thousand. */
+	snprintf(path, sizeof(path), DEVICES "/%s", bdf);
+	if (chdir(path))
+		return;
+	sysfs_link(d->driver, sizeof(d->driver), "driver");
+	sysfs_link(d->group, sizeof(d->group), "iommu_group");
 	find_kind(d);
 	if (d->kind == KIND_PF)
 		d->num_vfs = count_vfs(bdf);
 }
 
-void device_load_override(struct device *d)
-{
-	char path[128];
+/* So many are read by one call of another process. */
+#define BATCH	64
 
-	snprintf(path, sizeof(path), DEVICES "/%s/driver_override", d->bdf);
-	d->override_known = !sysfs_read_slow(d->override, sizeof(d->override),
-					     path);
-	if (!strcmp(d->override, "(null)"))
-		*d->override = 0;
+struct overrides {
+	struct {
+		bool known;
+		char name[NAME_SIZE];
+	} of[BATCH];
+};
+
+struct addresses {
+	size_t n;
+	char bdf[BATCH][BDF_SIZE];
+};
+
+static ssize_t read_overrides(const void *arg, void *out, size_t size)
+{
+	const struct addresses *a = arg;
+	struct overrides *o = out;
+	size_t i;
+
+	(void)size;
+	for (i = 0; i < a->n; i++)
+		o->of[i].known = !sysfs_read(o->of[i].name,
+					     sizeof(o->of[i].name),
+					     DEVICES "/%s/driver_override",
+					     a->bdf[i]);
+	return 0;
+}
+
+static bool load_batch(struct device **devices, size_t n)
+{
+	struct addresses a = { .n = n };
+	struct overrides o;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		strcpy(a.bdf[i], devices[i]->bdf);
+	if (aside(read_overrides, &a, sizeof(a), &o, sizeof(o), ASIDE_MS))
+		return false;
+	for (i = 0; i < n; i++) {
+		devices[i]->override_known = o.of[i].known;
+		strcpy(devices[i]->override, o.of[i].name);
+		if (!strcmp(o.of[i].name, "(null)"))
+			*devices[i]->override = 0;
+	}
+	return true;
+}
+
+/* One that cannot be read now does not keep the others' from being read. */
+void device_load_overrides(struct device **devices, size_t n)
+{
+	size_t len, i;
+
+	for (; n; devices += len, n -= len) {
+		len = n < BATCH ? n : BATCH;
+		if (load_batch(devices, len) || len == 1)
+			continue;
+		for (i = 0; i < len; i++)
+			load_batch(&devices[i], 1);
+	}
 }
 
 void device_load_vfio(struct device *d)
@@ -247,7 +305,9 @@ enum status device_find(struct device *d, const char *arg)
 	device_load(d, bdf);
 	device_load_ids(d);
 	device_load_vfio(d);
-	device_load_override(d);
+	/* That of one which is going waits for its users. */
+	if (d->fate == FATE_STAYS)
+		device_load_overrides(&d, 1);
 	return STATUS_OK;
 }
 

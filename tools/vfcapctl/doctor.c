@@ -173,7 +173,7 @@ static enum diagnosis check_module(const struct check *c, struct patient *p)
 static bool is_user_space(const struct device *d)
 {
 	static const char * const drivers[] = {
-		"pci-stub", "pciback", "vfio-pci",
+		"pci-stub", "pciback", "vfio-pci", OUR_DRIVER,
 	};
 	size_t i;
 
@@ -454,13 +454,15 @@ static enum diagnosis check_iommufd(const struct check *c, struct patient *p)
 static int find_rival(const char *name, void *data)
 {
 	const struct patient *p = data;
-	struct device d;
+	struct device d = {};
 
-	if (!strcmp(name, p->d.bdf))
+	if (!strcmp(name, p->d.bdf) ||
+	    sysfs_link(d.driver, sizeof(d.driver), DEVICES "/%s/driver", name) ||
+	    !strcmp(d.driver, "pcieport") || is_user_space(&d))
 		return 0;
-	device_load(&d, name);
+	snprintf(d.bdf, sizeof(d.bdf), "%s", name);
 	device_load_vfio(&d);
-	return *d.driver && strcmp(d.driver, "pcieport") && !is_user_space(&d);
+	return !*d.vfio;
 }
 
 static enum diagnosis check_group(const struct check *c, struct patient *p)

@@ -35,7 +35,7 @@ const char * const via_names[] = {
 /* A file that somebody has open: of a device, or of a group */
 struct file {
 	struct holder holder;
-	char bdf[BDF_SIZE];	/* "" for a group, or if nothing tells */
+	char bdf[BDF_SIZE];	/* "" for a group */
 	char group[NAME_SIZE];
 };
 
@@ -209,6 +209,15 @@ static void look_at_process(int proc, const char *name)
 		close(fd);
 }
 
+/* Groups come first, and then the files of each device together. */
+static int compare(const void *a, const void *b)
+{
+	const struct file *f = a, *g = b;
+	int order = strcmp(f->bdf, g->bdf);
+
+	return order ?: f->holder.pid - g->holder.pid;
+}
+
 static void load(void)
 {
 	struct dirent *entry;
@@ -223,6 +232,23 @@ static void load(void)
 			look_at_process(dirfd(dir), entry->d_name);
 	if (dir)
 		closedir(dir);
+	if (all.n)
+		qsort(all.files, all.n, sizeof(*all.files), compare);
+}
+
+/* Where the files of a device begin, or would */
+static size_t find_first(const char *bdf)
+{
+	size_t from = 0, to = all.n, middle;
+
+	while (from < to) {
+		middle = (from + to) / 2;
+		if (strcmp(all.files[middle].bdf, bdf) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
 }
 
 /* A group's name has a prefix where there is no IOMMU. */
@@ -233,9 +259,32 @@ static bool is_group(const char *file, const char *group)
 	return *group && !strcmp(number ? number + 1 : file, group);
 }
 
-/* One more file of the process that was found last is no other holder. */
-static void merge(struct holder *h, const struct file *f)
+static struct {
+	struct holder *holders;
+	size_t n;
+	size_t size;
+} found;
+
+/* One more file of a process is no other holder. */
+static void add_holder(const struct file *f)
 {
+	struct holder *h;
+	size_t i;
+
+	for (i = 0; i < found.n; i++)
+		if (found.holders[i].pid == f->holder.pid)
+			break;
+	if (i == found.size) {
+		found.size = found.size * 2 + 8;
+		found.holders = must(reallocarray(found.holders, found.size,
+						  sizeof(*h)));
+	}
+	h = &found.holders[i];
+	if (i == found.n) {
+		*h = f->holder;
+		h->fd = -1;
+		found.n++;
+	}
 	if (f->holder.via == VIA_CDEV)
 		h->via = VIA_CDEV;
 	if (*f->bdf && (h->fd < 0 || f->holder.via == VIA_CDEV))
@@ -244,29 +293,20 @@ static void merge(struct holder *h, const struct file *f)
 
 size_t holders_find(const struct device *d, const struct holder **out)
 {
-	static struct holder *found;
-	static size_t size;
-	size_t n = 0, i;
+	size_t i;
 
 	load();
-	for (i = 0; i < all.n; i++) {
-		const struct file *f = &all.files[i];
-
-		if (strcmp(f->bdf, d->bdf) && !is_group(f->group, d->group))
-			continue;
-		if (!n || found[n - 1].pid != f->holder.pid) {
-			if (n == size) {
-				size = size * 2 + 8;
-				found = must(reallocarray(found, size,
-							  sizeof(*found)));
-			}
-			found[n] = f->holder;
-			found[n++].fd = -1;
-		}
-		merge(&found[n - 1], f);
+	found.n = 0;
+	for (i = 0; i < all.n && !*all.files[i].bdf; i++)
+		if (is_group(all.files[i].group, d->group))
+			add_holder(&all.files[i]);
+	for (i = find_first(d->bdf); i < all.n; i++) {
+		if (strcmp(all.files[i].bdf, d->bdf))
+			break;
+		add_holder(&all.files[i]);
 	}
-	*out = found;
-	return n;
+	*out = found.holders;
+	return found.n;
 }
 
 void holder_describe(const struct holder *h, char *out, size_t size)

@@ -2,8 +2,8 @@
 /*
  * vfcapctl list: PFs, their VFs and VMD endpoints, and who uses what
  *
- * A PF may have a thousand VFs: each file is read once, and no file of all of them
- * that may be cut, as the PF's list of users is.
+ * A PF may have a thousand VFs: each file is read once, from the device's folder, and
+ * no file of all of them that may be cut, as the PF's list of users is.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -78,18 +78,17 @@ static bool matters(const struct line *l)
 static void load_entry(struct line *l, size_t i)
 {
 	struct entry *e = &l->entries[i];
-	char path[128], offset[32];
+	const char *key = caps[listed[i]].key;
+	char offset[32];
 
-	snprintf(path, sizeof(path), DEVICES "/%s/vfcap/%s", l->d.bdf,
-		 caps[listed[i]].key);
 	if (l->is_closed) {
 		strcpy(e->state, NOT_OPEN);
 		return;
 	}
-	if (sysfs_read(e->state, sizeof(e->state), "%s_state", path) ||
+	if (sysfs_read(e->state, sizeof(e->state), "vfcap/%s_state", key) ||
 	    l->d.kind == KIND_PF || !strcmp(e->state, HIDDEN))
 		return;
-	if (!sysfs_read(offset, sizeof(offset), "%s_offset", path))
+	if (!sysfs_read(offset, sizeof(offset), "vfcap/%s_offset", key))
 		e->offset = strtoul(offset, NULL, 0);
 }
 
@@ -127,8 +126,13 @@ static void explain_hidden(const struct list *list, struct line *l)
 /* A VF that nobody has open shows nothing, and hides nothing. */
 static bool is_closed_vf(const struct device *d)
 {
-	return d->kind == KIND_VF && sysfs_exists(DEVICES "/%s/vfcap", d->bdf) &&
-	       !device_is_open(d);
+	char text[8];
+
+	if (d->kind != KIND_VF)
+		return false;
+	if (!sysfs_read(text, sizeof(text), "vfcap/open"))
+		return *text == '0';
+	return sysfs_exists("vfcap") && !device_is_open(d);
 }
 
 static int add(const char *name, void *data)
@@ -344,7 +348,6 @@ static struct json_object *line_json(const struct list *list, struct line *l)
 	size_t i;
 
 	device_load_ids(d);
-	device_load_override(d);
 	json_set_text(o, "address", d->bdf);
 	json_set_text(o, "kind", kind_names[d->kind]);
 	json_set_id(o, "vendor", d->vendor);
@@ -368,8 +371,15 @@ static void print_json(const struct list *list)
 {
 	struct json_object *o = json_new();
 	struct json_object *array = json_object_new_array();
-	size_t i;
+	struct device **devices;
+	size_t n = 0, i;
 
+	devices = must(calloc(list->n + 1, sizeof(*devices)));
+	for (i = 0; i < list->n; i++)
+		if (list->lines[i].d.fate == FATE_STAYS)
+			devices[n++] = &list->lines[i].d;
+	device_load_overrides(devices, n);
+	free(devices);
 	for (i = 0; i < list->n; i++)
 		json_object_array_add(array, line_json(list, &list->lines[i]));
 	json_object_object_add(o, "functions", array);

@@ -107,8 +107,7 @@ typedef ssize_t aside_fn(const void *arg, void *out, size_t size);
  */
 ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 	      size_t size, unsigned int ms);
-/* A file that cannot be read, or written, while a driver comes or goes */
-int sysfs_read_slow(char *out, size_t size, const char *path);
+/* A file that cannot be written while a driver comes or goes */
 int sysfs_write_slow(const char *value, const char *fmt, ...) PRINTF(2, 3);
 
 /* sysfs.c: files by path, without a shell. 0 or -errno. */
@@ -148,7 +147,7 @@ struct device {
 	unsigned int vendor;
 	unsigned int device;
 
-	/* device_load_override() */
+	/* device_load_overrides() */
 	bool override_known;
 	char override[NAME_SIZE];	/* driver_override, "" without one */
 
@@ -159,10 +158,10 @@ struct device {
 
 extern const char * const kind_names[];
 
-/* Fill in what most need, from the address of a device */
+/* Fill in what most need, from the address of a device, and go to its folder */
 void device_load(struct device *d, const char *bdf);
 void device_load_ids(struct device *d);
-void device_load_override(struct device *d);
+void device_load_overrides(struct device **devices, size_t n);
 void device_load_vfio(struct device *d);
 /* All of it, from what the user wrote; says what is wrong with it */
 enum status device_find(struct device *d, const char *arg);
