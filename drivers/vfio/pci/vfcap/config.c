@@ -19,6 +19,16 @@
 /* Stands for bytes that are not emulated. */
 #define VFCAP_NONE	(VFCAP_NR_CAPS + 2)
 
+static int vfcap_cap_write_locked(struct vfcap_device *vf, unsigned int id,
+				  const u32 *val, const u32 *mask)
+{
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	vfcap_emul_write(vf, id, val, mask);
+	return 0;
+}
+
 /* A write to @count bytes from @offset on, all within one capability */
 static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 			       const char __user *buf, size_t count,
@@ -26,6 +36,7 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 {
 	struct device *dev = &vf->core.pdev->dev;
 	u32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
+	int ret;
 
 	if (copy_from_user((u8 *)val + offset, buf, count))
 		return -EFAULT;
@@ -37,11 +48,9 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	scoped_guard(mutex, vfcap_dev_set_lock(vf))
-		vfcap_emul_write(vf, id, val, mask);
-
+	ret = vfcap_cap_write_locked(vf, id, val, mask);
 	pm_runtime_put(dev);
-	return count;
+	return ret ?: count;
 }
 
 /*
@@ -136,7 +145,7 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 
 	switch (index) {
 	case VFCAP_NONE:
-		return vfcap_core_config_write(vf, buf, *count, &pos);
+		return vfcap_core_config_write(vf, buf, count, &pos);
 	case VFCAP_ANCHOR:
 		return *count;
 	case VFCAP_VMLOCK:

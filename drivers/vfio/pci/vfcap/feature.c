@@ -63,9 +63,7 @@ int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
-		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
-			return vfcap_feature_low_power(vf, flags, arg, argsz);
-		fallthrough;
+		return vfcap_feature_low_power(vf, flags, arg, argsz);
 	default:
 		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 	}

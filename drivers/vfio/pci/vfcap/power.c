@@ -132,33 +132,19 @@ void vfcap_notice_return(struct vfcap_device *vf)
 	vfcap_power_forget(vf);
 }
 
-/**
- * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
- * @vf: the VF
- * @flags: feature index and VFIO_DEVICE_FEATURE_SET
- * @arg: the feature's argument
- * @argsz: its size in bytes
- *
- * The VF enters low power, or leaves it. A function that loses its registers on the way
- * from D3hot to D0 loses them when it is let go.
- *
- * Context: Process context, no locks held.
- * Return: as vfio_pci_core_ioctl_feature().
- */
-int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
-			    void __user *arg, size_t argsz)
+static ssize_t vfcap_call_low_power(struct vfcap_device *vf,
+				    struct vfcap_core_call *c)
 {
 	int ret;
 
-	guard(mutex)(vfcap_dev_set_lock(vf));
-
 	/* What a wakeup has ended is not what begins now. */
 	vfcap_catch_up(vf);
-	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, flags, arg, argsz);
+	ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, c->flags, c->buf,
+					  c->argsz);
 	if (ret)
 		return ret;
 
-	if ((flags & VFIO_DEVICE_FEATURE_MASK) !=
+	if ((c->flags & VFIO_DEVICE_FEATURE_MASK) !=
 	    VFIO_DEVICE_FEATURE_LOW_POWER_EXIT) {
 		vf->entry.suspended =
 			pm_runtime_suspended_time(&vf->core.pdev->dev);
@@ -171,6 +157,37 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 	}
 	vfcap_sync(vf);
 	return 0;
+}
+
+/**
+ * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
+ * @vf: the VF
+ * @flags: feature index and VFIO_DEVICE_FEATURE_*
+ * @arg: the feature's argument
+ * @argsz: its size in bytes
+ *
+ * The VF enters low power, or leaves it. A function that loses its registers on the way
+ * from D3hot to D0 loses them when it is let go.
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_ioctl_feature(), or -EINTR.
+ */
+int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+			    void __user *arg, size_t argsz)
+{
+	struct vfcap_core_call c = {
+		.call	= vfcap_call_low_power,
+		.buf	= arg,
+		.flags	= flags,
+		.argsz	= argsz,
+	};
+	int ret;
+
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) ==
+	    VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
+		c.count = sizeof(struct vfio_device_low_power_entry_with_wakeup);
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, c.count);
+	return ret == 1 ? vfcap_call_core(vf, &c) : ret;
 }
 
 static int vfcap_runtime_resume(struct device *dev)

@@ -11,10 +11,9 @@
  * returns no PASID is attached. For one from outside that is left to a worker.
  * What low power does is in power.c.
  */
-#include <linux/cleanup.h>
+#include <linux/log2.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/uaccess.h>
 
 #include "vfcap.h"
 
@@ -35,15 +34,12 @@ void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
 	vfcap_queue_sync(vf);
 }
 
-/* Whether a write sets, or may set, a bit of the byte at @pos */
-static bool vfcap_write_sets(const char __user *buf, size_t count, loff_t start,
+/* Whether a write to @start sets a bit of the byte at @pos */
+static bool vfcap_write_sets(const struct vfcap_core_call *c, loff_t start,
 			     unsigned int pos, u8 bit)
 {
-	u8 val;
-
-	if (!vfcap_overlaps(start, count, pos, 1))
-		return false;
-	return get_user(val, (const u8 __user *)buf + pos - start) || val & bit;
+	return vfcap_overlaps(start, c->count, pos, 1) &&
+	       c->bytes[pos - start] & bit;
 }
 
 /* Whether the PCI core has a way to reset the VF: without one it does not begin. */
@@ -53,8 +49,8 @@ static bool vfcap_can_reset(struct vfcap_device *vf)
 }
 
 /* Whether a write has the VF leave D0 */
-static bool vfcap_write_sleeps(struct vfcap_device *vf, const char __user *buf,
-			       size_t count, loff_t start)
+static bool vfcap_write_sleeps(struct vfcap_device *vf,
+			       const struct vfcap_core_call *c, loff_t start)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int pmcsr = pdev->pm_cap + PCI_PM_CTRL;
@@ -63,26 +59,25 @@ static bool vfcap_write_sleeps(struct vfcap_device *vf, const char __user *buf,
 	if (!pdev->pm_cap)
 		return false;
 	/* Both bits are D3hot. */
-	d1 = vfcap_write_sets(buf, count, start, pmcsr, (__force u8)PCI_D1);
-	d2 = vfcap_write_sets(buf, count, start, pmcsr, (__force u8)PCI_D2);
+	d1 = vfcap_write_sets(c, start, pmcsr, (__force u8)PCI_D1);
+	d2 = vfcap_write_sets(c, start, pmcsr, (__force u8)PCI_D2);
 	return (d1 && d2) || (d1 && pdev->d1_support) ||
 	       (d2 && pdev->d2_support);
 }
 
 /* Whether a write has core reset the VF: only where the VF offers what it asks for */
-static bool vfcap_write_resets(struct vfcap_device *vf, const char __user *buf,
-			       size_t count, loff_t start)
+static bool vfcap_write_resets(struct vfcap_device *vf,
+			       const struct vfcap_core_call *c, loff_t start)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 
 	if (!vfcap_can_reset(vf))
 		return false;
 	return (pdev->devcap & PCI_EXP_DEVCAP_FLR &&
-		vfcap_write_sets(buf, count, start,
-				 pdev->pcie_cap + PCI_EXP_DEVCTL + 1,
+		vfcap_write_sets(c, start, pdev->pcie_cap + PCI_EXP_DEVCTL + 1,
 				 PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
 	       (vf->af_pos &&
-		vfcap_write_sets(buf, count, start, vf->af_pos + PCI_AF_CTRL,
+		vfcap_write_sets(c, start, vf->af_pos + PCI_AF_CTRL,
 				 PCI_AF_CTRL_FLR));
 }
 
@@ -113,29 +108,47 @@ bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 	return false;
 }
 
-static ssize_t vfcap_write_that_may_reset(struct vfcap_device *vf,
-					  const char __user *buf, size_t count,
-					  loff_t *ppos)
+/* How much of a write core does at once: it gets the bytes before it does anything. */
+static size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count)
 {
-	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
+	const u8 *map = vf->core.pci_config_map;
+	size_t size = 1;
+
+	while (size < count && (pos + size) % sizeof(u32) &&
+	       map[pos + size] == map[pos])
+		size++;
+	size = rounddown_pow_of_two(size);
+	return pos % size ? 1 : size;
+}
+
+static ssize_t vfcap_write_that_may_reset(struct vfcap_device *vf,
+					  struct vfcap_core_call *c)
+{
+	loff_t start = *c->ppos & VFIO_PCI_OFFSET_MASK;
+	struct device *dev = &vf->core.pdev->dev;
 	u64 losses = pci_vfcap_vf_losses(vf->shared);
-	bool in_d3 = vfcap_in_d3(vf);
 	ssize_t ret;
+	bool in_d3;
+
+	/* Core does so too. Here it tells what a guest did from what runtime PM did. */
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
+	in_d3 = vfcap_in_d3(vf);
 
 	/*
 	 * The user may change the bytes before core reads them. A reset that
 	 * comes of it is made good afterwards, and what stays attached to a VF
 	 * that sleeps is detached when it wakes up.
 	 */
-	if (vfcap_write_sleeps(vf, buf, count, start) ||
-	    vfcap_write_resets(vf, buf, count, start))
+	if (vfcap_write_sleeps(vf, c, start) || vfcap_write_resets(vf, c, start))
 		vfcap_block(vf, ~0UL);
 
-	ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
+	ret = vfio_pci_core_write(&vf->core.vdev, c->buf, c->count, c->ppos);
 
 	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
 		vfcap_was_reset(vf, losses);
 	vfcap_sync(vf);
+	pm_runtime_put(dev);
 	return ret;
 }
 
@@ -143,33 +156,30 @@ static ssize_t vfcap_write_that_may_reset(struct vfcap_device *vf,
  * vfcap_core_config_write - hand a config write to core
  * @vf: the VF
  * @buf: the bytes
- * @count: how many
+ * @count: How many. Where they may reset the VF, cut down to what core does at once.
  * @ppos: VFIO region offset, advanced by what was written
  *
  * If it may reset the VF, or has it leave D0, then its PASIDs are detached first.
  *
  * Context: Process context, no locks held.
- * Return: as vfio_pci_core_write().
+ * Return: as vfio_pci_core_write(), or -EINTR.
  */
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
-				size_t count, loff_t *ppos)
+				size_t *count, loff_t *ppos)
 {
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
-	struct device *dev = &vf->core.pdev->dev;
-	ssize_t ret;
 
-	if (!vfcap_may_reset(vf, start, count))
-		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
+	if (vfcap_may_reset(vf, start, *count))
+		*count = vfcap_core_piece(vf, start, *count);
+	if (!vfcap_may_reset(vf, start, *count))
+		return vfio_pci_core_write(&vf->core.vdev, buf, *count, ppos);
 
-	/* Core does so too. Here it tells what a guest did from what runtime PM did. */
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-
-	scoped_guard(mutex, vfcap_dev_set_lock(vf))
-		ret = vfcap_write_that_may_reset(vf, buf, count, ppos);
-
-	pm_runtime_put(dev);
-	return ret;
+	return vfcap_call_core(vf, &(struct vfcap_core_call) {
+		.call	= vfcap_write_that_may_reset,
+		.buf	= (char __user *)buf,
+		.count	= *count,
+		.ppos	= ppos,
+	});
 }
 
 /**
@@ -188,7 +198,9 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 	u64 losses;
 	long ret;
 
-	guard(mutex)(vfcap_dev_set_lock(vf));
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
 
 	losses = pci_vfcap_vf_losses(vf->shared);
 	in_d3 = vfcap_in_d3(vf);

@@ -212,7 +212,7 @@ int vfcap_decide(struct vfcap_device *vf)
  * @vf: the VF
  *
  * Context: Process context, no locks held.
- * Return: as vfcap_decide().
+ * Return: as vfcap_decide(); -EINTR when the caller is killed.
  */
 int vfcap_begin(struct vfcap_device *vf)
 {
@@ -220,8 +220,9 @@ int vfcap_begin(struct vfcap_device *vf)
 	if (smp_load_acquire(&vf->decided))
 		return 0;
 
-	guard(mutex)(vfcap_dev_set_lock(vf));
-
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
 	return vfcap_decide(vf);
 }
 

@@ -4,6 +4,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
+#include <linux/cleanup.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
 #include <linux/ratelimit.h>
@@ -262,6 +263,15 @@ static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vf)
 }
 
 /*
+ * The dev_set lock until the end of a block, for a call of the user. VFIO accesses
+ * memory of the user under it, who may take any time to provide that: whoever waits
+ * can be killed, and then this is NULL.
+ */
+DEFINE_CLASS(vfcap_locked, struct mutex *, _T ? mutex_unlock(_T) : (void)0,
+	     mutex_lock_killable(vfcap_dev_set_lock(vf)) ?
+	     NULL : vfcap_dev_set_lock(vf), struct vfcap_device *vf)
+
+/*
  * Whether an access begins within the range. It is cut down to what lies on the
  * same side of the range's edges as its first byte.
  */
@@ -440,12 +450,35 @@ int vfcap_feature_lost_eventfd(struct vfcap_device *vf, u32 flags,
 			       void __user *arg, size_t argsz);
 void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
 
+/**
+ * struct vfcap_core_call - a call of core that accesses memory of the user
+ * @call: does it, under the dev_set lock
+ * @buf: what core reads, before it does anything
+ * @count: how many bytes
+ * @bytes: what they were just before. The user may change them.
+ * @ppos: of a write of config space
+ * @flags: of a VFIO_DEVICE_FEATURE
+ * @argsz: and this
+ */
+struct vfcap_core_call {
+	ssize_t (*call)(struct vfcap_device *vf, struct vfcap_core_call *c);
+	void __user *buf;
+	size_t count;
+	u8 bytes[sizeof(struct vfio_device_low_power_entry_with_wakeup)];
+	loff_t *ppos;
+	u32 flags;
+	size_t argsz;
+};
+
+/* call.c: calls of core that access memory of the user */
+ssize_t vfcap_call_core(struct vfcap_device *vf, struct vfcap_core_call *c);
+
 /* reset.c: what resets a VF, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
 void vfcap_was_reset(struct vfcap_device *vf, u64 losses);
 bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size);
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
-				size_t count, loff_t *ppos);
+				size_t *count, loff_t *ppos);
 long vfcap_ioctl_reset(struct vfcap_device *vf);
 
 /* power.c: the VF's power states */
