@@ -9,11 +9,14 @@
  * Rules for all of them, unless a structure says otherwise:
  *
  * - VFIO_DEVICE_FEATURE_PROBE tells whether an index, with GET or SET, is there.
- * - argsz may be larger than the structure of this header: bytes that the kernel
- *   does not know must be zero, and not more than fit in a page, else errno is
- *   E2BIG. A structure may grow at its end. An argsz that is smaller, a flag that
- *   is not known, and a reserved field that is not zero give EINVAL, memory that
- *   cannot be accessed gives EFAULT.
+ * - A structure may grow at its end, and the kernel may have another version of it than
+ *   this header. argsz may be larger than the kernel's: bytes that the kernel does not
+ *   know must be zero, and not more than fit in a page, else errno is E2BIG; it writes
+ *   nothing there. It may be smaller, but not smaller than in the first version: what is
+ *   missing counts as zero, and is not written. An argsz that is smaller than that, a
+ *   flag that is not known, and a reserved field that is not zero give EINVAL, memory
+ *   that cannot be accessed gives EFAULT.
+ * - A call that waits for another one may be killed, and gives EINTR then.
  * - A call that fails changes nothing but what is said at its errors.
  */
 #ifndef _UAPI_LINUX_VFIO_VFCAP_H
@@ -220,13 +223,18 @@ struct vfcap_state_cap {
  * @magic: VFCAP_MAGIC
  * @version: VFCAP_STATE_VERSION
  * @reserved: must be zero
- * @caps: by enum vfcap_cap_index
+ * @caps: By enum vfcap_cap_index. There may be more of them in another version, and
+ *	at least three.
  *
  * Upon VFIO_DEVICE_FEATURE_GET: the virtual registers as they are. Upon
  * VFIO_DEVICE_FEATURE_SET: have them as they were when the structure was filled,
  * for this device or for one that shows the same capabilities, with the same
  * read-only registers, at the same offsets. A VMM sets it while the guest does
  * not run.
+ *
+ * A capability that is missing at the end of @caps, since this header or the one of the
+ * VMM that saved them is older than the kernel, was not shown: it is hidden, as with
+ * VFCAP_CHOOSE_HIDE. One that the kernel does not know must not have been.
  *
  * An Enable that is set takes effect as if the guest had set it: PASIDs that are
  * attached become known to the IOMMU. What the device itself does, such as page
@@ -235,7 +243,8 @@ struct vfcap_state_cap {
  *
  * Return: 0, or -1 with errno EINVAL: @magic or @version is another, or a
  * register has a value that it could not have in this device; EBUSY: what it has
- * enabled cannot be enabled now; EIO: the device cannot be woken.
+ * enabled cannot be enabled now, or the guest has enabled what is missing in it; E2BIG:
+ * it has a capability that the kernel does not know; EIO: the device cannot be woken.
  */
 struct vfcap_feature_state {
 	__u64 magic;

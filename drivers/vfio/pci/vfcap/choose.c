@@ -2,10 +2,8 @@
 /*
  * VFCAP_FEATURE_CHOOSE: the user's say in what is shown, and where
  */
-#include <linux/cleanup.h>
 #include <linux/nospec.h>
 #include <linux/pci.h>
-#include <linux/rwsem.h>
 
 #include "vfcap.h"
 
@@ -53,72 +51,47 @@ static bool vfcap_may_lie(struct vfcap_device *vf, unsigned int id,
 	       vfcap_chain_is_free(vf, id, data->offset);
 }
 
-static int vfcap_apply_choice(struct vfcap_device *vf, unsigned int id,
-			      const struct vfcap_feature_choose *data)
+static int vfcap_choose(struct vfcap_device *vf, const void *data)
 {
+	const struct vfcap_feature_choose *choose = data;
+	unsigned int id = choose->cap;
 	int ret;
 
 	vfcap_sync(vf);
 	if (vfcap_in_use(vf, id))
 		return -EBUSY;
-	if (data->offset && !vfcap_may_lie(vf, id, data))
+	if (choose->offset && !vfcap_may_lie(vf, id, choose))
 		return -EINVAL;
 
 	ret = vfcap_withdraw(vf, id);
 	if (ret)
 		return ret;
-	vf->choice[id].flags = data->flags;
-	vf->choice[id].offset = data->offset;
+	vf->choice[id].flags = choose->flags;
+	vf->choice[id].offset = choose->offset;
 	vfcap_show(vf, id);
-	vfcap_config_prepare(vf);
 	return 0;
-}
-
-static int vfcap_choose(struct vfcap_device *vf, unsigned int id,
-			const struct vfcap_feature_choose *data)
-{
-	guard(mutex)(vfcap_dev_set_lock(vf));
-
-	/* VFIO keeps the device awake around an ioctl. */
-	return vfcap_decide(vf) ?: vfcap_apply_choice(vf, id, data);
 }
 
 /**
  * vfcap_feature_choose - VFCAP_FEATURE_CHOOSE
  * @vf: the VF
- * @flags: VFIO_DEVICE_FEATURE_*
- * @arg: struct vfcap_feature_choose
- * @argsz: its size in bytes
+ * @set: true
+ * @data: struct vfcap_feature_choose
+ * @told: how much of it the user has
  *
- * Context: Process context.
+ * Context: Process context, no locks held.
  * Return: 0 or -errno, see the structure.
  */
-int vfcap_feature_choose(struct vfcap_device *vf, u32 flags, void __user *arg,
-			 size_t argsz)
+int vfcap_feature_choose(struct vfcap_device *vf, bool set, void *data,
+			 size_t told)
 {
-	struct vfcap_feature_choose data;
-	unsigned int id;
-	int ret;
+	struct vfcap_feature_choose *choose = data;
 
-	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_SET, &data,
-				  sizeof(data), arg);
-	if (ret != 1)
-		return ret;
-	if (data.cap >= VFCAP_NR_CAPS || !vfcap_choice_is_valid(&data) ||
-	    memchr_inv(data.reserved, 0, sizeof(data.reserved)))
+	if (choose->cap >= VFCAP_NR_CAPS || !vfcap_choice_is_valid(choose) ||
+	    memchr_inv(choose->reserved, 0, sizeof(choose->reserved)))
 		return -EINVAL;
-	id = array_index_nospec(data.cap, VFCAP_NR_CAPS);
-	if (!(vf->caps & BIT(id)))
+	choose->cap = array_index_nospec(choose->cap, VFCAP_NR_CAPS);
+	if (!(vf->caps & BIT(choose->cap)))
 		return -EINVAL;
-
-	ret = down_write_killable(&vf->layout);
-	if (ret)
-		return ret;
-	ret = vfcap_direct_stop(vf, VFCAP_INDIRECT_LAYOUT);
-	if (!ret) {
-		ret = vfcap_choose(vf, id, &data);
-		vfcap_direct_allow(vf, VFCAP_INDIRECT_LAYOUT);
-	}
-	up_write(&vf->layout);
-	return ret;
+	return vfcap_change(vf, vfcap_choose, choose);
 }

@@ -7,7 +7,6 @@
 #include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/uaccess.h>
 
 #include "vfcap.h"
 
@@ -110,29 +109,24 @@ void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx)
 /**
  * vfcap_feature_lost_eventfd - VFCAP_FEATURE_LOST_EVENTFD
  * @vf: the VF
- * @flags: VFIO_DEVICE_FEATURE_*
- * @arg: struct vfcap_feature_lost_eventfd
- * @argsz: its size in bytes
+ * @set: true
+ * @data: struct vfcap_feature_lost_eventfd
+ * @told: how much of it the user has
  *
- * Context: Process context.
+ * Context: Process context, no locks held.
  * Return: 0 or -errno, see the structure.
  */
-int vfcap_feature_lost_eventfd(struct vfcap_device *vf, u32 flags,
-			       void __user *arg, size_t argsz)
+int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
+			       size_t told)
 {
-	struct vfcap_feature_lost_eventfd data;
+	const struct vfcap_feature_lost_eventfd *lost = data;
 	struct eventfd_ctx *ctx = NULL;
-	int ret;
 
-	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_SET, &data,
-				  sizeof(data), arg);
-	if (ret != 1)
-		return ret;
-	if (data.reserved || data.fd < -1)
+	if (lost->reserved || lost->fd < -1)
 		return -EINVAL;
 
-	if (data.fd >= 0) {
-		ctx = eventfd_ctx_fdget(data.fd);
+	if (lost->fd >= 0) {
+		ctx = eventfd_ctx_fdget(lost->fd);
 		if (IS_ERR(ctx))
 			return PTR_ERR(ctx);
 	}

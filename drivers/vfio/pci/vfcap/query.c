@@ -6,7 +6,6 @@
 #include <linux/cleanup.h>
 #include <linux/nospec.h>
 #include <linux/pci.h>
-#include <linux/uaccess.h>
 
 #include "chain.h"
 
@@ -29,45 +28,43 @@ static u32 vfcap_query_flags(struct vfcap_device *vf, unsigned int id)
 /**
  * vfcap_feature_query - VFCAP_FEATURE_QUERY
  * @vf: the VF
- * @flags: VFIO_DEVICE_FEATURE_*
- * @arg: struct vfcap_feature_query
- * @argsz: its size in bytes
+ * @set: false
+ * @data: struct vfcap_feature_query
+ * @told: how much of it the user has
  *
- * Context: Process context.
+ * Context: Process context, no locks held.
  * Return: 0 or -errno, see the structure.
  */
-int vfcap_feature_query(struct vfcap_device *vf, u32 flags, void __user *arg,
-			size_t argsz)
+int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
+			size_t told)
 {
-	struct vfcap_feature_query data;
+	struct vfcap_feature_query *query = data;
 	unsigned int id;
 	int ret;
 
-	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_GET, &data,
-				  sizeof(data), arg);
-	if (ret != 1)
-		return ret;
-	if (data.cap >= VFCAP_NR_CAPS || data.reserved[0] || data.reserved[1])
+	if (query->cap >= VFCAP_NR_CAPS || query->reserved[0] ||
+	    query->reserved[1])
 		return -EINVAL;
-	id = array_index_nospec(data.cap, VFCAP_NR_CAPS);
+	id = array_index_nospec(query->cap, VFCAP_NR_CAPS);
 
-	scoped_guard(mutex, vfcap_dev_set_lock(vf)) {
-		ret = vfcap_decide(vf);
-		if (ret)
-			return ret;
-		/* A loss that is known is told. */
-		vfcap_sync(vf);
-		data = (struct vfcap_feature_query) {
-			.magic		= VFCAP_MAGIC,
-			.cap		= data.cap,
-			.nr_caps	= VFCAP_NR_CAPS,
-			.flags		= vfcap_query_flags(vf, id),
-			.id		= vfcap_caps[id]->id,
-			.offset		= vf->pos[id],
-			.size		= vfcap_cap_size(vfcap_caps[id]),
-			.step		= vf->step[id],
-			.reason		= vf->reason[id],
-		};
-	}
-	return copy_to_user(arg, &data, sizeof(data)) ? -EFAULT : 0;
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	ret = vfcap_decide(vf);
+	if (ret)
+		return ret;
+	/* A loss that is known is told. */
+	vfcap_sync(vf);
+	*query = (struct vfcap_feature_query) {
+		.magic		= VFCAP_MAGIC,
+		.cap		= id,
+		.nr_caps	= VFCAP_NR_CAPS,
+		.flags		= vfcap_query_flags(vf, id),
+		.id		= vfcap_caps[id]->id,
+		.offset		= vf->pos[id],
+		.size		= vfcap_cap_size(vfcap_caps[id]),
+		.step		= vf->step[id],
+		.reason		= vf->reason[id],
+	};
+	return 0;
 }

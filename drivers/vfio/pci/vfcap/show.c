@@ -5,6 +5,7 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/rwsem.h>
 
 #include "vfcap.h"
 
@@ -205,6 +206,49 @@ int vfcap_decide(struct vfcap_device *vf)
 
 	pm_runtime_put(dev);
 	return 0;
+}
+
+static int vfcap_change_locked(struct vfcap_device *vf,
+			       int (*change)(struct vfcap_device *vf,
+					     const void *data),
+			       const void *data)
+{
+	int ret;
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	/* VFIO keeps the device awake around an ioctl. */
+	ret = vfcap_decide(vf) ?: change(vf, data);
+	vfcap_config_prepare(vf);
+	return ret;
+}
+
+/**
+ * vfcap_change - change what is shown after it was decided
+ * @vf: the VF
+ * @change: does it, under the dev_set lock, while nobody accesses config space
+ * @data: its argument
+ *
+ * Context: Process context, in an ioctl, no locks held.
+ * Return: as @change or vfcap_decide(); -EINTR when the caller is killed.
+ */
+int vfcap_change(struct vfcap_device *vf,
+		 int (*change)(struct vfcap_device *vf, const void *data),
+		 const void *data)
+{
+	int ret;
+
+	ret = down_write_killable(&vf->layout);
+	if (ret)
+		return ret;
+	ret = vfcap_direct_stop(vf, VFCAP_INDIRECT_LAYOUT);
+	if (!ret) {
+		ret = vfcap_change_locked(vf, change, data);
+		vfcap_direct_allow(vf, VFCAP_INDIRECT_LAYOUT);
+	}
+	up_write(&vf->layout);
+	return ret;
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
-#include <linux/uaccess.h>
+#include <linux/string.h>
 
 #include "vfcap.h"
 
@@ -47,81 +47,123 @@ static bool vfcap_state_fits(struct vfcap_device *vf, unsigned int id,
 
 /* Returns false when something that shall be enabled is not. */
 static bool vfcap_state_apply(struct vfcap_device *vf,
-			      const struct vfcap_feature_state *state)
+			      const struct vfcap_feature_state *state,
+			      unsigned int nr_caps)
 {
 	bool enabled = true;
 	unsigned int id;
 
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
+	for (id = 0; id < nr_caps; id++)
 		if (vf->pos[id])
 			enabled &= vfcap_emul_restore(vf, id,
 						      state->caps[id].regs);
 	return enabled;
 }
 
-static int vfcap_state_set(struct vfcap_device *vf,
-			   const struct vfcap_feature_state *state)
+/* What the guest did not have when the state was saved it does not get by that. */
+static bool vfcap_state_hide(struct vfcap_device *vf, unsigned int nr_caps)
 {
+	unsigned int id;
+
+	for (id = nr_caps; id < VFCAP_NR_CAPS; id++) {
+		if (!vf->pos[id])
+			continue;
+		if (vfcap_withdraw(vf, id))
+			return false;
+		vf->choice[id].flags = VFCAP_CHOOSE_HIDE;
+		vfcap_show(vf, id);
+	}
+	return true;
+}
+
+/* How many capabilities a user's structure of @told bytes has */
+static unsigned int vfcap_state_caps(size_t told)
+{
+	return (told - offsetof(struct vfcap_feature_state, caps)) /
+	       sizeof(struct vfcap_state_cap);
+}
+
+struct vfcap_state_change {
+	const struct vfcap_feature_state *state;
+	unsigned int nr_caps;
+};
+
+static int vfcap_state_set(struct vfcap_device *vf, const void *data)
+{
+	const struct vfcap_state_change *change = data;
+	const struct vfcap_feature_state *state = change->state;
 	struct vfcap_feature_state before;
 	unsigned int id;
 
+	vfcap_sync(vf);
 	vfcap_state_fill(vf, &before);
 	if (state->magic != before.magic || state->version != before.version ||
 	    state->reserved)
 		return -EINVAL;
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
+	for (id = 0; id < change->nr_caps; id++)
 		if (!vfcap_state_fits(vf, id, &state->caps[id],
 				      &before.caps[id]))
 			return -EINVAL;
+	if (memchr_inv(&state->caps[id], 0,
+		       (VFCAP_NR_CAPS - id) * sizeof(state->caps[id])))
+		return -EINVAL;
 
 	/* What would fail is not begun. */
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
+	for (id = 0; id < change->nr_caps; id++)
 		if (state->caps[id].regs[VFCAP_CTRL] &
 		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
 		    !vfcap_emul_may_enable(vf, id))
 			return -EBUSY;
+	for (; id < VFCAP_NR_CAPS; id++)
+		if (vf->pos[id] && !vfcap_emul_at_rest(vf, id))
+			return -EBUSY;
 
-	if (vfcap_state_apply(vf, state))
+	if (vfcap_state_apply(vf, state, change->nr_caps) &&
+	    vfcap_state_hide(vf, change->nr_caps))
 		return 0;
-	vfcap_state_apply(vf, &before);
+	vfcap_state_apply(vf, &before, change->nr_caps);
 	return -EBUSY;
+}
+
+static int vfcap_state_get(struct vfcap_device *vf,
+			   struct vfcap_feature_state *state)
+{
+	int ret;
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	ret = vfcap_decide(vf);
+	if (ret)
+		return ret;
+	vfcap_sync(vf);
+	vfcap_state_fill(vf, state);
+	return 0;
 }
 
 /**
  * vfcap_feature_state - VFCAP_FEATURE_STATE
  * @vf: the VF
- * @flags: VFIO_DEVICE_FEATURE_*
- * @arg: struct vfcap_feature_state
- * @argsz: its size in bytes
+ * @set: restore it, else save it
+ * @data: struct vfcap_feature_state
+ * @told: how much of it the user has
  *
- * Context: Process context.
+ * Context: Process context, no locks held.
  * Return: 0 or -errno, see the structure.
  */
-int vfcap_feature_state(struct vfcap_device *vf, u32 flags, void __user *arg,
-			size_t argsz)
+int vfcap_feature_state(struct vfcap_device *vf, bool set, void *data,
+			size_t told)
 {
-	struct vfcap_feature_state data;
-	int ret;
+	struct vfcap_feature_state *state = data;
+	struct vfcap_state_change change = {
+		.state = state, .nr_caps = vfcap_state_caps(told),
+	};
 
 	/* No byte of it is without a name. */
-	static_assert(sizeof(data) == offsetof(typeof(data), caps) +
+	static_assert(sizeof(*state) == offsetof(typeof(*state), caps) +
 		      VFCAP_NR_CAPS * (2 * sizeof(u16) + sizeof(u32) +
 				       VFCAP_STATE_REGS * sizeof(u32)));
 
-	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_GET |
-				  VFIO_DEVICE_FEATURE_SET, &data, sizeof(data),
-				  arg);
-	if (ret != 1)
-		return ret;
-
-	scoped_guard(mutex, vfcap_dev_set_lock(vf)) {
-		ret = vfcap_decide(vf);
-		if (ret)
-			return ret;
-		vfcap_sync(vf);
-		if (flags & VFIO_DEVICE_FEATURE_SET)
-			return vfcap_state_set(vf, &data);
-		vfcap_state_fill(vf, &data);
-	}
-	return copy_to_user(arg, &data, sizeof(data)) ? -EFAULT : 0;
+	return set ? vfcap_change(vf, vfcap_state_set, &change) :
+		     vfcap_state_get(vf, state);
 }

@@ -332,6 +332,9 @@ void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
 void vfcap_show(struct vfcap_device *vf, unsigned int id);
 int vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
 int vfcap_decide(struct vfcap_device *vf);
+int vfcap_change(struct vfcap_device *vf,
+		 int (*change)(struct vfcap_device *vf, const void *data),
+		 const void *data);
 int vfcap_begin(struct vfcap_device *vf);
 
 /* direct.c: accesses that are core's as a whole */
@@ -446,8 +449,8 @@ void vfcap_queue_sync(struct vfcap_device *vf);
 extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
 unsigned long vfcap_begin_loss(struct vfcap_device *vf);
 void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost);
-int vfcap_feature_lost_eventfd(struct vfcap_device *vf, u32 flags,
-			       void __user *arg, size_t argsz);
+int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
+			       size_t told);
 void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
 
 /**
@@ -498,14 +501,12 @@ void vfcap_power_unwatch(struct vfcap_device *vf);
 /* feature.c, query.c, choose.c, state.c: VFIO_DEVICE_FEATURE */
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz);
-int vfcap_feature_begin(u32 flags, size_t argsz, u32 ops, void *data,
-			size_t size, const void __user *arg);
-int vfcap_feature_query(struct vfcap_device *vf, u32 flags, void __user *arg,
-			size_t argsz);
-int vfcap_feature_choose(struct vfcap_device *vf, u32 flags, void __user *arg,
-			 size_t argsz);
-int vfcap_feature_state(struct vfcap_device *vf, u32 flags, void __user *arg,
-			size_t argsz);
+int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
+			size_t told);
+int vfcap_feature_choose(struct vfcap_device *vf, bool set, void *data,
+			 size_t told);
+int vfcap_feature_state(struct vfcap_device *vf, bool set, void *data,
+			size_t told);
 
 /* vmd.c: Intel Volume Management Device endpoints */
 #define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */

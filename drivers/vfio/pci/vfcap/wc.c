@@ -11,7 +11,6 @@
 #include <linux/overflow.h>
 #include <linux/pci.h>
 #include <linux/pgtable.h>
-#include <linux/uaccess.h>
 #include <linux/vfio_vfcap.h>
 
 #include "vfcap.h"
@@ -205,7 +204,7 @@ out:
 	return ret;
 }
 
-static int vfcap_wc_create(struct vfcap_device *vf, void __user *arg,
+static int vfcap_wc_create(struct vfcap_device *vf,
 			   struct vfcap_feature_write_combine *wc)
 {
 	int ret;
@@ -219,10 +218,7 @@ static int vfcap_wc_create(struct vfcap_device *vf, void __user *arg,
 	if (ret)
 		return ret == -EBUSY ? -ENOSPC : ret;
 
-	/* Before, so that nothing is to be undone that others may have seen. */
-	if (copy_to_user(arg, wc, sizeof(*wc)))
-		ret = -EFAULT;
-	ret = ret ?: vfcap_wc_change(vf, wc, vfcap_wc_create_locked);
+	ret = vfcap_wc_change(vf, wc, vfcap_wc_create_locked);
 	if (ret)
 		xa_erase(&vf->wc.aliases, wc->alias_index);
 	return ret;
@@ -231,26 +227,34 @@ static int vfcap_wc_create(struct vfcap_device *vf, void __user *arg,
 /**
  * vfcap_feature_write_combine - VFCAP_FEATURE_WRITE_COMBINE
  * @vf: the device
- * @flags: VFIO_DEVICE_FEATURE_*
- * @arg: struct vfcap_feature_write_combine
- * @argsz: its size in bytes
+ * @set: remove an alias, else create one
+ * @data: struct vfcap_feature_write_combine
+ * @told: how much of it the user has
  *
  * Context: Process context, no locks held.
  * Return: 0 or -errno, see the structure.
  */
-int vfcap_feature_write_combine(struct vfcap_device *vf, u32 flags,
-				void __user *arg, size_t argsz)
+int vfcap_feature_write_combine(struct vfcap_device *vf, bool set, void *data,
+				size_t told)
 {
-	struct vfcap_feature_write_combine wc;
-	int ret;
+	struct vfcap_feature_write_combine *wc = data;
 
-	ret = vfcap_feature_begin(flags, argsz, VFIO_DEVICE_FEATURE_GET |
-				  VFIO_DEVICE_FEATURE_SET, &wc, sizeof(wc), arg);
-	if (ret != 1)
-		return ret;
-	if (wc.flags || wc.reserved)
+	if (wc->flags || wc->reserved)
 		return -EINVAL;
-	return flags & VFIO_DEVICE_FEATURE_GET ?
-	       vfcap_wc_create(vf, arg, &wc) :
-	       vfcap_wc_change(vf, &wc, vfcap_wc_remove_locked);
+	return set ? vfcap_wc_change(vf, wc, vfcap_wc_remove_locked) :
+		     vfcap_wc_create(vf, wc);
+}
+
+/**
+ * vfcap_feature_write_combine_undo - remove an alias of which the user cannot be told
+ * @vf: the device
+ * @data: struct vfcap_feature_write_combine, of the alias
+ *
+ * Another task of the user may have removed it already.
+ *
+ * Context: Process context, no locks held.
+ */
+void vfcap_feature_write_combine_undo(struct vfcap_device *vf, void *data)
+{
+	vfcap_wc_change(vf, data, vfcap_wc_remove_locked);
 }

@@ -67,8 +67,9 @@ void vfcap_wc_init(struct vfcap_device *vf);
 void vfcap_wc_open(struct vfcap_device *vf);
 void vfcap_wc_close(struct vfcap_device *vf);
 int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info);
-int vfcap_feature_write_combine(struct vfcap_device *vf, u32 flags,
-				void __user *arg, size_t argsz);
+int vfcap_feature_write_combine(struct vfcap_device *vf, bool set, void *data,
+				size_t told);
+void vfcap_feature_write_combine_undo(struct vfcap_device *vf, void *data);
 
 /* bar.c: the kernel's own mappings of BARs, and who uses them */
 struct vfcap_piece *vfcap_bar_find_alias(struct vfcap_device *vf,

@@ -300,14 +300,15 @@ TEST_F(feature, other_indices)
 TEST_F(feature, query)
 {
 	struct vfcap_feature_query q;
-	uint32_t cap;
+	uint32_t cap, nr_caps;
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	/* It is the first look at this session, and decides what is shown. */
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_MAGIC, q.magic);
 	EXPECT_EQ(VFCAP_CAP_PASID, q.cap);
-	EXPECT_EQ(VFCAP_CAP_COUNT, q.nr_caps);
+	nr_caps = q.nr_caps;
+	EXPECT_LE(VFCAP_CAP_COUNT, nr_caps);
 	EXPECT_EQ(VFCAP_QUERY_EXTENDED, q.flags);
 	EXPECT_EQ(PCI_EXT_CAP_ID_PASID, q.id);
 	EXPECT_EQ(PF_PASID, q.offset);
@@ -331,7 +332,7 @@ TEST_F(feature, query)
 	EXPECT_EQ(24, q.size);
 	EXPECT_EQ(VFCAP_REASON_NOT_APPLICABLE, q.reason);
 
-	for (cap = VFCAP_CAP_COUNT; cap < 70; cap++)
+	for (cap = nr_caps; cap < 70; cap++)
 		EXPECT_EQ(-EINVAL, vfcap_query(&self->v, cap, &q));
 	EXPECT_EQ(-EINVAL, vfcap_query(&self->v, ~0U, &q));
 	EXPECT_EQ(-EINVAL, vfcap_query(&self->v, 0x80000000, &q));

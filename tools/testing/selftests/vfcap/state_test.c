@@ -313,4 +313,73 @@ TEST_F_TIMEOUT(state, mutations, 500)
 	EXPECT_GT(rounds, accepted);
 }
 
+/* The structure of a program that knows of more capabilities than this one */
+struct newer_state {
+	struct vfcap_feature_state state;
+	struct vfcap_state_cap more[2];
+};
+
+static int nr_more(struct vfio *v)
+{
+	struct vfcap_feature_query q;
+
+	return vfcap_query(v, VFCAP_CAP_PASID, &q) ? -1 :
+	       (int)(q.nr_caps - VFCAP_CAP_COUNT);
+}
+
+TEST_F(state, newer_program)
+{
+	struct newer_state s = {};
+	int more = nr_more(&self->v), i;
+
+	ASSERT_LE(0, more);
+	ASSERT_GE(1, more);
+	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 6));
+	EXPECT_EQ(0, vfio_feature(&self->v, VFIO_DEVICE_FEATURE_GET |
+				  VFCAP_FEATURE_STATE, &s, sizeof(s)));
+	EXPECT_EQ(PF_PASID, s.state.caps[VFCAP_CAP_PASID].offset);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(i < more, !!s.more[i].size);
+	EXPECT_EQ(0, vfio_feature(&self->twin, VFIO_DEVICE_FEATURE_SET |
+				  VFCAP_FEATURE_STATE, &s, sizeof(s)));
+	EXPECT_EQ(6, vfio_get(&self->twin, PASID_CTRL, 2));
+
+	/* What this kernel does not know cannot have been shown. */
+	s.more[1].offset = 0x400;
+	EXPECT_EQ(-E2BIG, vfio_feature(&self->twin, VFIO_DEVICE_FEATURE_SET |
+				       VFCAP_FEATURE_STATE, &s, sizeof(s)));
+}
+
+/* A kernel that has more capabilities than this program, and shows the next one */
+TEST_F(state, newer_kernel)
+{
+	struct vfcap_feature_query q;
+	struct vfcap_feature_state s;
+	struct vfio *v[] = { &self->v, &self->twin };
+	unsigned int i;
+
+	if (!nr_more(&self->v))
+		SKIP(return, "this kernel has the capabilities of this program");
+	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 6));
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
+	for (i = 0; i < ARRAY_SIZE(v); i++) {
+		ASSERT_EQ(0, vfcap_query(v[i], VFCAP_CAP_COUNT, &q));
+		EXPECT_NE(0, q.offset);
+		/* No register of it matters for the others. */
+		s.caps[VFCAP_CAP_SHDW].offset = 0x40;
+		EXPECT_EQ(-EINVAL, vfcap_set_state(v[i], &s));
+		s.caps[VFCAP_CAP_SHDW].offset = 0;
+		ASSERT_EQ(0, vfcap_query(v[i], VFCAP_CAP_COUNT, &q));
+		EXPECT_NE(0, q.offset);
+
+		EXPECT_EQ(0, vfcap_set_state(v[i], &s));
+		EXPECT_EQ(6, vfio_get(v[i], PASID_CTRL, 2));
+		EXPECT_EQ(0, vfio_get(v[i], q.offset, 4));
+		ASSERT_EQ(0, vfcap_query(v[i], VFCAP_CAP_COUNT, &q));
+		EXPECT_EQ(0, q.offset);
+		EXPECT_EQ(VFCAP_REASON_USER, q.reason);
+		EXPECT_EQ(0, vfcap_set_state(v[i], &s));
+	}
+}
+
 TEST_HARNESS_MAIN
