@@ -44,6 +44,11 @@ static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
 
 /* The vfio_device_ops that came one by one. */
 #if VFCAP_PASID_ATTACH
+/* Exported; in the kernel's tree "../../../iommu/iommu-priv.h" has it. */
+struct iommu_attach_handle *iommu_attach_handle_get(struct iommu_group *group,
+						    ioasid_t pasid,
+						    unsigned int type);
+
 #define VFCAP_OPS_PASID							\
 	.unbind_iommufd		= vfcap_unbind_iommufd,			\
 	.pasid_attach_ioas	= vfcap_pasid_attach_ioas,		\

@@ -14,11 +14,14 @@
  *
  * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins
  * one, so its user may destroy it meanwhile; what the ID names then fails to
- * attach, or is another page table of the same user. An IOAS is never
- * remembered, since iommufd attaches none to a PASID.
+ * attach, or is another page table of the same user, which is told from it by its
+ * domain and is taken away again. An IOAS is never remembered, since iommufd attaches
+ * none to a PASID.
  */
+#include <linux/bitfield.h>
 #include <linux/idr.h>
 #include <linux/iommu.h>
+#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/rbtree.h>
@@ -29,11 +32,29 @@
 
 #if VFCAP_PASID_ATTACH
 
+MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
+
 /*
  * How many PASIDs a user may have attached: a guest's write that clears Enable
  * detaches them all. Their memory is charged to the user.
  */
 #define VFCAP_MAX_PASIDS	4096
+
+/*
+ * The bits of a domain's page sizes that no mapping is as large as: nothing comes of
+ * them, in the IOMMU core or in iommufd.
+ */
+#define VFCAP_MARK	GENMASK_ULL(62, 57)
+
+/**
+ * struct vfcap_domain - tells a page table from others
+ * @address: of its domain, which may be gone, and another one's then
+ * @mark: what was left in the domain for that reason
+ */
+struct vfcap_domain {
+	const struct iommu_domain *address;
+	u64 mark;
+};
 
 enum vfcap_attachment_state {
 	VFCAP_REMEMBERED,
@@ -46,6 +67,7 @@ enum vfcap_attachment_state {
  * @node: in &vfcap_device.pasids
  * @pasid: the PASID
  * @pt_id: the page table, as the user named it
+ * @domain: what it was when it was tried, or nothing if the VF slept
  * @state: whether it is attached in the IOMMU; VFCAP_FAILED when that failed after
  *	Enable was set, and is not tried again until it is set anew, or the VF has slept
  * @reported: the failure was logged
@@ -54,6 +76,7 @@ struct vfcap_attachment {
 	struct rb_node node;
 	u32 pasid;
 	u32 pt_id;
+	struct vfcap_domain domain;
 	enum vfcap_attachment_state state;
 	bool reported;
 };
@@ -120,6 +143,54 @@ static bool vfcap_pasid_may_stay(struct vfcap_device *vf)
 	       vfcap_stays_awake(vf);
 }
 
+/*
+ * What a PASID has in the IOMMU. A domain is often where the one was that was freed
+ * last, hence the mark: a new one has none.
+ */
+static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vf, u32 pasid)
+{
+	static atomic_t marks;
+	struct iommu_group *group = iommu_group_get(&vf->core.pdev->dev);
+	struct iommu_attach_handle *handle;
+	struct iommu_domain *domain;
+
+	handle = iommu_attach_handle_get(group, pasid, 0);
+	iommu_group_put(group);
+	if (IS_ERR(handle))
+		return (struct vfcap_domain) {};
+	domain = handle->domain;
+	if (!(domain->pgsize_bitmap & VFCAP_MARK))
+		domain->pgsize_bitmap |=
+			FIELD_PREP(VFCAP_MARK, 1 +
+				   (u32)atomic_inc_return(&marks) %
+				   (u32)FIELD_MAX(VFCAP_MARK));
+	return (struct vfcap_domain) {
+		.address = domain,
+		.mark = domain->pgsize_bitmap & VFCAP_MARK,
+	};
+}
+
+/* Attach what is remembered; -ESTALE if its ID is that of another page table now */
+static int vfcap_attach_again(struct vfcap_device *vf,
+			      struct vfcap_attachment *a)
+{
+	struct vfcap_domain domain;
+	u32 pt_id = a->pt_id;
+	int ret;
+
+	ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev, a->pasid,
+						      &pt_id);
+	if (ret)
+		return ret;
+	domain = vfcap_pasid_domain(vf, a->pasid);
+	if (!a->domain.address)
+		a->domain = domain;
+	if (domain.address == a->domain.address && domain.mark == a->domain.mark)
+		return 0;
+	vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev, a->pasid);
+	return -ESTALE;
+}
+
 /**
  * vfcap_pasid_attach_ioas - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
  * @vdev: the VFIO device
@@ -166,6 +237,8 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 	}
 
 	a->pt_id = wanted;
+	a->domain = awake ? vfcap_pasid_domain(vf, pasid) :
+			    (struct vfcap_domain) {};
 	a->state = awake ? VFCAP_ATTACHED : VFCAP_REMEMBERED;
 	a->reported = false;
 	if (awake && !vfcap_pasid_may_stay(vf)) {
@@ -239,15 +312,12 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 	}
 
 	for (node = rb_first(&vf->pasids); node; node = rb_next(node)) {
-		u32 pt_id;
 		int ret;
 
 		a = rb_entry(node, struct vfcap_attachment, node);
-		pt_id = a->pt_id;
 		if (a->state != VFCAP_REMEMBERED)
 			continue;
-		ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev,
-							      a->pasid, &pt_id);
+		ret = vfcap_attach_again(vf, a);
 		a->state = ret ? VFCAP_FAILED : VFCAP_ATTACHED;
 		if (!ret || a->reported)
 			continue;

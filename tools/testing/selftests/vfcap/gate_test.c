@@ -254,6 +254,37 @@ TEST_F(gate, destroyed_page_table)
 	EXPECT_EQ(1, host_log_count(host_vf(), "stays detached"));
 }
 
+/*
+ * The ID of one that was destroyed is another's now, which is not what was attached: it
+ * is as if there was none.
+ */
+TEST_F(gate, other_page_table)
+{
+	struct vfio *v = &self->v;
+	uint32_t ioas, hwpt, other;
+	unsigned int i;
+
+	ASSERT_EQ(0, iommufd_ioas(v, &ioas));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, iommufd_hwpt(v, self->ioas, true, &hwpt));
+		EXPECT_EQ(0, iommufd_attach(v, hwpt, PASID));
+		EXPECT_EQ(0, iommufd_destroy(v, hwpt));
+		ASSERT_EQ(0, iommufd_hwpt(v, ioas, true, &other));
+		ASSERT_EQ(hwpt, other);
+		/* It may be attached to others meanwhile. */
+		if (i % 2)
+			EXPECT_EQ(0, iommufd_attach(v, other, OTHER));
+		SET(1);
+		EXPECT_FALSE(in_iommu(PASID));
+		EXPECT_EQ(i % 2, in_iommu(OTHER));
+		EXPECT_EQ(i + 1, host_log_count(host_vf(), "PASID 5 stays detached"));
+		SET(0);
+		DETACH(PASID);
+		DETACH(OTHER);
+		EXPECT_EQ(0, iommufd_destroy(v, other));
+	}
+}
+
 TEST_F(gate, rid_without_pasid_support)
 {
 	struct vfio *v = &self->v;
