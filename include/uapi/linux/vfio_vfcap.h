@@ -294,13 +294,14 @@ struct vfcap_feature_lost_eventfd {
  * be mapped with mmap() only, in whole or in part, and writes through such a mapping
  * are combined by the CPU: they may be delayed, merged and reordered. With
  * VFIO_DEVICE_GET_REGION_INFO the alias has a size, an offset for mmap() and the
- * flag VFIO_REGION_INFO_FLAG_MMAP. As all mappings of a BAR, those of an alias give
+ * flag VFIO_REGION_INFO_FLAG_MMAP. The offset does not follow from the index, and is
+ * below 2^44, which the mmap2() of 32-bit programs reaches. As all mappings of a BAR, those of an alias give
  * SIGBUS while the device's memory is disabled, or the device sleeps.
  *
  * As long as there is the alias its pages are mapped through it, and not through the
  * BAR's own region: mmap() of that gives EBUSY if one of them is in it. The rest of
  * the BAR stays as it is. read() and write() of the BAR's region work as ever, in these
- * pages too. VFIO_DEVICE_IOEVENTFD gives EBUSY while the device has an alias.
+ * pages too, though slower. VFIO_DEVICE_IOEVENTFD gives EBUSY while the device has an alias.
  *
  * Upon VFIO_DEVICE_FEATURE_SET: remove an alias region. Mappings of it that are
  * left give SIGBUS. What closes the device removes all. @region_index, @offset and
@@ -313,9 +314,8 @@ struct vfcap_feature_lost_eventfd {
  * of them. EBUSY: some of them are mapped (by a mapping that is left of a removed
  * alias, too), or the device has an ioeventfd. ENOSPC: there are 16 aliases.
  * EOPNOTSUPP: they cannot be write combining, for a reason that the kernel's log has:
- * the MSI-X table is in the BAR, the platform has no such memory type, or the kernel
- * has the pages mapped otherwise. ENOMEM: without memory even to undo what was begun,
- * read() and write() of the pages fail from then on. EINTR: killed while waiting for
+ * the MSI-X table or its pending bits are in the pages, the platform has no such memory
+ * type, or the kernel has the pages mapped otherwise. EINTR: killed while waiting for
  * another access.
  *
  * SET: ENOENT: there is no such alias. EINTR: as above.

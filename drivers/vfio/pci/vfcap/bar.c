@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's own mappings of a BAR that is write combining in part
+ * BARs that are write combining in part
  *
  * A page must not have two memory types at once, and on x86 the kernel sees to that:
  * where core has a BAR mapped uncached, a mapping that asks for write combining
  * becomes uncached too, and nobody is told. So core's mapping of the whole BAR is
- * replaced by pieces, each with its own type, and what core does with its mapping
- * is done here with these. An uncached piece keeps its type in the kernel's list, so
- * that whoever maps the whole BAR fails, and is not given write combining for
- * registers.
+ * taken down as long as there is an alias. The kernel's list of memory types has the
+ * pages of an alias as write combining, and the page on either side of them as
+ * uncached: whoever maps more than an alias, as the reset of a few devices does, fails,
+ * and is not given write combining for registers. Beyond these pages nothing is mapped
+ * but what read() and write() access, while they do.
  *
  * vdev->barmap[] is read by core without a lock: &vfcap_wc.bar_lock keeps away
  * everybody who may use what it points to.
@@ -18,6 +19,7 @@
 #include <linux/pci.h>
 #include <linux/pgtable.h>
 #include <linux/pm_runtime.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "vfcap.h"
@@ -25,21 +27,17 @@
 /* Core only looks whether it has a mapping: who used this one would not get far. */
 #define VFCAP_NO_BARMAP		((void __iomem *)ZERO_SIZE_PTR)
 
+/* How much of a BAR is mapped at once for a read() or write() */
+#define VFCAP_WINDOW		SZ_64K
+
 #ifdef CONFIG_X86
-/* What a mapping became, since ioremap_wc() may make do with another type */
+/* What a page became, since ioremap_wc() may make do with another type */
 static bool vfcap_is_wc(void __iomem *io)
 {
 	unsigned int level;
 	pte_t *pte = lookup_address((unsigned long)io, &level);
-	pgprot_t prot;
 
-	if (!pte)
-		return false;
-	/* At any level this is the entry; the bits of a large one are elsewhere. */
-	prot = pte_pgprot(*pte);
-	if (level != PG_LEVEL_4K)
-		prot = pgprot_large_2_4k(prot);
-	return (pgprot_val(prot) & _PAGE_CACHE_MASK) ==
+	return pte && (pte_flags(*pte) & _PAGE_CACHE_MASK) ==
 	       cachemode2protval(_PAGE_CACHE_MODE_WC);
 }
 #else
@@ -49,61 +47,10 @@ static bool vfcap_is_wc(void __iomem *io)
 }
 #endif
 
-static u64 vfcap_piece_end(const struct vfcap_piece *piece)
+static resource_size_t vfcap_bar_phys(struct vfcap_device *vf, unsigned int bar,
+				      u64 offset)
 {
-	return piece->start + piece->size;
-}
-
-static void vfcap_piece_map(struct vfcap_device *vf, struct vfcap_piece *piece)
-{
-	resource_size_t phys = pci_resource_start(vf->core.pdev, piece->bar) +
-			       piece->start;
-
-	piece->io = piece->alias ? ioremap_wc(phys, piece->size) :
-				   ioremap(phys, piece->size);
-}
-
-static void vfcap_piece_unmap(struct vfcap_piece *piece)
-{
-	if (piece->io)
-		iounmap(piece->io);
-	piece->io = NULL;
-}
-
-static void vfcap_piece_free(struct vfcap_piece *piece)
-{
-	if (piece)
-		vfcap_piece_unmap(piece);
-	kfree(piece);
-}
-
-DEFINE_FREE(vfcap_piece, struct vfcap_piece *, vfcap_piece_free(_T))
-
-static struct vfcap_piece *vfcap_piece_new(unsigned int bar, u64 start, u64 end,
-					   u32 alias)
-{
-	struct vfcap_piece *piece = kzalloc(sizeof(*piece), GFP_KERNEL_ACCOUNT);
-
-	if (!piece)
-		return NULL;
-	INIT_LIST_HEAD(&piece->entry);
-	piece->bar = bar;
-	piece->start = start;
-	piece->size = end - start;
-	piece->alias = alias;
-	return piece;
-}
-
-static struct vfcap_piece *vfcap_bar_find(struct vfcap_device *vf,
-					  unsigned int bar, u64 start, u64 size)
-{
-	struct vfcap_piece *piece;
-
-	list_for_each_entry(piece, &vf->wc.pieces[bar], entry)
-		if (start >= piece->start &&
-		    start + size <= vfcap_piece_end(piece))
-			return piece;
-	return NULL;
+	return pci_resource_start(vf->core.pdev, bar) + offset;
 }
 
 /**
@@ -116,252 +63,247 @@ static struct vfcap_piece *vfcap_bar_find(struct vfcap_device *vf,
  * Context: Process context, under one of the two locks.
  * Return: it, or NULL.
  */
-struct vfcap_piece *vfcap_bar_find_alias(struct vfcap_device *vf,
+struct vfcap_alias *vfcap_bar_find_alias(struct vfcap_device *vf,
 					 unsigned int bar, u64 start, u64 size)
 {
-	struct vfcap_piece *piece;
+	struct vfcap_alias *alias, *first = NULL;
+	unsigned long index;
 
-	list_for_each_entry(piece, &vf->wc.pieces[bar], entry)
-		if (piece->alias && vfcap_overlaps(start, size, piece->start,
-						   piece->size))
-			return piece;
-	return NULL;
+	xa_for_each(&vf->wc.aliases, index, alias)
+		if (alias->bar == bar &&
+		    vfcap_overlaps(start, size, alias->start, alias->size) &&
+		    (!first || alias->start < first->start))
+			first = alias;
+	return first;
 }
 
-/* Take a BAR from core, as one piece */
 static int vfcap_bar_take(struct vfcap_device *vf, unsigned int bar)
 {
-	struct vfcap_piece *whole;
 	int ret;
 
-	if (!list_empty(&vf->wc.pieces[bar]))
+	if (vf->wc.taken & BIT(bar))
 		return 0;
 	ret = vfcap_core_map_bar(&vf->core, bar);
 	if (ret)
 		return ret;
-	whole = vfcap_piece_new(bar, 0, pci_resource_len(vf->core.pdev, bar), 0);
-	if (!whole)
-		return -ENOMEM;
-	whole->io = vf->core.barmap[bar];
+	pci_iounmap(vf->core.pdev, vf->core.barmap[bar]);
 	vf->core.barmap[bar] = VFCAP_NO_BARMAP;
-	list_add(&whole->entry, &vf->wc.pieces[bar]);
+	vf->wc.taken |= BIT(bar);
 	return 0;
 }
 
-/* Give it back if it is one piece again, and mapped */
+/* Without memory for core's mapping it stays taken until the next is gone. */
 static void vfcap_bar_give_back(struct vfcap_device *vf, unsigned int bar)
 {
-	struct list_head *pieces = &vf->wc.pieces[bar];
-	struct vfcap_piece *whole;
+	void __iomem *io;
 
-	if (!list_is_singular(pieces))
+	if (!(vf->wc.taken & BIT(bar)) ||
+	    vfcap_bar_find_alias(vf, bar, 0, U64_MAX))
 		return;
-	whole = list_first_entry(pieces, struct vfcap_piece, entry);
-	if (whole->alias || !whole->io)
+	io = pci_iomap(vf->core.pdev, bar, 0);
+	if (!io)
 		return;
-	vf->core.barmap[bar] = whole->io;
-	list_del(&whole->entry);
-	kfree(whole);
+	vf->core.barmap[bar] = io;
+	vf->wc.taken &= ~BIT(bar);
 }
 
-/* An uncached piece that reaches to where @old does not; NULL if it is empty */
-static int vfcap_bar_rest(struct vfcap_device *vf, struct vfcap_piece *old,
-			  u64 start, u64 end, struct vfcap_piece **rest)
+/* Have the kernel's list say that pages are write combining */
+static int vfcap_bar_reserve(resource_size_t phys, u64 size)
 {
-	if (start == end)
-		return 0;
-	*rest = vfcap_piece_new(old->bar, start, end, 0);
-	if (!*rest)
-		return -ENOMEM;
-	vfcap_piece_map(vf, *rest);
-	return (*rest)->io ? 0 : -ENOMEM;
-}
-
-static int vfcap_bar_divide(struct vfcap_device *vf, struct vfcap_piece *old,
-			    struct vfcap_piece *wc)
-{
-	struct vfcap_piece *before __free(vfcap_piece) = NULL;
-	struct vfcap_piece *after __free(vfcap_piece) = NULL;
+	void __iomem *io;
 	int ret;
 
-	/* They have the type of the old one, and so can be there beside it. */
-	ret = vfcap_bar_rest(vf, old, old->start, wc->start, &before) ?:
-	      vfcap_bar_rest(vf, old, vfcap_piece_end(wc), vfcap_piece_end(old),
-			     &after);
+	ret = arch_io_reserve_memtype_wc(phys, size);
 	if (ret)
-		return ret;
+		return ret == -EBUSY ? -EOPNOTSUPP : ret;
+	/* All of them have one type. */
+	io = ioremap_wc(phys, PAGE_SIZE);
+	if (!io)
+		ret = -ENOMEM;
+	else if (!vfcap_is_wc(io))
+		ret = -EOPNOTSUPP;
+	if (io)
+		iounmap(io);
+	if (ret)
+		arch_io_free_memtype_wc(phys, size);
+	return ret;
+}
 
-	vfcap_piece_unmap(old);
-	vfcap_piece_map(vf, wc);
-	if (!wc->io || !vfcap_is_wc(wc->io)) {
-		ret = wc->io ? -EOPNOTSUPP : -ENOMEM;
-		vfcap_piece_unmap(wc);
-		/* Without memory for that, the piece cannot be read any more. */
-		vfcap_piece_map(vf, old);
-		return ret;
+/* A page beside an alias, where it is uncached */
+static int vfcap_bar_guard_page(struct vfcap_device *vf, unsigned int bar,
+				u64 page, void __iomem **guard)
+{
+	bool needed = page < pci_resource_len(vf->core.pdev, bar) &&
+		      !vfcap_bar_find_alias(vf, bar, page, PAGE_SIZE);
+
+	if (!needed && *guard) {
+		iounmap(*guard);
+		*guard = NULL;
 	}
+	if (needed && !*guard)
+		*guard = ioremap(vfcap_bar_phys(vf, bar, page), PAGE_SIZE);
+	return needed && !*guard ? -ENOMEM : 0;
+}
 
-	if (before)
-		list_add_tail(&no_free_ptr(before)->entry, &old->entry);
-	list_add_tail(&wc->entry, &old->entry);
-	if (after)
-		list_add_tail(&no_free_ptr(after)->entry, &old->entry);
-	list_del(&old->entry);
-	kfree(old);
-	return 0;
+/* Have those that are needed with the aliases that there are, and no others */
+static int vfcap_bar_guard(struct vfcap_device *vf, unsigned int bar)
+{
+	struct vfcap_alias *alias;
+	unsigned long index;
+	int ret = 0;
+
+	xa_for_each(&vf->wc.aliases, index, alias)
+		if (alias->bar == bar)
+			ret = vfcap_bar_guard_page(vf, bar,
+						   alias->start - PAGE_SIZE,
+						   &alias->before) ?:
+			      vfcap_bar_guard_page(vf, bar,
+						   alias->start + alias->size,
+						   &alias->after) ?: ret;
+	return ret;
+}
+
+static void vfcap_bar_unguard(struct vfcap_alias *alias)
+{
+	if (alias->before)
+		iounmap(alias->before);
+	if (alias->after)
+		iounmap(alias->after);
+}
+
+/* Without memory to guard others on this side, they are guarded on the other. */
+static void vfcap_bar_forget(struct vfcap_device *vf, struct vfcap_alias *alias)
+{
+	xa_erase(&vf->wc.aliases, alias->index);
+	vfcap_bar_unguard(alias);
+	vfcap_bar_guard(vf, alias->bar);
+	vfcap_bar_give_back(vf, alias->bar);
 }
 
 /**
- * vfcap_bar_split - make pages of a BAR write combining in the kernel
+ * vfcap_bar_add - make the pages of an alias write combining
  * @vf: the device
- * @bar: the BAR
- * @start: offset in it
- * @size: of the range, whole pages that are no other alias'
- * @alias: index of the region that they become
+ * @alias: a new one, that is among the others; no longer if this fails
  *
  * Context: Process context, under both locks for write.
- * Return: the piece, or an ERR_PTR: -EOPNOTSUPP when they remained uncached for
- * another mapping has them so, and others as vfio_pci_core_mmap().
+ * Return: 0; -EOPNOTSUPP when another mapping has them uncached; others as
+ * vfio_pci_core_mmap().
  */
-struct vfcap_piece *vfcap_bar_split(struct vfcap_device *vf, unsigned int bar,
-				    u64 start, u64 size, u32 alias)
+int vfcap_bar_add(struct vfcap_device *vf, struct vfcap_alias *alias)
 {
-	struct vfcap_piece *wc __free(vfcap_piece) =
-		vfcap_piece_new(bar, start, start + size, alias);
-	struct vfcap_piece *old;
 	int ret;
 
-	if (!wc)
-		return ERR_PTR(-ENOMEM);
-	ret = vfcap_bar_take(vf, bar);
+	ret = vfcap_bar_take(vf, alias->bar) ?:
+	      vfcap_bar_guard(vf, alias->bar) ?:
+	      vfcap_bar_reserve(vfcap_bar_phys(vf, alias->bar, alias->start),
+				alias->size);
 	if (ret)
-		return ERR_PTR(ret);
-	/* There is none only if there was no memory to join two. */
-	old = vfcap_bar_find(vf, bar, start, size);
-	ret = old ? vfcap_bar_divide(vf, old, wc) : -ENOMEM;
-	if (ret) {
-		vfcap_bar_give_back(vf, bar);
-		return ERR_PTR(ret);
-	}
-	return no_free_ptr(wc);
-}
-
-/* The uncached piece before or behind another one */
-static struct vfcap_piece *vfcap_bar_neighbour(struct vfcap_device *vf,
-					       unsigned int bar,
-					       struct list_head *entry)
-{
-	struct vfcap_piece *piece = list_entry(entry, struct vfcap_piece, entry);
-
-	return list_is_head(entry, &vf->wc.pieces[bar]) || piece->alias ?
-	       NULL : piece;
+		vfcap_bar_forget(vf, alias);
+	return ret;
 }
 
 /**
- * vfcap_bar_join - make pages of a BAR uncached again
+ * vfcap_bar_remove - make pages of a BAR uncached again
  * @vf: the device
- * @piece: an alias that nobody has mapped
- *
- * Without memory for the kernel's mapping they cannot be read and written through
- * the file from then on until the device is closed, only mapped.
+ * @alias: what nobody has mapped; freed
  *
  * Context: Process context, under both locks for write.
  */
-void vfcap_bar_join(struct vfcap_device *vf, struct vfcap_piece *piece)
+void vfcap_bar_remove(struct vfcap_device *vf, struct vfcap_alias *alias)
 {
-	struct vfcap_piece *before, *after;
-	u64 start = piece->start, size = piece->size;
-
-	vfcap_piece_unmap(piece);
-	piece->alias = 0;
-
-	before = vfcap_bar_neighbour(vf, piece->bar, piece->entry.prev);
-	after = vfcap_bar_neighbour(vf, piece->bar, piece->entry.next);
-	if (before) {
-		piece->start = before->start;
-		piece->size += before->size;
-	}
-	if (after)
-		piece->size += after->size;
-	vfcap_piece_map(vf, piece);
-	if (!piece->io) {
-		piece->start = start;
-		piece->size = size;
-		return;
-	}
-	if (before)
-		list_del(&before->entry);
-	if (after)
-		list_del(&after->entry);
-	vfcap_piece_free(before);
-	vfcap_piece_free(after);
-	vfcap_bar_give_back(vf, piece->bar);
+	arch_io_free_memtype_wc(vfcap_bar_phys(vf, alias->bar, alias->start),
+				alias->size);
+	vfcap_bar_forget(vf, alias);
+	kfree(alias);
 }
 
 /**
- * vfcap_bar_close - take down what is left of a BAR
+ * vfcap_bar_close - take down all aliases, and what is left of their BARs
  * @vf: the device
- * @bar: the BAR
  *
- * Afterwards core has no mapping of it, and has not asked for one: what it has before
- * the first use, which needs no memory that may be lacking.
+ * Afterwards core has no mapping of such a BAR, and has not asked for one: what it has
+ * before the first use, which needs no memory that may be lacking.
  *
  * Context: Before core is closed, under the dev_set lock. The last user of the file
  * is gone, so nobody else is here.
  */
-void vfcap_bar_close(struct vfcap_device *vf, unsigned int bar)
+void vfcap_bar_close(struct vfcap_device *vf)
 {
-	struct vfcap_piece *piece, *next;
+	struct vfcap_alias *alias;
+	unsigned long index, bar;
 
-	if (list_empty(&vf->wc.pieces[bar]))
-		return;
-	list_for_each_entry_safe(piece, next, &vf->wc.pieces[bar], entry) {
-		list_del(&piece->entry);
-		vfcap_piece_free(piece);
+	xa_for_each(&vf->wc.aliases, index, alias) {
+		arch_io_free_memtype_wc(vfcap_bar_phys(vf, alias->bar,
+						       alias->start),
+					alias->size);
+		vfcap_bar_unguard(alias);
+		kfree(alias);
 	}
-	vf->core.barmap[bar] = NULL;
-	pci_release_selected_regions(vf->core.pdev, BIT(bar));
+	xa_destroy(&vf->wc.aliases);
+	for_each_set_bit(bar, &vf->wc.taken, PCI_STD_NUM_BARS)
+		vf->core.barmap[bar] = NULL;
+	if (vf->wc.taken)
+		pci_release_selected_regions(vf->core.pdev, vf->wc.taken);
+	vf->wc.taken = 0;
 }
 
-/* No piece has an MSI-X table, which core does not let be accessed. */
-static ssize_t vfcap_piece_rw(struct vfcap_device *vf, struct vfcap_piece *piece,
-			      char __user *buf, size_t count, u64 offset,
-			      bool write)
+/* What of the MSI-X table, which core does not let be accessed, is in a window */
+static size_t vfcap_msix_edge(u64 edge, u64 start, u64 size)
 {
-	ssize_t ret;
-
-	if (!piece->io)
-		return -ENOMEM;
-	ret = vfio_pci_core_do_io_rw(&vf->core, true, piece->io, buf,
-				     offset - piece->start, count, 0, 0, write,
-				     VFIO_PCI_IO_WIDTH_8);
-	if (write && piece->alias)
-		wmb(); /* A write has left the CPU, as one to other pages has. */
-	return ret;
+	return clamp(edge, start, start + size) - start;
 }
 
-static ssize_t vfcap_pieces_rw(struct vfcap_device *vf, unsigned int bar,
+static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 			       char __user *buf, size_t count, u64 offset,
 			       bool write)
 {
-	u64 size = pci_resource_len(vf->core.pdev, bar);
-	struct vfcap_piece *piece;
-	size_t done = 0;
+	struct vfcap_alias *alias;
+	size_t x_start = 0, x_end = 0;
+	void __iomem *io;
+	u64 start, size;
 	ssize_t ret;
+
+	count = min_t(u64, count, VFCAP_WINDOW - offset % VFCAP_WINDOW);
+	alias = vfcap_bar_find_alias(vf, bar, offset, count);
+	if (alias && !vfcap_cut(offset, &count, alias->start, alias->size))
+		alias = NULL;
+	start = ALIGN_DOWN(offset, PAGE_SIZE);
+	size = ALIGN(offset + count, PAGE_SIZE) - start;
+	if (bar == vf->core.msix_bar) {
+		u64 table = vf->core.msix_offset;
+
+		x_start = vfcap_msix_edge(table, start, size);
+		x_end = vfcap_msix_edge(table + vf->core.msix_size, start, size);
+	}
+
+	io = alias ? ioremap_wc(vfcap_bar_phys(vf, bar, start), size) :
+		     ioremap(vfcap_bar_phys(vf, bar, start), size);
+	if (!io)
+		return -ENOMEM;
+	ret = vfio_pci_core_do_io_rw(&vf->core, true, io, buf, offset - start,
+				     count, x_start, x_end, write,
+				     VFIO_PCI_IO_WIDTH_8);
+	if (write && alias)
+		wmb(); /* A write has left the CPU, as one to other pages has. */
+	iounmap(io);
+	return ret;
+}
+
+static ssize_t vfcap_windows_rw(struct vfcap_device *vf, unsigned int bar,
+				char __user *buf, size_t count, u64 offset,
+				bool write)
+{
+	u64 size = pci_resource_len(vf->core.pdev, bar);
+	size_t done = 0;
 
 	if (offset >= size)
 		return -EINVAL;
 	count = min_t(u64, count, size - offset);
 
-	list_for_each_entry(piece, &vf->wc.pieces[bar], entry) {
-		size_t part = count - done;
+	while (done < count) {
+		ssize_t ret = vfcap_window_rw(vf, bar, buf + done, count - done,
+					      offset + done, write);
 
-		if (!part)
-			break;
-		if (!vfcap_cut(offset + done, &part, piece->start, piece->size))
-			continue;
-		ret = vfcap_piece_rw(vf, piece, buf + done, part, offset + done,
-				     write);
 		if (ret < 0)
 			return ret;
 		done += ret;
@@ -369,7 +311,7 @@ static ssize_t vfcap_pieces_rw(struct vfcap_device *vf, unsigned int bar,
 	return done;
 }
 
-static ssize_t vfcap_split_bar_rw(struct vfcap_device *vf, char __user *buf,
+static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, char __user *buf,
 				  size_t count, loff_t *ppos, bool write)
 {
 	struct device *dev = &vf->core.pdev->dev;
@@ -379,8 +321,8 @@ static ssize_t vfcap_split_bar_rw(struct vfcap_device *vf, char __user *buf,
 		return 0;
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
-	ret = vfcap_pieces_rw(vf, VFIO_PCI_OFFSET_TO_INDEX(*ppos), buf, count,
-			      *ppos & VFIO_PCI_OFFSET_MASK, write);
+	ret = vfcap_windows_rw(vf, VFIO_PCI_OFFSET_TO_INDEX(*ppos), buf, count,
+			       *ppos & VFIO_PCI_OFFSET_MASK, write);
 	pm_runtime_put(dev);
 	if (ret > 0)
 		*ppos += ret;
@@ -407,31 +349,14 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 
 	if (down_read_killable(&vf->wc.bar_lock))
 		return -EINTR;
-	if (index < PCI_STD_NUM_BARS && !list_empty(&vf->wc.pieces[index]))
-		ret = vfcap_split_bar_rw(vf, buf, count, ppos, write);
+	if (index < PCI_STD_NUM_BARS && vf->wc.taken & BIT(index))
+		ret = vfcap_taken_bar_rw(vf, buf, count, ppos, write);
 	else if (write)
 		ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
 	else
 		ret = vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
 	up_read(&vf->wc.bar_lock);
 	return ret;
-}
-
-/**
- * vfcap_bars_are_cores - whether core has its own mapping of each BAR
- * @vf: the device
- *
- * Context: Process context, under @bar_lock.
- * Return: true if so.
- */
-bool vfcap_bars_are_cores(struct vfcap_device *vf)
-{
-	unsigned int bar;
-
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		if (!list_empty(&vf->wc.pieces[bar]))
-			return false;
-	return true;
 }
 
 /**
@@ -452,8 +377,8 @@ long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
 
 	if (down_read_killable(&vf->wc.bar_lock))
 		return -EINTR;
-	ret = vfcap_bars_are_cores(vf) ?
-	      vfcap_shadow_ioeventfd(vf, (void __user *)arg) : -EBUSY;
+	ret = vf->wc.taken ? -EBUSY :
+	      vfcap_shadow_ioeventfd(vf, (void __user *)arg);
 	if (!ret)
 		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
 					  arg);

@@ -11,6 +11,7 @@
 #include <linux/overflow.h>
 #include <linux/pci.h>
 #include <linux/pgtable.h>
+#include <linux/slab.h>
 #include <linux/vfio_vfcap.h>
 
 #include "vfcap.h"
@@ -23,7 +24,7 @@ enum vfcap_wc_refusal {
 
 static const char * const vfcap_wc_refusals[] = {
 	[VFCAP_WC_PLATFORM]	= "this CPU, or the kernel for it, has no such memory type",
-	[VFCAP_WC_MSIX]		= "the MSI-X table is in it, which the kernel has mapped uncached",
+	[VFCAP_WC_MSIX]		= "the pages have the MSI-X table or its pending bits",
 	[VFCAP_WC_KERNEL]	= "another mapping, in the kernel or by sysfs, has it uncached",
 };
 
@@ -50,13 +51,9 @@ static bool vfcap_has_wc(void)
  */
 void vfcap_wc_init(struct vfcap_device *vf)
 {
-	size_t i;
-
 	init_rwsem(&vf->wc.bar_lock);
 	init_rwsem(&vf->wc.map_lock);
 	xa_init_flags(&vf->wc.aliases, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
-	for (i = 0; i < ARRAY_SIZE(vf->wc.pieces); i++)
-		INIT_LIST_HEAD(&vf->wc.pieces[i]);
 }
 
 /**
@@ -79,11 +76,7 @@ void vfcap_wc_open(struct vfcap_device *vf)
  */
 void vfcap_wc_close(struct vfcap_device *vf)
 {
-	unsigned int bar;
-
-	xa_destroy(&vf->wc.aliases);
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		vfcap_bar_close(vf, bar);
+	vfcap_bar_close(vf);
 	vfcap_direct_allow(vf, VFCAP_INDIRECT_BAR);
 }
 
@@ -97,17 +90,44 @@ void vfcap_wc_close(struct vfcap_device *vf)
  */
 int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info)
 {
-	struct vfcap_piece *alias;
+	struct vfcap_alias *alias;
 
 	guard(rwsem_read)(&vf->wc.map_lock);
 
 	alias = xa_load(&vf->wc.aliases, info->index);
 	if (!alias)
 		return -EINVAL;
-	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(VFCAP_ALIAS_SPACE + alias->bar) +
+		       alias->start;
 	info->size = alias->size;
 	info->flags = VFIO_REGION_INFO_FLAG_MMAP;
 	return 0;
+}
+
+/* Whether a range of a BAR is in pages that are asked for */
+static bool vfcap_wc_has(const struct vfcap_feature_write_combine *wc,
+			 unsigned int bar, u64 start, u64 size)
+{
+	return bar == wc->region_index &&
+	       vfcap_overlaps(wc->offset, wc->size, start, size);
+}
+
+/* The kernel has the table mapped uncached, and the pending bits belong to it. */
+static bool vfcap_wc_has_msix(struct vfcap_device *vf,
+			      const struct vfcap_feature_write_combine *wc)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	u32 pba, pba_size;
+
+	if (!pdev->msix_cap)
+		return false;
+	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_PBA, &pba);
+	pba_size = DIV_ROUND_UP(vf->core.msix_size / PCI_MSIX_ENTRY_SIZE, 64) *
+		   sizeof(u64);
+	return vfcap_wc_has(wc, vf->core.msix_bar, vf->core.msix_offset,
+			    vf->core.msix_size) ||
+	       vfcap_wc_has(wc, pba & PCI_MSIX_PBA_BIR,
+			    pba & PCI_MSIX_PBA_OFFSET, pba_size);
 }
 
 /* What can be known of a request for ever */
@@ -129,7 +149,7 @@ static int vfcap_wc_check(struct vfcap_device *vf,
 	if (vfcap_is_trapped(vf, wc->region_index, wc->offset, wc->size))
 		return -EINVAL;
 
-	if (wc->region_index == vf->core.msix_bar)
+	if (vfcap_wc_has_msix(vf, wc))
 		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_MSIX);
 	if (!vfcap_has_wc())
 		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_PLATFORM);
@@ -145,9 +165,10 @@ static bool vfcap_has_ioeventfds(struct vfcap_device *vf)
 
 /* Caller holds both locks for write. */
 static int vfcap_wc_create_locked(struct vfcap_device *vf,
-				  const struct vfcap_feature_write_combine *wc)
+				  struct vfcap_feature_write_combine *wc)
 {
-	struct vfcap_piece *alias;
+	struct vfcap_alias *alias;
+	int ret;
 
 	if (vfcap_bar_find_alias(vf, wc->region_index, wc->offset, wc->size))
 		return -EEXIST;
@@ -155,36 +176,48 @@ static int vfcap_wc_create_locked(struct vfcap_device *vf,
 	    vfcap_wc_is_mapped(vf, wc->region_index, wc->offset, wc->size))
 		return -EBUSY;
 
-	alias = vfcap_bar_split(vf, wc->region_index, wc->offset, wc->size,
-				wc->alias_index);
-	if (alias == ERR_PTR(-EOPNOTSUPP))
-		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_KERNEL);
-	if (IS_ERR(alias))
-		return PTR_ERR(alias);
-	/* The place is reserved, so that this needs no memory. */
-	xa_store(&vf->wc.aliases, wc->alias_index, alias, GFP_KERNEL);
+	alias = kzalloc_obj(*alias, GFP_KERNEL_ACCOUNT);
+	if (!alias)
+		return -ENOMEM;
+	alias->start = wc->offset;
+	alias->size = wc->size;
+	alias->bar = wc->region_index;
+	ret = xa_alloc(&vf->wc.aliases, &alias->index, alias,
+		       XA_LIMIT(VFCAP_ALIAS_FIRST, VFCAP_ALIAS_LAST),
+		       GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		kfree(alias);
+		return ret == -EBUSY ? -ENOSPC : ret;
+	}
+	ret = vfcap_bar_add(vf, alias);
+	if (ret) {
+		kfree(alias);
+		return ret == -EOPNOTSUPP ?
+		       vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_KERNEL) :
+		       ret;
+	}
+	wc->alias_index = alias->index;
 	return 0;
 }
 
 /* Caller holds both locks for write. */
 static int vfcap_wc_remove_locked(struct vfcap_device *vf,
-				  const struct vfcap_feature_write_combine *wc)
+				  struct vfcap_feature_write_combine *wc)
 {
-	struct vfcap_piece *alias = xa_load(&vf->wc.aliases, wc->alias_index);
+	struct vfcap_alias *alias = xa_load(&vf->wc.aliases, wc->alias_index);
 
 	if (!alias)
 		return -ENOENT;
-	xa_erase(&vf->wc.aliases, wc->alias_index);
 	vfcap_wc_zap(vf, alias);
-	vfcap_bar_join(vf, alias);
+	vfcap_bar_remove(vf, alias);
 	return 0;
 }
 
 typedef int (*vfcap_wc_change_fn)(struct vfcap_device *vf,
-				  const struct vfcap_feature_write_combine *wc);
+				  struct vfcap_feature_write_combine *wc);
 
 static int vfcap_wc_change(struct vfcap_device *vf,
-			   const struct vfcap_feature_write_combine *wc,
+			   struct vfcap_feature_write_combine *wc,
 			   vfcap_wc_change_fn change)
 {
 	int ret = -EINTR;
@@ -197,7 +230,7 @@ static int vfcap_wc_change(struct vfcap_device *vf,
 		ret = change(vf, wc);
 		up_write(&vf->wc.map_lock);
 	}
-	if (vfcap_bars_are_cores(vf))
+	if (!vf->wc.taken)
 		vfcap_direct_allow(vf, VFCAP_INDIRECT_BAR);
 out:
 	up_write(&vf->wc.bar_lock);
@@ -207,21 +240,8 @@ out:
 static int vfcap_wc_create(struct vfcap_device *vf,
 			   struct vfcap_feature_write_combine *wc)
 {
-	int ret;
-
-	ret = vfcap_wc_check(vf, wc);
-	if (ret)
-		return ret;
-	ret = xa_alloc(&vf->wc.aliases, &wc->alias_index, NULL,
-		       XA_LIMIT(VFCAP_ALIAS_FIRST, VFCAP_ALIAS_LAST),
-		       GFP_KERNEL_ACCOUNT);
-	if (ret)
-		return ret == -EBUSY ? -ENOSPC : ret;
-
-	ret = vfcap_wc_change(vf, wc, vfcap_wc_create_locked);
-	if (ret)
-		xa_erase(&vf->wc.aliases, wc->alias_index);
-	return ret;
+	return vfcap_wc_check(vf, wc) ?:
+	       vfcap_wc_change(vf, wc, vfcap_wc_create_locked);
 }
 
 /**

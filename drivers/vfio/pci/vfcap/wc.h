@@ -2,7 +2,6 @@
 #ifndef VFCAP_WC_H
 #define VFCAP_WC_H
 
-#include <linux/list.h>
 #include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/xarray.h>
@@ -14,22 +13,28 @@ struct vm_area_struct;
 #define VFCAP_ALIAS_FIRST	0x100
 #define VFCAP_ALIAS_LAST	0x10f
 
+/*
+ * Where the device's file has the aliases of a BAR, at the same offsets as the BAR has
+ * the pages. It is where the region of index 10 + BAR would be, of which core has none,
+ * so that a 32-bit program can map it: mmap2() ends at index 15.
+ */
+#define VFCAP_ALIAS_SPACE	10
+
 /**
- * struct vfcap_piece - pages of a BAR that have one memory type in the kernel
- * @entry: in &vfcap_wc.pieces
+ * struct vfcap_alias - pages of a BAR that are write combining
  * @start: offset in the BAR
  * @size: in bytes, whole pages
- * @io: the kernel's mapping, or NULL if there was no memory for it
- * @alias: index of the region by which the user maps them write combining, or 0:
- *	they are uncached
+ * @before: the kernel's mapping of the page before them, if that is uncached
+ * @after: and behind them
+ * @index: of the region by which the user maps them
  * @bar: the BAR
  */
-struct vfcap_piece {
-	struct list_head entry;
+struct vfcap_alias {
 	u64 start;
 	u64 size;
-	void __iomem *io;
-	u32 alias;
+	void __iomem *before;
+	void __iomem *after;
+	u32 index;
 	unsigned int bar;
 };
 
@@ -37,30 +42,24 @@ struct vfcap_piece {
  * struct vfcap_wc - which pages of a device's BARs are write combining
  * @bar_lock: Held for read around everything by which core may use its own mapping of
  *	a BAR and which &vfcap_device.direct does not count, for write while that is
- *	replaced. Outside of mmap_lock, since memory of
- *	the user is accessed under it; who waits for it can be killed.
+ *	taken down or made. Outside of mmap_lock, since memory of the user is accessed
+ *	under it; who waits for it can be killed.
  * @map_lock: Held for read around everything that maps pages of a BAR into user
- *	space, for write (with @bar_lock) while @aliases or @pieces change. Inside of
- *	mmap_lock and @bar_lock, outside of core's memory_lock; no memory of the user
- *	is accessed under it.
- * @aliases: struct vfcap_piece by region index
- * @pieces: of each BAR, in order. While a list is empty core's own mapping serves all
- *	of the BAR. Else there is no mapping of core's, and at most one uncached piece
- *	between two others.
+ *	space, for write (with @bar_lock) while @aliases change. Inside of mmap_lock and
+ *	@bar_lock, outside of core's memory_lock; no memory of the user is accessed
+ *	under it.
+ * @aliases: struct vfcap_alias by region index
+ * @taken: BARs of which core has no mapping, BIT(BAR) each: those that have an alias.
+ *	Under @bar_lock.
  * @refused: reasons of refusals that the log has of this session
  */
 struct vfcap_wc {
 	struct rw_semaphore bar_lock;
 	struct rw_semaphore map_lock;
 	struct xarray aliases;
-	struct list_head pieces[PCI_STD_NUM_BARS];
+	unsigned long taken;
 	unsigned long refused;
 };
-
-static inline bool vfcap_is_alias(u32 region)
-{
-	return region >= VFCAP_ALIAS_FIRST && region <= VFCAP_ALIAS_LAST;
-}
 
 /* wc.c: alias regions */
 void vfcap_wc_init(struct vfcap_device *vf);
@@ -72,13 +71,11 @@ int vfcap_feature_write_combine(struct vfcap_device *vf, bool set, void *data,
 void vfcap_feature_write_combine_undo(struct vfcap_device *vf, void *data);
 
 /* bar.c: the kernel's own mappings of BARs, and who uses them */
-struct vfcap_piece *vfcap_bar_find_alias(struct vfcap_device *vf,
+struct vfcap_alias *vfcap_bar_find_alias(struct vfcap_device *vf,
 					 unsigned int bar, u64 start, u64 size);
-struct vfcap_piece *vfcap_bar_split(struct vfcap_device *vf, unsigned int bar,
-				    u64 start, u64 size, u32 alias);
-void vfcap_bar_join(struct vfcap_device *vf, struct vfcap_piece *piece);
-void vfcap_bar_close(struct vfcap_device *vf, unsigned int bar);
-bool vfcap_bars_are_cores(struct vfcap_device *vf);
+int vfcap_bar_add(struct vfcap_device *vf, struct vfcap_alias *alias);
+void vfcap_bar_remove(struct vfcap_device *vf, struct vfcap_alias *alias);
+void vfcap_bar_close(struct vfcap_device *vf);
 ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 		     loff_t *ppos, bool write);
 long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
@@ -87,6 +84,6 @@ long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
 int vfcap_wc_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
 bool vfcap_wc_is_mapped(struct vfcap_device *vf, unsigned int bar, u64 start,
 			u64 size);
-void vfcap_wc_zap(struct vfcap_device *vf, const struct vfcap_piece *piece);
+void vfcap_wc_zap(struct vfcap_device *vf, const struct vfcap_alias *alias);
 
 #endif /* VFCAP_WC_H */

@@ -27,7 +27,7 @@ static bool vfcap_belongs(struct vfcap_device *vf, struct vm_area_struct *vma,
 {
 	unsigned int bar = VFIO_PCI_OFFSET_TO_INDEX(offset);
 	u64 start = offset & VFIO_PCI_OFFSET_MASK;
-	struct vfcap_piece *alias = vfcap_bar_find_alias(vf, bar, start, size);
+	struct vfcap_alias *alias = vfcap_bar_find_alias(vf, bar, start, size);
 
 	if (vma->vm_ops == &vfcap_bar_vm_ops)
 		return !alias;
@@ -96,19 +96,23 @@ static int vfcap_mmap_bar(struct vfcap_device *vf, struct vm_area_struct *vma,
 	return ret;
 }
 
-static int vfcap_mmap_alias(struct vfcap_device *vf, struct vm_area_struct *vma,
-			    u64 offset, u64 size)
+static bool vfcap_in_alias_space(unsigned int index)
 {
-	struct vfcap_piece *alias = xa_load(&vf->wc.aliases,
-					    VFIO_PCI_OFFSET_TO_INDEX(offset));
+	return index >= VFCAP_ALIAS_SPACE &&
+	       index < VFCAP_ALIAS_SPACE + PCI_STD_NUM_BARS;
+}
+
+static int vfcap_mmap_alias(struct vfcap_device *vf, struct vm_area_struct *vma,
+			    unsigned int bar, u64 start, u64 size)
+{
+	struct vfcap_alias *alias = vfcap_bar_find_alias(vf, bar, start, size);
 	int ret;
 
-	offset &= VFIO_PCI_OFFSET_MASK;
-	if (!alias || offset > alias->size || size > alias->size - offset)
+	if (!alias || start < alias->start ||
+	    start + size > alias->start + alias->size)
 		return -EINVAL;
 
-	vma->vm_pgoff = (VFIO_PCI_INDEX_TO_OFFSET(alias->bar) + alias->start +
-			 offset) >> PAGE_SHIFT;
+	vma->vm_pgoff = (VFIO_PCI_INDEX_TO_OFFSET(bar) + start) >> PAGE_SHIFT;
 	ret = vfio_pci_core_mmap(&vf->core.vdev, vma);
 	if (ret)
 		return ret;
@@ -135,8 +139,9 @@ int vfcap_wc_mmap(struct vfcap_device *vf, struct vm_area_struct *vma)
 
 	if (index < PCI_STD_NUM_BARS)
 		return vfcap_mmap_bar(vf, vma, offset, size);
-	if (vfcap_is_alias(index))
-		return vfcap_mmap_alias(vf, vma, offset, size);
+	if (vfcap_in_alias_space(index))
+		return vfcap_mmap_alias(vf, vma, index - VFCAP_ALIAS_SPACE,
+					offset & VFIO_PCI_OFFSET_MASK, size);
 	return vfio_pci_core_mmap(&vf->core.vdev, vma);
 }
 
@@ -181,13 +186,13 @@ bool vfcap_wc_is_mapped(struct vfcap_device *vf, unsigned int bar, u64 start,
 /**
  * vfcap_wc_zap - take the pages of an alias out of all mappings
  * @vf: the device
- * @piece: the alias
+ * @alias: the alias
  *
  * Context: Process context, under both locks for write.
  */
-void vfcap_wc_zap(struct vfcap_device *vf, const struct vfcap_piece *piece)
+void vfcap_wc_zap(struct vfcap_device *vf, const struct vfcap_alias *alias)
 {
 	unmap_mapping_range(vf->core.vdev.inode->i_mapping,
-			    VFIO_PCI_INDEX_TO_OFFSET(piece->bar) + piece->start,
-			    piece->size, true);
+			    VFIO_PCI_INDEX_TO_OFFSET(alias->bar) + alias->start,
+			    alias->size, true);
 }

@@ -582,7 +582,7 @@ static const char *after_region_info(struct stage *s, int ret)
 static int act_mmap(struct stage *s)
 {
 	uint32_t *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			    s->v.fd, (off_t)ALIAS << 40);
+			    s->v.fd, ((off_t)10 << 40) + PAGE);
 
 	if (at == MAP_FAILED)
 		return -errno;
