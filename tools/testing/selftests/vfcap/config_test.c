@@ -16,7 +16,7 @@
 #define SIZE	PCI_EXT_CAP_PASID_SIZEOF
 #define HEADER	0x0001001bU
 /* What the fixture's PF has: 20 bits, Exec, Priv, and all of it enabled */
-#define CAP	(20U << 8 | PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV)
+#define CAP	((unsigned int)host_pasid_cap())
 #define CTRL	(PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | \
 		 PCI_PASID_CTRL_PRIV)
 

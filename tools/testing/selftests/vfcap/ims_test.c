@@ -139,7 +139,7 @@ static unsigned int fill_model(unsigned int pos, bool filtered, uint8_t *model,
 
 TEST_F(ims, width_and_alignment)
 {
-	uint8_t model[SIZE], seen[SIZE];
+	uint8_t model[SIZE] = {}, seen[SIZE];
 	unsigned int from, count, size, start;
 
 	size = fill_model(variant->pos, variant->filtered, model, &start);

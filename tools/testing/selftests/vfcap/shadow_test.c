@@ -193,8 +193,8 @@ TEST_F(shadow, ends_of_bar)
 	EXPECT_EQ(-EINVAL, bar_read(self, self->size, buf, 4));
 	EXPECT_EQ(-EINVAL, bar_write(self, self->size, buf, 4));
 	EXPECT_EQ(0, bar_read(self, VMD_SHADOW, buf, 0));
-	EXPECT_EQ(-EFAULT, bar_read(self, VMD_SHADOW, NULL, 8));
-	EXPECT_EQ(-EFAULT, bar_read(self, VMD_SHADOW - 8, NULL, 32));
+	EXPECT_EQ(-EFAULT, bar_read(self, VMD_SHADOW, vfio_nowhere(), 8));
+	EXPECT_EQ(-EFAULT, bar_read(self, VMD_SHADOW - 8, vfio_nowhere(), 32));
 }
 
 static uint32_t masked(unsigned int size)

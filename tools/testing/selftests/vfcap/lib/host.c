@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -161,6 +162,56 @@ bool host_exists(const char *path, ...)
 	va_end(ap);
 	host_path(full, sizeof(full), relative);
 	return !access(full, F_OK);
+}
+
+/* The base class of all bridges */
+#define BRIDGE	0x06
+
+int host_find_other(char name[16])
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+	int ret = -ENODEV;
+
+	while (dir && ret && (entry = readdir(dir))) {
+		const char *bdf = entry->d_name;
+
+		if (*bdf == '.' || *host_driver(bdf) ||
+		    host_config_read(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_TYPE_MASK ||
+		    host_config_read(bdf, PCI_CLASS_DEVICE + 1, 1) == BRIDGE ||
+		    host_exists("devices/%s/sriov_totalvfs", bdf) ||
+		    host_exists("devices/%s/physfn", bdf))
+			continue;
+		snprintf(name, 16, "%.15s", bdf);
+		ret = 0;
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
+/* VT-d tells it in its Extended Capability register: PASID and PSS. */
+unsigned int host_iommu_width(void)
+{
+	char path[128];
+	uint64_t ecap;
+
+	snprintf(path, sizeof(path), "devices/%s/iommu/intel-iommu/ecap", host_vf());
+	ecap = strtoull(host_read(path), NULL, 16);
+	return ecap & 1ULL << 40 ? (ecap >> 35 & 0x1f) + 1 : 0;
+}
+
+/* No width follows from an IOMMU without PASIDs. */
+unsigned int host_pasid_width(void)
+{
+	unsigned int width = host_iommu_width();
+
+	return width && width < PF_WIDTH ? width : PF_WIDTH;
+}
+
+uint16_t host_pasid_cap(void)
+{
+	return host_pasid_width() << 8 | PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV;
 }
 
 const char *host_driver(const char *bdf)

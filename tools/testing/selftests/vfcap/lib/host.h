@@ -38,6 +38,16 @@ void host_vf_name(unsigned int index, char name[16]);
 /* The bridge above the PF, as it was when this was called first */
 const char *host_port(void);
 
+/* A function that is no bridge, has no SR-IOV and no driver */
+int host_find_other(char name[16]);
+/* How wide a VF's PASIDs are: as the PF's in the lab's layouts, or the IOMMU's if less */
+#define PF_WIDTH	20
+unsigned int host_pasid_width(void);
+/* The IOMMU's: 0 if it has no PASIDs, as QEMU's SMMUv3 */
+unsigned int host_iommu_width(void);
+/* And the Capability register then, with Exec and Priv */
+uint16_t host_pasid_cap(void);
+
 /* A file below /sys/bus/pci/, or an absolute path */
 int host_write(const char *path, const char *value);
 int host_writef(const char *value, const char *path, ...)

@@ -21,6 +21,9 @@ struct vfio {
 	uint64_t config_size;
 };
 
+/* NULL, of which the compiler does not know that it is */
+void *vfio_nowhere(void);
+
 /* As closed: may be closed, or opened */
 void vfio_init(struct vfio *v);
 bool vfio_has_cdev(const char *bdf);
