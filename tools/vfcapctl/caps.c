@@ -119,6 +119,10 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_QUIRK] = {
 		"quirk", "the driver's parameter quirks says so",
 		"somebody wanted it so: see /etc/modprobe.d" },
+	[VFCAP_REASON_NO_PASIDS] = {
+		"no-pasids", "the IOMMU has no PASIDs for the device",
+		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
+	},
 };
 
 static const struct word steps[] = {

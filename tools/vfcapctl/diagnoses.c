@@ -256,6 +256,10 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"{1} is no VT-d: a guest owns its PASID table as a whole there, and PASID Enable cannot be enforced",
 		"pasid=on shows it nevertheless: echo on > {params}/pasid",
 	},
+	[PASIDS_NONE] = {
+		"pasids-none", IF_AUTO, "{1} has no PASIDs for the device",
+		"see the kernel's log (SMMUv3: SubstreamIDs); pasid=on shows it nevertheless, as wide as the PF's: echo on > {params}/pasid",
+	},
 
 	[IOMMUFD_OK] = { "iommufd-ok", OK, "Linux {1}, {2}", NULL },
 	[IOMMUFD_OLD] = {

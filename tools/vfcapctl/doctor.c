@@ -421,11 +421,14 @@ static enum diagnosis check_vtd(struct patient *p, unsigned long long ecap)
 
 static enum diagnosis check_iommu_pasid(const struct check *c, struct patient *p)
 {
+	const struct cap_view *v = &p->view.caps[c->cap];
 	unsigned long long ecap;
 
-	(void)c;
 	if (is_vtd(p, &ecap, p->arg1))
 		return check_vtd(p, ecap);
+	/* Of others only the driver tells, and only of a device that it has opened. */
+	if (*p->arg1 && v->explained && v->reason == VFCAP_REASON_NO_PASIDS)
+		return PASIDS_NONE;
 	return *p->arg1 ? PASIDS_NOT_VTD : PASIDS_NO_IOMMU;
 }
 

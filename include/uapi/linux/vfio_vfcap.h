@@ -89,6 +89,7 @@ enum vfcap_step {
  * @VFCAP_REASON_QEMU: QEMU would refuse to start
  * @VFCAP_REASON_BARS: the device's BARs are not what the capability is about
  * @VFCAP_REASON_QUIRK: the administrator said so of such devices
+ * @VFCAP_REASON_NO_PASIDS: the IOMMU has no PASIDs for the device
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,
@@ -113,7 +114,8 @@ enum vfcap_reason {
 	VFCAP_REASON_OWN,
 	VFCAP_REASON_QEMU,
 	VFCAP_REASON_BARS,
-	VFCAP_REASON_QUIRK
+	VFCAP_REASON_QUIRK,
+	VFCAP_REASON_NO_PASIDS
 };
 
 #define VFCAP_FEATURE_QUERY		0xff00

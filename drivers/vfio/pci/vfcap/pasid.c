@@ -31,6 +31,23 @@ static struct vfcap_param vfcap_pasid_mode = VFCAP_MODE_PARAM;
 module_param_cb(pasid, &vfcap_param_ops, &vfcap_pasid_mode, 0644);
 MODULE_PARM_DESC(pasid, "Show VFs' PASID capability: auto (default): if the PF has it enabled and the VF's user can have it backed by the IOMMU, on: if the PF has it enabled, off: never");
 
+/*
+ * How many PASIDs the IOMMU has for the VF, as found when the VF was. PASID 0 stands for
+ * requests without any: 1 is as good as none, and what an SMMUv3 without SubstreamIDs
+ * says.
+ */
+static u32 vfcap_pasid_count(struct vfcap_device *vf)
+{
+	struct dev_iommu *iommu = vf->core.pdev->dev.iommu;
+
+	return iommu && iommu->max_pasids > 1 ? iommu->max_pasids : 0;
+}
+
+static bool vfcap_pasid_has_any(struct vfcap_device *vf)
+{
+	return vfcap_pasid_count(vf);
+}
+
 static bool vfcap_pasid_by_cdev(struct vfcap_device *vf)
 {
 	return vfio_device_cdev_opened(&vf->core.vdev);
@@ -66,7 +83,7 @@ int vfcap_pasid_open(struct vfcap_device *vf)
 	void *info;
 
 	vf->pasid_iommu = false;
-	if (!VFCAP_PASID_ATTACH || !dev->iommu || !dev->iommu->max_pasids)
+	if (!VFCAP_PASID_ATTACH || !vfcap_pasid_has_any(vf))
 		return 0;
 
 	ops = dev->iommu->iommu_dev->ops;
@@ -108,6 +125,9 @@ static bool vfcap_pasid_alone_in_group(struct vfcap_device *vf)
 /* What "auto" asks for: that somebody can back a guest's PASIDs */
 static const struct vfcap_condition vfcap_pasid_backing[] = {
 	{
+		vfcap_pasid_has_any, NULL,
+		VFCAP_REASON_NO_PASIDS,
+	}, {
 		vfcap_pasid_by_cdev, vfcap_pasid_by_iommufd,
 		VFCAP_REASON_NO_CDEV,
 	}, {
@@ -160,10 +180,13 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
 	u32 devcap2;
 	u8 width;
 
-	/* Rounded down, since some IOMMUs give 2^n - 1. */
+	/*
+	 * Rounded down, since some IOMMUs give 2^n - 1. Of an IOMMU without PASIDs no
+	 * width follows: who wants the capability shown nevertheless has the PF's.
+	 */
 	width = FIELD_GET(PCI_PASID_CAP_WIDTH, cap);
-	if (pdev->dev.iommu && pdev->dev.iommu->max_pasids)
-		width = min_t(u8, width, ilog2(pdev->dev.iommu->max_pasids));
+	if (vfcap_pasid_has_any(vf))
+		width = min_t(u8, width, ilog2(vfcap_pasid_count(vf)));
 
 	/* What the PF has not enabled its VFs cannot use: same bits in both. */
 	cap &= ctrl & (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);

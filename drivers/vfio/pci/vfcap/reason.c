@@ -37,6 +37,8 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_BARS]		=
 		"its BARs 2 and 4 are not two memory BARs with an address",
 	[VFCAP_REASON_QUIRK]		= "parameter quirks says so",
+	[VFCAP_REASON_NO_PASIDS]	=
+		"its IOMMU has no PASIDs for it; VT-d has them in scalable mode (sm_on)",
 };
 
 /**

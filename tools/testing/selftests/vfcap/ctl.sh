@@ -43,7 +43,7 @@ ctl()			# STATUS ARG...
 # doctor's is c("id"), a function of list's f("address").
 json()			# EXPRESSION...
 {
-	python3 - "$@" 3<<< "$out" <<-'END'
+	python3 -IS - "$@" 3<<< "$out" <<-'END'
 	import json, os, sys
 	d = json.load(os.fdopen(3))
 	def c(id):
