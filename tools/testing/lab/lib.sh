@@ -20,6 +20,8 @@ SUITE=trixie
 KERNELS_BUILT="iommufd debug coverage"
 KERNELS_PREPARED="clang"
 KERNELS_STOCK="debian-backports debian-stable"
+# Of another architecture: the newest of backports
+KERNELS_ARM64="arm64"
 
 say()
 {
@@ -78,7 +80,8 @@ lock_cache()
 # the cache at /cache and the checkout at /vfcap. Further "HOST:INSIDE" binds
 # come from the array ROOT_BINDS; INSIDE must exist or lie in a tmpfs named in
 # the array ROOT_TMPFS. ROOT_WRITABLE=1 is for making the root; with ROOT_WRITABLE=copy
-# what the command writes is kept apart, in memory, and vanishes with it.
+# what the command writes is kept apart, in memory, and vanishes with it. A folder
+# ROOT_LAYER lies over the root, as what was installed on top of it.
 in_root_dir()		# ROOT COMMAND...
 {
 	local root=$1 mounts="" bind dir
@@ -94,13 +97,16 @@ in_root_dir()		# ROOT COMMAND...
 	done
 	# shellcheck disable=SC2016 # the inner shell expands these
 	unshare --mount --pid --fork --kill-child /bin/bash -ec '
-		root=$1 writable=$2 mounts=$3
-		shift 3
+		root=$1 writable=$2 mounts=$3 layer=$4
+		shift 4
+		lower=${layer:+$layer:}$root
 		if [ "$writable" = copy ]; then
 			mount -t tmpfs tmpfs "$root/mnt"
 			mkdir "$root/mnt/upper" "$root/mnt/work"
-			mount -t overlay -o "lowerdir=$root,upperdir=$root/mnt/upper,workdir=$root/mnt/work" \
+			mount -t overlay -o "lowerdir=$lower,upperdir=$root/mnt/upper,workdir=$root/mnt/work" \
 				overlay "$root"
+		elif [ "$layer" ]; then
+			mount -t overlay -o "lowerdir=$lower" overlay "$root"
 		fi
 		mount --rbind "$root" "$root"
 		cd "$root"
@@ -117,7 +123,7 @@ in_root_dir()		# ROOT COMMAND...
 			LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive INITRD=No \
 			PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 			"$@"
-	' bash "$root" "${ROOT_WRITABLE-}" "$mounts" "$@"
+	' bash "$root" "${ROOT_WRITABLE-}" "$mounts" "${ROOT_LAYER-}" "$@"
 }
 
 # A root is known by what makes it: the list of packages and the script.
@@ -140,6 +146,20 @@ host_dir()
 	} | sha256sum | cut -c 1-12)"
 }
 
+# What is there for arm64, on top of the root and made with it
+arm64_dir()
+{
+	echo "$CACHE_DIR/arm64-$({
+		root_key
+		cat "$LAB_DIR/arm64.packages" "$LAB_DIR/build-arm64"
+	} | sha256sum | cut -c 1-12)"
+}
+
+arm64_release()
+{
+	readlink "$(arm64_dir)/root/usr/lib/modules/arm64"
+}
+
 in_root()		# COMMAND...
 {
 	local ROOT_BINDS=("$CACHE_DIR:/cache" "$TOP_DIR:/vfcap"
@@ -150,15 +170,16 @@ in_root()		# COMMAND...
 
 # Where a kernel is, as seen in the root, and what it needs; makes it if it is
 # not there. Sets KERNEL_IMAGE, KERNEL_BUILD (for modules), KERNEL_RELEASE,
-# KERNEL_OUT (below the checkout) and KERNEL_MODULES (on the host, of a kernel
-# whose modules are not in the root).
+# KERNEL_OUT (below the checkout), KERNEL_ARCH, KERNEL_ROOT (of the VM) and
+# KERNEL_MODULES (on the host, of a kernel whose modules are not in the root).
 select_kernel()		# NAME
 {
 	local dir root
 
 	root=$(root_dir)
-	case " $KERNELS_BUILT : $KERNELS_STOCK " in
-	*" $1 "*:*)
+	KERNEL_ARCH=x86_64 KERNEL_ROOT=/
+	case " $KERNELS_BUILT : $KERNELS_STOCK : $KERNELS_ARM64 " in
+	*" $1 "*:*:*)
 		"$LAB_DIR/setup" kernel "$1" || die "no kernel to run"
 		# Not the link: another checkout may turn it to a kernel of its own.
 		dir=$(realpath "$CACHE_DIR/$1")
@@ -167,15 +188,27 @@ select_kernel()		# NAME
 		KERNEL_RELEASE=$(< "$dir/build/include/config/kernel.release")
 		KERNEL_MODULES=$dir/lib/modules/$KERNEL_RELEASE
 		;;
-	*:*" $1 "*)
+	*:*" $1 "*:*)
 		"$LAB_DIR/setup" root || die "no root to run in"
 		KERNEL_IMAGE=/boot/$1
 		KERNEL_RELEASE=$(readlink "$root/usr/lib/modules/$1")
 		KERNEL_BUILD=/usr/lib/modules/$KERNEL_RELEASE/build
 		KERNEL_MODULES=""
 		;;
+	*:*:*" $1 "*)
+		"$LAB_DIR/setup" arm64 || die "no root to run in"
+		dir=$(arm64_dir)
+		ROOT_LAYER=$dir/layer
+		KERNEL_ARCH=arm64
+		KERNEL_ROOT=/cache/${dir##*/}/root
+		KERNEL_IMAGE=$KERNEL_ROOT/boot/$1
+		KERNEL_RELEASE=$(arm64_release)
+		KERNEL_BUILD=/usr/lib/modules/$KERNEL_RELEASE/build
+		KERNEL_MODULES=""
+		;;
 	*)
-		die "no kernel '$1'; there are: $KERNELS_BUILT $KERNELS_STOCK"
+		die "no kernel '$1'; there are:" \
+			"$KERNELS_BUILT $KERNELS_STOCK $KERNELS_ARM64"
 		;;
 	esac
 	KERNEL_OUT=build/$KERNEL_RELEASE
@@ -185,14 +218,17 @@ select_kernel()		# NAME
 # initramfs that takes it to its root, and the nested guest's.
 build_kernel_modules()
 {
-	local make=(make -s -j"$(nproc)" -C /vfcap/tools/testing/lab -f vm.mk)
+	local make=(make -s -j"$(nproc)" -C /vfcap/tools/testing/lab -f vm.mk) cross=()
 
+	[ "$KERNEL_ARCH" != arm64 ] ||
+		cross=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- ROOT="$KERNEL_ROOT"
+			W=1 KCFLAGS=-Werror USERCFLAGS=-Werror)
 	mkdir -p "$TOP_DIR/build"
 	exec 8> "$TOP_DIR/build/lock"
 	flock 8
 	if ! {
 		in_root "${make[@]}" guest &&
-		in_root_with_modules "${make[@]}" KDIR="$KERNEL_BUILD" \
+		in_root_with_modules "${make[@]}" "${cross[@]}" KDIR="$KERNEL_BUILD" \
 			RELEASE="$KERNEL_RELEASE"
 	} > "$TOP_DIR/build/build.log" 2>&1 < /dev/null; then
 		cat "$TOP_DIR/build/build.log" >&2

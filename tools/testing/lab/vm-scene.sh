@@ -35,9 +35,10 @@ load_fixture()		# LAYOUT
 		fail "the PF did not come back with layout $1"
 }
 
-# It makes no VMD yet: that is for who wants one to say.
+# It makes no VMD yet: that is for who wants one to say. VMDs are x86's.
 load_mock_vmd()
 {
+	[ "$(uname -m)" = x86_64 ] || return 0
 	load_module "$VFCAP_MODULES/tools/testing/fixture/vfcap-mock-vmd.ko" \
 		"lender=$(find_device 1b36:0005)" "memory=$VFCAP_VMD_MEMORY"
 }
@@ -75,6 +76,8 @@ set_scene()
 	modprobe -a vfio-pci-core vfio_iommu_type1 || fail "no VFIO"
 	! modinfo iommufd > /dev/null 2>&1 || modprobe iommufd
 	create_vfs 2
+	# What the kernel does where the IOMMU has PASIDs, as QEMU's SMMUv3 has not
+	[ "$(uname -m)" = x86_64 ] || setpci -s "$VFCAP_PF" ECAP001b+6.w=7
 	load_vfcap
 	load_mock_vmd
 	bind_vf "$VFCAP_VF" vfcap-vfio-pci

@@ -2,14 +2,20 @@
 #
 # What a VM needs of the checkout, built inside the lab's root for one kernel:
 # make -f vm.mk KDIR=... RELEASE=..., and of the nested guest: make -f vm.mk guest
+# For another architecture: ARCH=... CROSS_COMPILE=..., and the VM's root in ROOT=...
 TOP := /vfcap
+ROOT ?=
 OUT := $(TOP)/build/$(RELEASE)
 
 # The modules that take a kernel to a root over 9p, where they are not built in
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
+CROSS := $(if $(CROSS_COMPILE),CC=$(CROSS_COMPILE)gcc AR=$(CROSS_COMPILE)ar \
+	PKG_CONFIG=$(CROSS_COMPILE)pkg-config)
+
 .PHONY: all modules selftests bench tools
-all: modules selftests bench tools $(OUT)/initramfs.cpio $(TOP)/build/agent.so
+all: modules selftests tools $(if $(CROSS_COMPILE),,bench) $(OUT)/initramfs.cpio \
+	$(TOP)/build/agent.so
 
 # GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
 modules:
@@ -23,16 +29,16 @@ selftests:
 	ln -sfn /cache/linux/tools/testing/selftests/kselftest.h $(OUT)/selftests/
 	ln -sfn /cache/linux/tools/testing/selftests/kselftest $(OUT)/selftests/
 	cp -rsf $(TOP)/tools/testing/selftests/vfcap $(OUT)/selftests/
-	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap \
+	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap $(CROSS) \
 		top_srcdir=/cache/linux KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
 
 bench: selftests
-	$(MAKE) -C $(TOP)/tools/testing/bench OUTPUT=$(OUT)/bench \
+	$(MAKE) -C $(TOP)/tools/testing/bench OUTPUT=$(OUT)/bench $(CROSS) \
 		SELFTESTS=$(OUT)/selftests/vfcap \
 		KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
 
 tools:
-	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl
+	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl $(CROSS)
 
 # What QEMU is started with; see there. It runs here, whatever the VM is.
 HOSTCC ?= gcc
@@ -45,7 +51,7 @@ define copy_modules
 	mkdir -p $(2)
 	: > $(2)/order
 	for module in $(3); do \
-		modprobe -S $(1) -a -D $$module; \
+		modprobe $(if $(ROOT),-d $(ROOT)) -S $(1) -a -D $$module; \
 	done | awk '$$1 == "insmod" && !seen[$$2]++ { print $$2 }' | \
 	while read -r path; do \
 		name=$$(basename $$path); name=$${name%%.ko*}.ko; \
@@ -60,7 +66,7 @@ endef
 $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symvers
 	rm -rf $(OUT)/initramfs
 	mkdir -p $(OUT)/initramfs/bin
-	cp /bin/busybox $(OUT)/initramfs/bin/
+	cp $(ROOT)/usr/bin/busybox $(OUT)/initramfs/bin/
 	cp $< $(OUT)/initramfs/init
 	$(call copy_modules,$(RELEASE),$(OUT)/initramfs/modules,$(BOOT_MODULES))
 	cd $(OUT)/initramfs && find . | cpio -o -H newc --quiet > $@.part
