@@ -168,48 +168,6 @@ static inline int vfcap_core_map_bar(struct vfio_pci_core_device *core, int bar)
 #endif
 }
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
-/* Exported for variant drivers; in the kernel's tree "../vfio_pci_priv.h" has it. */
-ssize_t vfio_pci_config_rw_single(struct vfio_pci_core_device *vdev,
-				  char __user *buf, size_t count, loff_t *ppos,
-				  bool iswrite);
-#endif
-
-/*
- * A write to config space that is core's, with a length that is not 0. As
- * vfio_pci_core_write() does it, without what tells its regions apart, which takes
- * longer than to tell here that it is core's.
- */
-static inline ssize_t vfcap_core_write_config(struct vfio_pci_core_device *core,
-					      const char __user *buf,
-					      size_t count, loff_t *ppos)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
-	struct device *dev = &core->pdev->dev;
-	loff_t pos = *ppos & VFIO_PCI_OFFSET_MASK;
-	size_t done = 0;
-	ssize_t ret;
-
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-	do {
-		ret = vfio_pci_config_rw_single(core, (char __user *)buf + done,
-						count - done, &pos, true);
-		if (ret < 0)
-			break;
-		pos += ret;
-		done += ret;
-	} while (done < count);
-	pm_runtime_put(dev);
-	if (ret < 0)
-		return ret;
-	*ppos += done;
-	return done;
-#else
-	return vfio_pci_core_write(&core->vdev, buf, count, ppos);
-#endif
-}
-
 /* Whether core exports BARs as dma-bufs, if the driver lets it */
 #define VFCAP_DMABUF	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))
 

@@ -207,13 +207,12 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 		return vfcap_write_pieces(vf, buf, count, ppos);
 
 	offset = *ppos - VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX);
-	if (offset >= PCI_CFG_SPACE_EXP_SIZE)
-		ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	else if (!count || count > sizeof(u32) ||
-		 test_bit(offset / sizeof(u32), vf->special))
+	if (offset < PCI_CFG_SPACE_EXP_SIZE &&
+	    (count > sizeof(u32) ||
+	     test_bit(offset / sizeof(u32), vf->special)))
 		ret = vfcap_config_write_pieces(vf, buf, count, ppos);
 	else
-		ret = vfcap_core_write_config(&vf->core, buf, count, ppos);
+		ret = vfio_pci_core_write(vdev, buf, count, ppos);
 	return vfcap_direct_end(vf, ret);
 }
 

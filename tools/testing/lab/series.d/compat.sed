@@ -35,7 +35,6 @@ static const struct vfio_pci_device_ops vfcap_pci_ops = {\
 	.get_dmabuf_phys	= vfcap_get_dmabuf_phys,\
 };\
 
-s/vfcap_core_write_config(&vf->core, /vfio_pci_core_write(\&vf->core.vdev, /
 s/vfcap_core_map_bar(&vf->core, bar)/PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(\&vf->core, bar))/
 /^#if VFCAP_DMABUF$/,/^#endif$/{
 /^#/d
