@@ -27,9 +27,10 @@ modules_install: modules
 
 .PHONY: links
 links:
-	@scripts/check-kernel $(KDIR)
-	@mkdir -p $(OUT)/tools/testing
+	@scripts/check-kernel --not-headers $(KDIR)
+	@mkdir -p $(OUT)/scripts $(OUT)/tools/testing
 	@cp -rsf $(addprefix $(CURDIR)/,Kbuild drivers include samples) $(OUT)/
+	@cp -rsf $(CURDIR)/scripts/headers $(OUT)/scripts/
 	@cp -rsf $(CURDIR)/tools/testing/fixture $(OUT)/tools/testing/
 
 tools:

@@ -3,6 +3,10 @@
  * What differs between the kernels that vfcap builds for. In the newest of them
  * each line here is what the code would say in place. What concerns VFIO is for
  * who included <linux/vfio_pci_core.h> before.
+ *
+ * Distributions and stable series add to kernels what newer ones have, so versions
+ * tell nothing: VFCAP_LACKS_* is what the compiler did not find in the headers of this
+ * kernel, see scripts/headers/. Inside a kernel's tree nothing is lacking.
  */
 #ifndef LINUX_VFCAP_COMPAT_H
 #define LINUX_VFCAP_COMPAT_H
@@ -11,7 +15,10 @@
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
+
+#ifdef VFCAP_LACKS
+#include <vfcap-lacks.h>
+#endif
 
 #ifndef kzalloc_obj
 #define kzalloc_obj(obj, gfp)	kzalloc(sizeof(obj), gfp)
@@ -28,9 +35,12 @@ static inline u64 pm_runtime_suspended_time(struct device *dev)
 #ifdef VFIO_PCI_CORE_H
 
 /* Whether user space can attach page tables to PASIDs (VFIO_DEVICE_ATTACH_PASID). */
+#ifndef VFCAP_LACKS_PASID_ATTACH
 #define VFCAP_PASID_ATTACH						\
-	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0) &&		\
-	 IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV))
+	(IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV))
+#else
+#define VFCAP_PASID_ATTACH	0
+#endif
 
 /* Whether the device was opened with an iommufd, in place of a container */
 static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
@@ -58,7 +68,7 @@ struct iommu_attach_handle *iommu_attach_handle_get(struct iommu_group *group,
 	.unbind_iommufd		= vfio_iommufd_physical_unbind,
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifndef VFCAP_LACKS_TOKEN_UUID
 #define VFCAP_OPS_TOKEN							\
 	.match_token_uuid	= vfio_pci_core_match_token_uuid,
 #else
@@ -73,7 +83,7 @@ typedef int (*vfcap_region_info_fn)(struct vfio_device *vdev,
 				    struct vfio_region_info *info,
 				    struct vfio_info_cap *caps);
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#ifndef VFCAP_LACKS_REGION_INFO_CAPS
 #define VFCAP_OPS_REGION_INFO						\
 	.get_region_info_caps	= vfcap_region_info,
 static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
@@ -161,17 +171,34 @@ static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
 /* Core maps BARs when the device is opened; it did so when one was first used. */
 static inline int vfcap_core_map_bar(struct vfio_pci_core_device *core, int bar)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#ifndef VFCAP_LACKS_IOMAP
 	return PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(core, bar));
 #else
 	return vfio_pci_core_setup_barmap(core, bar);
 #endif
 }
 
-/* Whether core exports BARs as dma-bufs, if the driver lets it */
-#define VFCAP_DMABUF	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))
+/* Accesses to a BAR are as wide as they can be; they were so without being told. */
+static inline ssize_t vfcap_core_do_io_rw(struct vfio_pci_core_device *core,
+					  void __iomem *io, char __user *buf,
+					  loff_t offset, size_t count,
+					  size_t x_start, size_t x_end,
+					  bool write)
+{
+#ifndef VFCAP_LACKS_IO_WIDTH
+	return vfio_pci_core_do_io_rw(core, true, io, buf, offset, count,
+				      x_start, x_end, write,
+				      VFIO_PCI_IO_WIDTH_8);
+#else
+	return vfio_pci_core_do_io_rw(core, true, io, buf, offset, count,
+				      x_start, x_end, write);
+#endif
+}
 
-#if VFCAP_DMABUF
+/* Whether core exports BARs as dma-bufs, if the driver lets it */
+#ifndef VFCAP_LACKS_DMABUF
+#define VFCAP_DMABUF	1
+
 int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,
 			  struct p2pdma_provider **provider, unsigned int region,
 			  struct phys_vec *phys_vec,
@@ -187,29 +214,24 @@ static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 	core->pci_ops = &vfcap_pci_ops;
 }
 #else
+#define VFCAP_DMABUF	0
+
 static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 {
 }
 #endif
 
 /*
- * A parameter of vfio-pci that core keeps per device from 7.2 on. Before, it is
- * one value for all drivers, and not ours to change.
+ * A parameter of vfio-pci that core keeps per device. It was one value for all
+ * drivers, and not ours to change.
  */
 static inline void vfcap_set_nointxmask(struct vfio_pci_core_device *core,
 					bool nointxmask)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#ifndef VFCAP_LACKS_NOINTXMASK
 	core->nointxmask = nointxmask;
 #endif
 }
-
-/* What the last argument of iommu_ops.hw_info() points to */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
-#define VFCAP_HW_INFO_TYPE	enum iommu_hw_info_type
-#else
-#define VFCAP_HW_INFO_TYPE	u32
-#endif
 
 #endif /* VFIO_PCI_CORE_H */
 

@@ -280,9 +280,8 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 		     ioremap(vfcap_bar_phys(vf, bar, start), size);
 	if (!io)
 		return -ENOMEM;
-	ret = vfio_pci_core_do_io_rw(&vf->core, true, io, buf, offset - start,
-				     count, x_start, x_end, write,
-				     VFIO_PCI_IO_WIDTH_8);
+	ret = vfcap_core_do_io_rw(&vf->core, io, buf, offset - start, count,
+				  x_start, x_end, write);
 	if (write && alias)
 		wmb(); /* A write has left the CPU, as one to other pages has. */
 	iounmap(io);

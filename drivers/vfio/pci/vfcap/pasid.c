@@ -77,7 +77,7 @@ int vfcap_pasid_open(struct vfcap_device *vf)
 {
 	struct device *dev = &vf->core.pdev->dev;
 	/* Zero asks for the type that is native to the IOMMU. */
-	VFCAP_HW_INFO_TYPE type = 0;
+	enum iommu_hw_info_type type = 0;
 	const struct iommu_ops *ops;
 	u32 length;
 	void *info;

@@ -4,7 +4,6 @@
 s/#if VFCAP_PASID_ATTACH/#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s/!VFCAP_PASID_ATTACH/!IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s|#endif /\* VFCAP_PASID_ATTACH \*/|#endif /* CONFIG_VFIO_DEVICE_CDEV */|
-s/VFCAP_HW_INFO_TYPE/enum iommu_hw_info_type/
 /^	return vfcap_has_iommufd(&vf->core.vdev);/c\
 #if IS_ENABLED(CONFIG_IOMMUFD)\
 	return vf->core.vdev.iommufd_device;\
@@ -35,6 +34,13 @@ static const struct vfio_pci_device_ops vfcap_pci_ops = {\
 	.get_dmabuf_phys	= vfcap_get_dmabuf_phys,\
 };\
 
+/vfcap_core_do_io_rw(&vf->core, io, buf, offset - start, count,$/{
+N
+c\
+	ret = vfio_pci_core_do_io_rw(&vf->core, true, io, buf, offset - start,\
+				     count, x_start, x_end, write,\
+				     VFIO_PCI_IO_WIDTH_8);
+}
 s/vfcap_core_map_bar(&vf->core, bar)/PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(\&vf->core, bar))/
 /^#if VFCAP_DMABUF$/,/^#endif$/{
 /^#/d

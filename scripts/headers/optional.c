@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What not all kernels' headers have, and <linux/vfcap-compat.h> makes up for
+ *
+ * Nothing of this runs. "look" has the compiler try it, and takes the name from the
+ * "#line" before it for VFCAP_LACKS_NAME if that is an error. Only whether something
+ * is there is asked for here: what is there and is otherwise than vfcap takes it shall
+ * end the build, and not be passed over. Macros are not for here, since an error in one
+ * is not told of the line that has it.
+ */
+#include <linux/vfio_pci_core.h>
+
+#line 1 "PASID_ATTACH"
+static inline void pasid_attach(struct vfio_device_ops *ops)
+{
+	ops->pasid_attach_ioas = NULL;
+	ops->pasid_detach_ioas = NULL;
+}
+
+#line 1 "TOKEN_UUID"
+static inline void token_uuid(struct vfio_device_ops *ops)
+{
+	ops->match_token_uuid = NULL;
+}
+
+#line 1 "REGION_INFO_CAPS"
+static inline void region_info_caps(struct vfio_device_ops *ops)
+{
+	ops->get_region_info_caps = NULL;
+}
+
+#line 1 "IOMAP"
+static inline void iomap(void)
+{
+	(void)&vfio_pci_core_get_iomap;
+}
+
+#line 1 "IO_WIDTH"
+static inline ssize_t io_width(struct vfio_pci_core_device *core)
+{
+	return vfio_pci_core_do_io_rw(core, true, NULL, NULL, 0, 0, 0, 0, false,
+				      VFIO_PCI_IO_WIDTH_8);
+}
+
+#line 1 "DMABUF"
+static inline void dmabuf(struct vfio_pci_core_device *core)
+{
+	(void)core->pci_ops->get_dmabuf_phys;
+}
+
+#line 1 "NOINTXMASK"
+static inline void nointxmask(struct vfio_pci_core_device *core)
+{
+	core->nointxmask = false;
+}
