@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-start 48 "$VFCAP_VF" VFCAP_VF
+start 49 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe vfio-pci
 # VMDs are x86's, and so is the QEMU there is.
@@ -292,8 +292,17 @@ umount $modules
 
 vmd_endpoints()
 {
+	local children child
+
 	echo a77f > $mock/device
 	vmd=$(< $mock/device)
+	# The host's driver of VMD has it, and finds what lies behind it.
+	children=("$devices"/10000:0[1-9]:*)
+	child=${children[0]##*/}
+	ctl 6 bind "$child" && like "$err" "behind the VMD endpoint $vmd" &&
+		ctl 6 show "$child" && like "$err" "use $vmd" &&
+		ctl 6 doctor "$child" && like "$err" "use $vmd"
+	result "what lies behind a VMD endpoint goes with it"
 	ctl 0 bind "$vmd" && ctl 0 show "$vmd" --json && json "d['kind'] == 'vmd'" \
 		"list(d['capabilities']) == ['shdw']" \
 		"d['capabilities']['shdw']['shown'] is True" &&
@@ -313,6 +322,7 @@ vmd_endpoints()
 if $x86; then
 	vmd_endpoints
 else
+	ktap_test_skip "what lies behind a VMD endpoint goes with it"
 	ktap_test_skip "a VMD endpoint shows SHDW"
 	ktap_test_skip "or the native registers in its place"
 fi
