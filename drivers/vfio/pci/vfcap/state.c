@@ -7,7 +7,7 @@
 #include <linux/pci.h>
 #include <linux/string.h>
 
-#include "vfcap.h"
+#include "chain.h"
 
 static void vfcap_state_fill(struct vfcap_device *vf,
 			     struct vfcap_feature_state *state)
@@ -100,6 +100,14 @@ static int vfcap_state_set(struct vfcap_device *vf, const void *data)
 	if (state->magic != before.magic || state->version != before.version ||
 	    state->reserved)
 		return -EINVAL;
+	/* What is hidden then was not led to. */
+	for (id = 0; id < change->nr_caps; id++)
+		if (change->nr_caps < VFCAP_NR_CAPS)
+			before.caps[id].regs[0] ^=
+				(before.caps[id].regs[0] ^
+				 state->caps[id].regs[0]) &
+				(vfcap_caps[id]->list == &vfcap_ext_list ?
+				 GENMASK(31, 20) : GENMASK(15, 8));
 	for (id = 0; id < change->nr_caps; id++)
 		if (!vfcap_state_fits(vf, id, &state->caps[id],
 				      &before.caps[id]))
