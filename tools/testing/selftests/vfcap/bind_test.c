@@ -91,7 +91,7 @@ TEST_F(bind, aliases)
 {
 	static const char * const devices[] = {
 		"201D", "28C0", "467F", "4C3D", "A77F", "7D0B", "AD0B", "9A0B",
-		"B60B", "B06F", "B07F",
+		"B60B", "B06F", "B07F", "D70B", "D73B",
 	};
 	char out[8192], alias[64];
 	unsigned int i;
