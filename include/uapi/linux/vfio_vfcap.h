@@ -297,8 +297,9 @@ struct vfcap_feature_lost_eventfd {
  * are combined by the CPU: they may be delayed, merged and reordered. With
  * VFIO_DEVICE_GET_REGION_INFO the alias has a size, an offset for mmap() and the
  * flag VFIO_REGION_INFO_FLAG_MMAP. The offset does not follow from the index, and is
- * below 2^44, which the mmap2() of 32-bit programs reaches. As all mappings of a BAR, those of an alias give
- * SIGBUS while the device's memory is disabled, or the device sleeps.
+ * below 2^44, which the mmap2() of 32-bit programs reaches. As all mappings of a BAR,
+ * those of an alias give SIGBUS while the device's memory is disabled, or the device
+ * sleeps.
  *
  * As long as there is the alias its pages are mapped through it, and not through the
  * BAR's own region: mmap() of that gives EBUSY if one of them is in it. The rest of
