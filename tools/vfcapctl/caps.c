@@ -123,6 +123,10 @@ static const struct word reasons[] = {
 		"no-pasids", "the IOMMU has no PASIDs for the device",
 		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
 	},
+	[VFCAP_REASON_NOIOMMU_MODE] = {
+		"noiommu-mode", "it was opened in VFIO's no-IOMMU mode",
+		"turn on an IOMMU in the firmware, and at boot: intel_iommu=on,sm_on, or what yours takes",
+	},
 };
 
 static const struct word steps[] = {

@@ -90,6 +90,7 @@ enum vfcap_step {
  * @VFCAP_REASON_BARS: the device's BARs are not what the capability is about
  * @VFCAP_REASON_QUIRK: the administrator said so of such devices
  * @VFCAP_REASON_NO_PASIDS: the IOMMU has no PASIDs for the device
+ * @VFCAP_REASON_NOIOMMU_MODE: the device was opened without an IOMMU
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,
@@ -115,7 +116,8 @@ enum vfcap_reason {
 	VFCAP_REASON_QEMU,
 	VFCAP_REASON_BARS,
 	VFCAP_REASON_QUIRK,
-	VFCAP_REASON_NO_PASIDS
+	VFCAP_REASON_NO_PASIDS,
+	VFCAP_REASON_NOIOMMU_MODE
 };
 
 #define VFCAP_FEATURE_QUERY		0xff00

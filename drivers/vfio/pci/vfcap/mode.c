@@ -4,6 +4,7 @@
  * asks for
  */
 #include <linux/device.h>
+#include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
 
@@ -28,13 +29,14 @@ bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
 	enum vfcap_mode mode = READ_ONCE(cap->mode->value);
 	size_t i;
 
-	if (mode != VFCAP_AUTO)
-		return mode == VFCAP_ON;
+	if (mode == VFCAP_OFF)
+		return false;
 
 	for (i = 0; i < cap->nr_conditions; i++) {
 		const struct vfcap_condition *c = &cap->conditions[i];
 
-		if (!(c->may_hold ?: c->holds)(vf))
+		if ((mode == VFCAP_AUTO || c->always) &&
+		    !(c->may_hold ?: c->holds)(vf))
 			return false;
 	}
 	return true;
@@ -51,22 +53,42 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 				     const struct vfcap_cap *cap)
 {
 	enum vfcap_mode mode = READ_ONCE(cap->mode->value);
+	enum vfcap_reason forced = VFCAP_REASON_NONE;
 	size_t i;
 
 	if (mode == VFCAP_OFF)
 		return VFCAP_REASON_PARAMETER;
 
-	for (i = 0; i < cap->nr_conditions; i++)
-		if (!cap->conditions[i].holds(vf))
-			break;
-	if (i == cap->nr_conditions)
-		return VFCAP_REASON_NONE;
-	if (mode == VFCAP_AUTO)
-		return cap->conditions[i].otherwise;
+	for (i = 0; i < cap->nr_conditions; i++) {
+		const struct vfcap_condition *c = &cap->conditions[i];
 
-	vfcap_log(vf, "parameter %s=on: %s %s\n", cap->param, cap->forced,
-		  vfcap_reason_text(cap, cap->conditions[i].otherwise));
+		if (c->holds(vf))
+			continue;
+		if (mode == VFCAP_AUTO || c->always)
+			return c->otherwise;
+		forced = forced ?: c->otherwise;
+	}
+	if (forced)
+		vfcap_log(vf, "parameter %s=on: %s %s\n", cap->param,
+			  cap->forced, vfcap_reason_text(cap, forced));
 	return VFCAP_REASON_NONE;
+}
+
+/**
+ * vfcap_has_iommu - whether there is an IOMMU between the device and memory
+ * @vf: the VF
+ *
+ * Without one VFIO gives a device to a user in its no-IOMMU mode only, through the
+ * group or the cdev, and each has its own mark for that. An IOMMU's driver gives a
+ * device this.
+ *
+ * Return: true if so.
+ */
+bool vfcap_has_iommu(struct vfcap_device *vf)
+{
+	struct dev_iommu *iommu = vf->core.pdev->dev.iommu;
+
+	return iommu && iommu->iommu_dev;
 }
 
 /**

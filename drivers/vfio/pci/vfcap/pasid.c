@@ -125,6 +125,9 @@ static bool vfcap_pasid_alone_in_group(struct vfcap_device *vf)
 /* What "auto" asks for: that somebody can back a guest's PASIDs */
 static const struct vfcap_condition vfcap_pasid_backing[] = {
 	{
+		vfcap_has_iommu, NULL,
+		VFCAP_REASON_NOIOMMU_MODE, true,
+	}, {
 		vfcap_pasid_has_any, NULL,
 		VFCAP_REASON_NO_PASIDS,
 	}, {

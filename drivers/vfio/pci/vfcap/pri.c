@@ -49,6 +49,9 @@ static bool vfcap_pri_has_ats(struct vfcap_device *vf)
 
 static const struct vfcap_condition vfcap_pri_backing[] = {
 	{
+		vfcap_has_iommu, NULL,
+		VFCAP_REASON_NOIOMMU_MODE, true,
+	}, {
 		vfcap_pri_answered, NULL,
 		VFCAP_REASON_NO_ANSWERER,
 	}, {

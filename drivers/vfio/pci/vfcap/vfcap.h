@@ -31,11 +31,13 @@ enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
  * @may_hold: Optional, for what VFIO tells only after the open: whether it may
  *	come to hold.
  * @otherwise: why the capability is not shown if it does not
+ * @always: mode on asks for it too
  */
 struct vfcap_condition {
 	bool (*holds)(struct vfcap_device *vf);
 	bool (*may_hold)(struct vfcap_device *vf);
 	enum vfcap_reason otherwise;
+	bool always;
 };
 
 /**
@@ -303,6 +305,7 @@ extern const char * const vfcap_mode_words[];
 bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
 enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 				     const struct vfcap_cap *cap);
+bool vfcap_has_iommu(struct vfcap_device *vf);
 bool vfcap_pf_is_kernels(struct vfcap_device *vf);
 
 /* chain.c: where a capability fits; its place in the list is the list's affair */

@@ -37,7 +37,7 @@ static void vfio_cdev_path(char *out, size_t size, const char *bdf)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
-		if (!strncmp(entry->d_name, "vfio", 4))
+		if (strstr(entry->d_name, "vfio"))
 			snprintf(out, size, "/dev/vfio/devices/%s",
 				 entry->d_name);
 	closedir(dir);
@@ -147,6 +147,7 @@ static void name_with_token(char *out, size_t size, const char *bdf,
 static int open_group(struct vfio *v, const char *bdf, const uint8_t *uuid)
 {
 	char link[512], path[256];
+	bool noiommu;
 	ssize_t len;
 
 	vfio_init(v);
@@ -156,13 +157,18 @@ static int open_group(struct vfio *v, const char *bdf, const uint8_t *uuid)
 		return vfio_fail(v);
 	link[len] = 0;
 	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(link, '/') + 1);
+	noiommu = access(path, F_OK);
+	if (noiommu)
+		snprintf(path, sizeof(path), "/dev/vfio/noiommu-%s",
+			 strrchr(link, '/') + 1);
 
 	v->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	v->parent = open(path, O_RDWR | O_CLOEXEC);
 	if (v->container < 0 || v->parent < 0)
 		return vfio_fail(v);
 	if (ioctl(v->parent, VFIO_GROUP_SET_CONTAINER, &v->container) ||
-	    ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+	    ioctl(v->container, VFIO_SET_IOMMU,
+		  noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
 		return vfio_fail(v);
 
 	name_with_token(path, sizeof(path), bdf, uuid);
