@@ -127,6 +127,9 @@ static const struct word reasons[] = {
 		"noiommu-mode", "it was opened in VFIO's no-IOMMU mode",
 		"turn on an IOMMU in the firmware, and at boot: intel_iommu=on,sm_on, or what yours takes",
 	},
+	[VFCAP_REASON_CORE] = {
+		"core", "the kernel's vfio-pci-core is none that the driver knows",
+		"install a vfcap that knows this kernel" },
 };
 
 static const struct word steps[] = {

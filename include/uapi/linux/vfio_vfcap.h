@@ -91,6 +91,7 @@ enum vfcap_step {
  * @VFCAP_REASON_QUIRK: the administrator said so of such devices
  * @VFCAP_REASON_NO_PASIDS: the IOMMU has no PASIDs for the device
  * @VFCAP_REASON_NOIOMMU_MODE: the device was opened without an IOMMU
+ * @VFCAP_REASON_CORE: the kernel's vfio-pci-core is none that the driver knows
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,
@@ -117,7 +118,8 @@ enum vfcap_reason {
 	VFCAP_REASON_BARS,
 	VFCAP_REASON_QUIRK,
 	VFCAP_REASON_NO_PASIDS,
-	VFCAP_REASON_NOIOMMU_MODE
+	VFCAP_REASON_NOIOMMU_MODE,
+	VFCAP_REASON_CORE
 };
 
 #define VFCAP_FEATURE_QUERY		0xff00

@@ -141,6 +141,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 		return ret;
 	}
 
+	vfcap_map_open(vf);
 	vf->af_pos = vfcap_find_af(core->pdev);
 	vfcap_ext_hide(vf);
 	vfcap_shadow_open(vf);

@@ -39,6 +39,8 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_QUIRK]		= "parameter quirks says so",
 	[VFCAP_REASON_NO_PASIDS]	=
 		"its IOMMU has no PASIDs for it; VT-d has them in scalable mode (sm_on)",
+	[VFCAP_REASON_CORE]		=
+		"vfio-pci-core keeps its config space in a way that is not known here",
 	[VFCAP_REASON_NOIOMMU_MODE]	=
 		"it was opened in VFIO's no-IOMMU mode; turn on an IOMMU",
 };

@@ -97,6 +97,8 @@ bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
 
+	if (!vf->map_known)
+		return pos < end;
 	for (; pos < end; pos++) {
 		switch (vf->core.pci_config_map[pos]) {
 		case PCI_CAP_ID_EXP:

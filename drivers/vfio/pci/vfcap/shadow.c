@@ -87,7 +87,8 @@ void vfcap_shadow_open(struct vfcap_device *vf)
 {
 	const char *reason;
 
-	if (!(vf->vmd & VFCAP_VMD_NATIVE))
+	vf->shadow = false;
+	if (!(vf->vmd & VFCAP_VMD_NATIVE) || !vf->map_known)
 		return;
 
 	reason = vfcap_shadow_check(vf);

@@ -97,6 +97,9 @@ static enum vfcap_reason vfcap_try_show(struct vfcap_device *vf,
 	u16 pf_pos = 0, pos = 0;
 	enum vfcap_reason reason;
 
+	if (!vf->map_known)
+		return VFCAP_REASON_CORE;
+
 	reason = vfcap_read_pf(vf, id, pf, &pf_pos) ?:
 		 vfcap_mode_forbids(vf, cap) ?:
 		 vfcap_check_enabled(cap, pf) ?:
@@ -125,6 +128,9 @@ void vfcap_show(struct vfcap_device *vf, unsigned int id)
 	enum vfcap_reason reason = vfcap_try_show(vf, id);
 
 	vf->reason[id] = reason;
+	/* Logged once for all, when it was found. */
+	if (reason == VFCAP_REASON_CORE)
+		return;
 	if (reason)
 		vfcap_log(vf, "%s capability not shown: %s\n",
 			  cap->name, vfcap_reason_text(cap, reason));

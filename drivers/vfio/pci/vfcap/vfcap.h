@@ -183,6 +183,8 @@ struct vfcap_choice {
  *	not, or it was noticed that it has returned
  * @entry.losses: how often it had lost something
  * @entry.soft_reset: whether a return from D3hot to D0 resets it
+ * @map_known: whether core's map of its config space is what this driver knows; if not,
+ *	nothing is shown in this session
  * @af_pos: offset of the VF's Advanced Features capability, if that has a reset, or 0
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
@@ -230,6 +232,7 @@ struct vfcap_device {
 		u64 losses;
 		bool soft_reset;
 	} entry;
+	bool map_known;
 	u8 af_pos;
 	bool shadow;
 	u16 ims_pos;
@@ -307,6 +310,9 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 				     const struct vfcap_cap *cap);
 bool vfcap_has_iommu(struct vfcap_device *vf);
 bool vfcap_pf_is_kernels(struct vfcap_device *vf);
+
+/* map.c: what core keeps of config space */
+void vfcap_map_open(struct vfcap_device *vf);
 
 /* chain.c: where a capability fits; its place in the list is the list's affair */
 bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
