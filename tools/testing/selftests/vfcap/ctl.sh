@@ -113,11 +113,15 @@ cpu_used()
 # best of some tries counts.
 takes()			# MAXIMUM ARG...
 {
-	local maximum=$1 try before used=()
+	local maximum=$1 before used=() _
 	shift
-	for try in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		before=$(cpu_used)
-		timeout -s KILL 20 vfcapctl "$@" > /tmp/out 2> /tmp/stderr < /dev/null
+		timeout -s KILL 8 vfcapctl "$@" > /tmp/out 2> /tmp/stderr < /dev/null
+		if [ $? = 137 ]; then
+			echo "# $*: hangs"
+			return 1
+		fi
 		used+=($(($(cpu_used) - before)))
 		[ "${used[-1]}" -gt "$maximum" ] || break
 	done

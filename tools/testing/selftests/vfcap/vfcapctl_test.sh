@@ -217,8 +217,8 @@ if [ $via = cdev ]; then
 		[ "$(opens)" = "$before" ]
 	result "doctor: nothing is wrong, and nothing is opened"
 	ctl 0 doctor "$VFCAP_VF" --open --json && json "d['problems'] == 0" \
-		"d['capabilities']['pasid']['offset'] == '0x1e0'" &&
-		[ "$(opens)" != "$before" ]
+		"d['capabilities']['pasid']['offset'] == '0x1e0'" \
+		"d['capabilities']['pasid']['placed_by'] == 'pf-offset'"
 	result "doctor --open: it is opened"
 	hold "$VFCAP_VF" group && ctl 1 doctor "$VFCAP_VF" --json && json \
 		"d['problems'] == 2" "$(check opened) == 'problem'" \
