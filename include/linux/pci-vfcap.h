@@ -123,6 +123,9 @@ void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status);
  *	pci_vfcap_vf_reset() found it back nothing may be enabled that needs it.
  *	The driver takes from the guest what it has, without waiting here, and
  *	calls pci_vfcap_loss_done() when that is done.
+ * @returned: Of what is lost, pci_vfcap_vf_reset() would find @mask back. Called when
+ *	that changes, and when a loss has ended. A VF that is lost anew is told
+ *	again.
  * @pri_stopped: All page requests of the VF were answered after it was disabled.
  * @pri_failed: The PF's driver reports PCI_PRI_STATUS_RF or _UPRGI.
  *
@@ -130,6 +133,7 @@ void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status);
  */
 struct pci_vfcap_vf_ops {
 	void (*lost)(void *priv, unsigned long mask, const char *cause);
+	void (*returned)(void *priv, unsigned long mask);
 	void (*pri_stopped)(void *priv);
 	void (*pri_failed)(void *priv, u16 status);
 };

@@ -64,7 +64,8 @@ static bool vfcap_guard_pf(struct pci_vfcap *shared)
 {
 	const char *causes[PCI_VFCAP_COUNT] = {};
 	unsigned long shown = vfcap_shown(shared);
-	unsigned long bit, other, mask;
+	unsigned long bit, other, mask, well = 0;
+	struct pci_vfcap_vf *user;
 	bool answers = true;
 
 	if (vfcap_is_busy(shared->pf))
@@ -82,8 +83,12 @@ static bool vfcap_guard_pf(struct pci_vfcap *shared)
 				mask |= BIT(other);
 		if (causes[bit])
 			vfcap_lose(shared, mask, causes[bit]);
+		else
+			well |= BIT(bit);
 		answers &= causes[bit] != vfcap_no_answer;
 	}
+	list_for_each_entry(user, &shared->vfs, node)
+		vfcap_find_returned(user, well);
 	return answers;
 }
 

@@ -113,6 +113,7 @@ struct pci_vfcap {
  * @unlogged: losses that are yet to be logged
  * @untold: and those that user space is yet to be told of
  * @cause: why each was lost last
+ * @returned: those of @lost that a reset would find back, as its driver was told
  * @losses: how often anything was found to be lost, if it was lost already or not
  * @lost_last: which of these times was the last for each
  * @pri_answered: whether the PF's driver answered its page requests at its open
@@ -136,6 +137,7 @@ struct pci_vfcap_vf {
 	unsigned long unlogged;
 	unsigned long untold;
 	struct vfcap_cause *cause[PCI_VFCAP_COUNT];
+	unsigned long returned;
 	u64 losses;
 	u64 lost_last[PCI_VFCAP_COUNT];
 	bool pri_answered;
@@ -195,6 +197,7 @@ unsigned long vfcap_shown(struct pci_vfcap *shared);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
 				   struct pci_dev *vf);
 void vfcap_mark_assigned(struct pci_vfcap_vf *user);
+void vfcap_find_returned(struct pci_vfcap_vf *user, unsigned long well);
 
 /* loss.c: why capabilities are lost, and who is told */
 extern const char vfcap_no_answer[];

@@ -245,6 +245,7 @@ static void vfcap_unshow(struct pci_vfcap_vf *user, unsigned long mask)
 		vfcap_set_pos(user, bit, 0);
 	vfcap_sysfs_notify(user, user->lost & mask);
 	user->lost &= ~mask;
+	user->returned &= ~mask;
 	vfcap_unclaim(user->shared);
 }
 
@@ -377,9 +378,9 @@ void pci_vfcap_vf_close(struct pci_vfcap_vf *user)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_close);
 
-/* Why a VF cannot have a capability, or have it back */
-static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
-				      enum pci_vfcap_id id)
+/* Why a VF cannot have a capability, or have it back, though its PF has it */
+static const char *vfcap_find_own_loss(struct pci_vfcap_vf *user,
+				       enum pci_vfcap_id id)
 {
 	struct pci_vfcap *shared = user->shared;
 
@@ -388,7 +389,36 @@ static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
 	/* It was decided with the one, and is not to be had with the other. */
 	if (id == PCI_VFCAP_PRI && user->pri_answered != vfcap_answers(shared))
 		return "who answers its page requests has changed";
-	return vfcap_find_loss(shared, id);
+	return NULL;
+}
+
+/* The same, whether its PF has it or not */
+static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
+				      enum pci_vfcap_id id)
+{
+	return vfcap_find_own_loss(user, id) ?:
+	       vfcap_find_loss(user->shared, id);
+}
+
+/**
+ * vfcap_find_returned - tell a VF's driver what of its losses a reset would end
+ * @user: the VF's handle, with its PF's lock held
+ * @well: what its PF has, as vfcap_find_loss() says
+ */
+void vfcap_find_returned(struct pci_vfcap_vf *user, unsigned long well)
+{
+	unsigned long bit, returned = 0;
+
+	lockdep_assert_held(&user->shared->lock);
+
+	well &= user->lost;
+	for_each_set_bit(bit, &well, PCI_VFCAP_COUNT)
+		if (!vfcap_find_own_loss(user, bit))
+			returned |= BIT(bit);
+	if (returned == user->returned)
+		return;
+	user->returned = returned;
+	user->ops->returned(user->priv, returned);
 }
 
 /**
@@ -417,7 +447,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_losses);
  *
  * Ends the loss of what the PF has again.
  *
- * Context: Process context. Calls nothing back.
+ * Context: Process context. Calls @returned back.
  */
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses)
 {
@@ -447,7 +477,10 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses)
 	}
 	vfcap_loss_ends(user, back);
 	user->lost &= ~back;
+	user->returned &= ~back;
 	vfcap_sysfs_notify(user, back);
+	if (back)
+		user->ops->returned(user->priv, user->returned);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 

@@ -127,6 +127,9 @@ enum vfcap_reason {
 #define VFCAP_QUERY_EXTENDED		(1U << 0)
 #define VFCAP_QUERY_ENABLED		(1U << 1)
 #define VFCAP_QUERY_LOST		(1U << 2)
+#define VFCAP_QUERY_RETURNED		(1U << 3)
+
+#define VFCAP_CAUSE_SIZE		128
 
 /**
  * struct vfcap_feature_query - data of VFCAP_FEATURE_QUERY
@@ -136,13 +139,17 @@ enum vfcap_reason {
  * @flags: out: VFCAP_QUERY_EXTENDED: it is in the list of extended capabilities;
  *	VFCAP_QUERY_ENABLED: the guest has set its Enable;
  *	VFCAP_QUERY_LOST: it is shown, and cannot be enabled until the PF has it
- *	back and then the device is reset
+ *	back and then the device is reset;
+ *	VFCAP_QUERY_RETURNED: it is lost, and the PF has it back: a reset of the
+ *	device ends the loss
  * @id: out: its capability ID
  * @offset: out: its offset in config space in bytes, 0 while it is not shown
  * @size: out: its length in bytes
  * @step: out: what decided where it lies, enum vfcap_step
  * @reason: out: why it is not shown, enum vfcap_reason
  * @reserved: must be zero
+ * @cause: out: why it was lost, as text of the kernel's log that ends with a zero
+ *	byte; empty unless VFCAP_QUERY_LOST
  *
  * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
  * where, or why not. That is decided for the session by the first of these after
@@ -165,6 +172,7 @@ struct vfcap_feature_query {
 	__u16 step;
 	__u32 reason;
 	__u32 reserved[2];
+	__u8 cause[VFCAP_CAUSE_SIZE];
 };
 
 #define VFCAP_FEATURE_CHOOSE		0xff01
@@ -270,9 +278,8 @@ struct vfcap_feature_state {
  * it shares with its PF, in place of the one set before. It is signalled when
  * the loss has taken effect: the enable bits in the Control register of what was lost
  * read 0, and if that is PASID, the VF's PASIDs are detached from the IOMMU. Enable
- * stays so until the PF has its capability back and then the VF is reset. Which
- * capability was lost is in the VF's sysfs folder (vfcap/pasid_state,
- * vfcap/pri_state).
+ * stays so until the PF has its capability back and then the VF is reset.
+ * VFCAP_FEATURE_QUERY tells which capability was lost, and why.
  *
  * Nothing is signalled here if the administrator chose the error interrupt
  * (VFIO_PCI_ERR_IRQ_INDEX) with the module parameter loss_as_error=Y.
@@ -284,6 +291,18 @@ struct vfcap_feature_lost_eventfd {
 	__s32 fd;
 	__u32 reserved;
 };
+
+/*
+ * VFCAP_FEATURE_RETURN_EVENTFD - the same structure, for the way back
+ *
+ * Upon VFIO_DEVICE_FEATURE_SET: signal @fd each time that the PF has something back
+ * which this VF has lost, so that a reset of the device ends the loss
+ * (VFCAP_QUERY_RETURNED), when the PF has lost that again, and when a loss has ended.
+ * VFCAP_FEATURE_QUERY tells which of it. What was before this call is not signalled.
+ *
+ * Return: as VFCAP_FEATURE_LOST_EVENTFD
+ */
+#define VFCAP_FEATURE_RETURN_EVENTFD	0xff05
 
 #define VFCAP_FEATURE_WRITE_COMBINE	0xff04
 

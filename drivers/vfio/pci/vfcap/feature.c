@@ -66,6 +66,12 @@ static const struct vfcap_feature vfcap_features[] = {
 		.size	= sizeof(struct vfcap_feature_lost_eventfd),
 		.handle	= vfcap_feature_lost_eventfd,
 	}, {
+		.index	= VFCAP_FEATURE_RETURN_EVENTFD,
+		.ops	= VFIO_DEVICE_FEATURE_SET,
+		.first	= 8,
+		.size	= sizeof(struct vfcap_feature_lost_eventfd),
+		.handle	= vfcap_feature_return_eventfd,
+	}, {
 		.index	= VFCAP_FEATURE_WRITE_COMBINE,
 		.ops	= VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
 		.first	= 32,

@@ -7,6 +7,7 @@
 #include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/string.h>
 
 #include "vfcap.h"
 
@@ -17,15 +18,31 @@ MODULE_PARM_DESC(loss_as_error, "Signal the loss of a shared capability as a dev
 static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 {
 	struct vfcap_device *vf = priv;
+	unsigned long bit;
 
 	/*
 	 * The registers say so at once. Whoever may take the dev_set lock does the rest,
 	 * which may be long after that.
 	 */
-	scoped_guard(mutex, &vf->lock)
+	scoped_guard(mutex, &vf->lock) {
 		vf->lost |= mask;
+		vf->returned &= ~mask;
+		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+			strscpy(vf->cause[bit], cause);
+	}
 	vfcap_emul_disable(vf, mask);
 	vfcap_queue_sync(vf);
+}
+
+static void vfcap_vf_returned(void *priv, unsigned long mask)
+{
+	struct vfcap_device *vf = priv;
+
+	guard(mutex)(&vf->lock);
+
+	vf->returned = mask;
+	if (vf->return_eventfd)
+		eventfd_signal(vf->return_eventfd);
 }
 
 static void vfcap_vf_pri_stopped(void *priv)
@@ -41,6 +58,7 @@ static void vfcap_vf_pri_failed(void *priv, u16 status)
 
 const struct pci_vfcap_vf_ops vfcap_vf_ops = {
 	.lost		= vfcap_vf_lost,
+	.returned	= vfcap_vf_returned,
 	.pri_stopped	= vfcap_vf_pri_stopped,
 	.pri_failed	= vfcap_vf_pri_failed,
 };
@@ -92,18 +110,64 @@ void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost)
 }
 
 /**
- * vfcap_set_lost_eventfd - what tells the user of a loss from now on
+ * vfcap_query_loss - what is known of a loss
  * @vf: the VF
- * @ctx: an eventfd, whose reference is taken over, or NULL
+ * @id: a capability that it shows and shares with its PF
+ * @cause: filled with the cause, if it is lost
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: VFCAP_QUERY_LOST and VFCAP_QUERY_RETURNED, as far as they hold.
+ */
+u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause)
+{
+	if (pci_vfcap_usable(vf->shared, id))
+		return 0;
+
+	guard(mutex)(&vf->lock);
+
+	strscpy(cause, vf->cause[id], VFCAP_CAUSE_SIZE);
+	return VFCAP_QUERY_LOST |
+	       (vf->returned & BIT(id) ? VFCAP_QUERY_RETURNED : 0);
+}
+
+/* What tells the user from now on; the reference is taken over. NULL: nothing */
+static void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+			      struct eventfd_ctx *ctx)
+{
+	scoped_guard(mutex, &vf->lock)
+		swap(*slot, ctx);
+	if (ctx)
+		eventfd_ctx_put(ctx);
+}
+
+/**
+ * vfcap_forget_eventfds - tell the user nothing more
+ * @vf: the VF
  *
  * Context: Process context.
  */
-void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx)
+void vfcap_forget_eventfds(struct vfcap_device *vf)
 {
-	scoped_guard(mutex, &vf->lock)
-		swap(vf->lost_eventfd, ctx);
-	if (ctx)
-		eventfd_ctx_put(ctx);
+	vfcap_set_eventfd(vf, &vf->lost_eventfd, NULL);
+	vfcap_set_eventfd(vf, &vf->return_eventfd, NULL);
+}
+
+static int vfcap_feature_eventfd(struct vfcap_device *vf,
+				 struct eventfd_ctx **slot,
+				 const struct vfcap_feature_lost_eventfd *data)
+{
+	struct eventfd_ctx *ctx = NULL;
+
+	if (data->reserved || data->fd < -1)
+		return -EINVAL;
+
+	if (data->fd >= 0) {
+		ctx = eventfd_ctx_fdget(data->fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	}
+	vfcap_set_eventfd(vf, slot, ctx);
+	return 0;
 }
 
 /**
@@ -119,17 +183,21 @@ void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx)
 int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
 			       size_t told)
 {
-	const struct vfcap_feature_lost_eventfd *lost = data;
-	struct eventfd_ctx *ctx = NULL;
+	return vfcap_feature_eventfd(vf, &vf->lost_eventfd, data);
+}
 
-	if (lost->reserved || lost->fd < -1)
-		return -EINVAL;
-
-	if (lost->fd >= 0) {
-		ctx = eventfd_ctx_fdget(lost->fd);
-		if (IS_ERR(ctx))
-			return PTR_ERR(ctx);
-	}
-	vfcap_set_lost_eventfd(vf, ctx);
-	return 0;
+/**
+ * vfcap_feature_return_eventfd - VFCAP_FEATURE_RETURN_EVENTFD
+ * @vf: the VF
+ * @set: true
+ * @data: struct vfcap_feature_lost_eventfd
+ * @told: how much of it the user has
+ *
+ * Context: Process context, no locks held.
+ * Return: 0 or -errno, see the structure.
+ */
+int vfcap_feature_return_eventfd(struct vfcap_device *vf, bool set, void *data,
+				 size_t told)
+{
+	return vfcap_feature_eventfd(vf, &vf->return_eventfd, data);
 }

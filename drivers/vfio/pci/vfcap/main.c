@@ -121,8 +121,10 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	int ret;
 
 	/* What was lost last is not lost to this session. */
-	scoped_guard(mutex, &vf->lock)
+	scoped_guard(mutex, &vf->lock) {
 		vf->lost = 0;
+		vf->returned = 0;
+	}
 	vfcap_log_open(vf);
 
 	ret = vfcap_pasid_open(vf);
@@ -160,7 +162,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	vfcap_keep_awake(vf->core.pdev);
 	vfcap_power_forget(vf);
 	vfcap_emul_close(vf);
-	vfcap_set_lost_eventfd(vf, NULL);
+	vfcap_forget_eventfds(vf);
 	vfcap_wc_close(vf);
 	vfio_pci_core_close_device(vdev);
 	pci_vfcap_vf_close(vf->shared);

@@ -20,8 +20,6 @@ static u32 vfcap_query_flags(struct vfcap_device *vf, unsigned int id)
 		return flags;
 	if (vfcap_reg_get(vf, id, VFCAP_CTRL) & cap->enable)
 		flags |= VFCAP_QUERY_ENABLED;
-	if (vfcap_is_shared(id) && !pci_vfcap_usable(vf->shared, id))
-		flags |= VFCAP_QUERY_LOST;
 	return flags;
 }
 
@@ -66,5 +64,7 @@ int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
 		.step		= vf->step[id],
 		.reason		= vf->reason[id],
 	};
+	if (vf->pos[id] && vfcap_is_shared(id))
+		query->flags |= vfcap_query_loss(vf, id, query->cause);
 	return 0;
 }

@@ -215,7 +215,10 @@ struct vfcap_choice {
  * @cleared: capabilities whose control bits were cleared, and others do not know
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
+ * @returned: capabilities that were lost, and that a reset gives back
+ * @cause: why each was lost last
  * @lost_eventfd: tells the user of a loss, or NULL
+ * @return_eventfd: and of the way back
  */
 struct vfcap_device {
 	struct vfio_pci_core_device core;
@@ -254,7 +257,10 @@ struct vfcap_device {
 	unsigned long cleared;
 	unsigned long restart;
 	unsigned long lost;
+	unsigned long returned;
+	char cause[PCI_VFCAP_COUNT][VFCAP_CAUSE_SIZE];
 	struct eventfd_ctx *lost_eventfd;
+	struct eventfd_ctx *return_eventfd;
 };
 
 static inline struct vfcap_device *to_vfcap(struct vfio_device *vdev)
@@ -460,7 +466,10 @@ unsigned long vfcap_begin_loss(struct vfcap_device *vf);
 void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost);
 int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
 			       size_t told);
-void vfcap_set_lost_eventfd(struct vfcap_device *vf, struct eventfd_ctx *ctx);
+int vfcap_feature_return_eventfd(struct vfcap_device *vf, bool set, void *data,
+				 size_t told);
+void vfcap_forget_eventfds(struct vfcap_device *vf);
+u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
 
 /**
  * struct vfcap_core_call - a call of core that accesses memory of the user

@@ -50,23 +50,29 @@ FIXTURE_TEARDOWN(feature)
 static const struct feature {
 	uint32_t index;
 	uint32_t ops;
+	size_t first;			/* of the first version, for good */
 	size_t size;
 	size_t reserved, reserved_end;	/* bytes that must be zero */
 } features[] = {
 	{
-		VFCAP_FEATURE_QUERY, GET, sizeof(struct vfcap_feature_query),
+		VFCAP_FEATURE_QUERY, GET, 40, sizeof(struct vfcap_feature_query),
 		offsetof(struct vfcap_feature_query, reserved),
-		sizeof(struct vfcap_feature_query),
+		offsetof(struct vfcap_feature_query, cause),
 	}, {
-		VFCAP_FEATURE_CHOOSE, SET, sizeof(struct vfcap_feature_choose),
+		VFCAP_FEATURE_CHOOSE, SET, 16, sizeof(struct vfcap_feature_choose),
 		offsetof(struct vfcap_feature_choose, reserved),
 		sizeof(struct vfcap_feature_choose),
 	}, {
-		VFCAP_FEATURE_STATE, GET | SET, sizeof(struct vfcap_feature_state),
+		VFCAP_FEATURE_STATE, GET | SET, 112, sizeof(struct vfcap_feature_state),
 		offsetof(struct vfcap_feature_state, reserved),
 		offsetof(struct vfcap_feature_state, caps),
 	}, {
-		VFCAP_FEATURE_LOST_EVENTFD, SET,
+		VFCAP_FEATURE_LOST_EVENTFD, SET, 8,
+		sizeof(struct vfcap_feature_lost_eventfd),
+		offsetof(struct vfcap_feature_lost_eventfd, reserved),
+		sizeof(struct vfcap_feature_lost_eventfd),
+	}, {
+		VFCAP_FEATURE_RETURN_EVENTFD, SET, 8,
 		sizeof(struct vfcap_feature_lost_eventfd),
 		offsetof(struct vfcap_feature_lost_eventfd, reserved),
 		sizeof(struct vfcap_feature_lost_eventfd),
@@ -91,6 +97,7 @@ static void make_argument(struct __test_metadata *_metadata, struct vfio *v,
 		ASSERT_EQ(0, vfio_feature(v, GET | f->index, arg, f->size));
 		break;
 	case VFCAP_FEATURE_LOST_EVENTFD:
+	case VFCAP_FEATURE_RETURN_EVENTFD:
 		arg->lost.fd = -1;
 		break;
 	}
@@ -147,7 +154,7 @@ TEST_F(feature, sizes_and_flags)
 			EXPECT_EQ(-EINVAL, vfio_feature(&self->v, flags | 1U << 20,
 							&arg, f->size));
 			for (size = 0; size < f->size; size++)
-				EXPECT_EQ(-EINVAL,
+				EXPECT_EQ(size < f->first ? -EINVAL : 0,
 					  vfio_feature_told(&self->v, flags, &arg,
 							    f->size, size));
 			for (size = f->size; size < f->size + 16; size++)
@@ -174,6 +181,7 @@ TEST_F(feature, more_than_a_page)
 		GET | VFCAP_FEATURE_QUERY, SET | VFCAP_FEATURE_CHOOSE,
 		GET | VFCAP_FEATURE_STATE, SET | VFCAP_FEATURE_STATE,
 		SET | VFCAP_FEATURE_LOST_EVENTFD,
+		SET | VFCAP_FEATURE_RETURN_EVENTFD,
 		GET | VFCAP_FEATURE_WRITE_COMBINE,
 		SET | VFCAP_FEATURE_WRITE_COMBINE,
 	};
@@ -287,7 +295,7 @@ TEST_F(feature, other_indices)
 	uint32_t index;
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	for (index = VFCAP_FEATURE_WRITE_COMBINE + 1; index <= 0xffff; index++) {
+	for (index = VFCAP_FEATURE_RETURN_EVENTFD + 1; index <= 0xffff; index++) {
 		EXPECT_EQ(-ENOTTY, vfio_feature(&self->v, GET | index, buf,
 						sizeof(buf)));
 		EXPECT_EQ(-ENOTTY, vfio_feature(&self->v, PROBE | index, buf, 0));

@@ -6,7 +6,8 @@
  * It opens a VF through its cdev, says what the guest would be shown, hides PRI,
  * attaches a page table to a PASID, and enables PASID in the guest's place. It saves the
  * virtual registers, opens the VF anew, and restores them. It has a page of BAR 0 mapped
- * write combining. Then it waits for a loss, or the end of its standard input.
+ * write combining. Then it tells of losses, and resets the VF when that ends one, until
+ * its standard input ends.
  *
  * Usage: vmm CDEV, as in "vmm /dev/vfio/devices/vfio0". It takes the headers of Linux
  * 6.15 or later.
@@ -246,14 +247,35 @@ static int restore(struct vf *vf, struct vfcap_feature_state state)
 }
 
 /* --- loss --- */
-static int watch_losses(struct vf *vf)
+/* @index: VFCAP_FEATURE_LOST_EVENTFD, or VFCAP_FEATURE_RETURN_EVENTFD for the way back */
+static int watch(struct vf *vf, uint32_t index)
 {
-	struct vfcap_feature_lost_eventfd lost = { .fd = eventfd(0, EFD_CLOEXEC) };
+	struct vfcap_feature_lost_eventfd event = { .fd = eventfd(0, EFD_CLOEXEC) };
 
-	if (feature(vf->device, VFIO_DEVICE_FEATURE_SET, VFCAP_FEATURE_LOST_EVENTFD,
-		    &lost, sizeof(lost)))
+	if (feature(vf->device, VFIO_DEVICE_FEATURE_SET, index, &event, sizeof(event)))
 		return -1;
-	return lost.fd;
+	return event.fd;
+}
+
+/* Either eventfd was signalled. What it was about is in what QUERY says now. */
+static int on_event(struct vf *vf, int event)
+{
+	struct vfcap_feature_query q;
+	uint64_t count;
+
+	if (read(event, &count, sizeof(count)) != sizeof(count) ||
+	    query(vf, VFCAP_CAP_PASID, &q))
+		return -1;
+	if (!(q.flags & VFCAP_QUERY_LOST)) {
+		puts("PASID can be enabled again");
+	} else if (!(q.flags & VFCAP_QUERY_RETURNED)) {
+		printf("PASID is lost: %s\n", q.cause);
+	} else {
+		/* If the guest is through with the device as it was: this ends the loss. */
+		puts("the PF has PASID back");
+		return ioctl(vf->device, VFIO_DEVICE_RESET);
+	}
+	return 0;
 }
 
 /* --- write combining --- */
@@ -327,13 +349,14 @@ static bool pasid_is_enabled(struct vf *vf)
 
 int main(int argc, char **argv)
 {
-	struct pollfd fds[2] = { { .fd = 0, .events = POLLIN } };
+	struct pollfd fds[3] = { { .fd = 0, .events = POLLIN } };
 	uint16_t enable = PCI_PASID_CTRL_ENABLE;
 	struct vfcap_feature_state state;
 	struct vfcap_feature_query q;
 	long page = sysconf(_SC_PAGESIZE);
 	struct vf vf;
 	void *memory;
+	int i;
 
 	if (argc != 2) {
 		fprintf(stderr, "Usage: vmm CDEV\n");
@@ -371,12 +394,19 @@ int main(int argc, char **argv)
 	else
 		printf("write combining: %ld bytes of BAR 0\n", page);
 
-	fds[1] = (struct pollfd){ .fd = watch_losses(&vf), .events = POLLIN };
-	if (fds[1].fd < 0)
-		fail("watch_losses");
+	fds[1] = (struct pollfd){
+		.fd = watch(&vf, VFCAP_FEATURE_LOST_EVENTFD), .events = POLLIN
+	};
+	fds[2] = (struct pollfd){
+		.fd = watch(&vf, VFCAP_FEATURE_RETURN_EVENTFD), .events = POLLIN
+	};
+	if (fds[1].fd < 0 || fds[2].fd < 0)
+		fail("watch");
 	puts("running");
-	fflush(stdout);
-	if (poll(fds, 2, -1) > 0 && fds[1].revents)
-		puts("lost");
+	for (fflush(stdout); poll(fds, 3, -1) > 0 && !fds[0].revents; fflush(stdout)) {
+		for (i = 1; i < 3; i++)
+			if (fds[i].revents && on_event(&vf, fds[i].fd))
+				fail("on_event");
+	}
 	return detach_pasid(&vf, PASID) ? 1 : 0;
 }

@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 devices=/sys/bus/pci/devices
 cdev=$(ls "$devices/$VFCAP_VF/vfio-dev" 2> /dev/null)
 cdev=$(ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null)
-start 8 "$cdev" "VFCAP_VF, with a cdev"
+start 10 "$cdev" "VFCAP_VF, with a cdev"
 
 wait_for()		# TEXT
 {
@@ -43,9 +43,14 @@ like "$(< "$log")" '^write combining: 4096 bytes of BAR 0$'
 result "a page is mapped write combining"
 
 setpci -s "$VFCAP_PF" ECAP001b+6.w=0
-wait_for '^lost$'
-result "it is told of a loss"
+wait_for '^PASID is lost: it was disabled in its PF'
+result "it is told of a loss, and why"
 setpci -s "$VFCAP_PF" ECAP001b+6.w=7
+wait_for '^the PF has PASID back$'
+result "it is told when a reset ends the loss"
+wait_for '^PASID can be enabled again$'
+result "it is told that the loss has ended"
+eval "exec ${COPROC[1]}>&-"
 wait "$vmm"
 rm "$log"
 

@@ -625,8 +625,9 @@ static bool do_query(struct fuzz *f, const struct fuzz_op *op)
 		return false;
 	if (model_is_enabled(&f->model, id))
 		flags |= VFCAP_QUERY_ENABLED;
+	/* The guard sees at its own time whether it is back. */
 	if (f->model.caps[id].pos && f->model.lost)
-		flags |= VFCAP_QUERY_LOST;
+		flags |= VFCAP_QUERY_LOST | (q.flags & VFCAP_QUERY_RETURNED);
 	return (q.flags == flags && q.offset == f->model.caps[id].pos &&
 		!q.reason == !!q.offset) ||
 	       wrong(f, "%s is told to be at %03x, with flags %x (and not %x), reason %u",
