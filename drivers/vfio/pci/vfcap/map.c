@@ -105,9 +105,10 @@ void vfcap_map_open(struct vfcap_device *vf)
 	vfcap_map_std_ids(pdev, ids);
 	if (!vfcap_map_has_only(vf, pos, PCI_CFG_SPACE_SIZE, ids))
 		return;
-	/* Core hides it from nobody. */
+	/* Core hides it from nobody, where the list has it. */
 	pos = pdev->pcie_cap;
-	if (pos && !vfcap_map_is(vf, pos, map[pos] != VFCAP_MAP_RAW))
+	if (test_bit(PCI_CAP_ID_EXP, ids) &&
+	    !vfcap_map_is(vf, pos, map[pos] != VFCAP_MAP_RAW))
 		return;
 
 	/* A capability of the other list may be too long, and reach into this part. */
