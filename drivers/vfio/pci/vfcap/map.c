@@ -17,25 +17,31 @@
 static_assert(PCI_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
 static_assert(PCI_EXT_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
 
-/* The IDs of the list in standard config space, as core walks it */
-static void vfcap_map_std_ids(struct pci_dev *pdev, unsigned long *ids)
+/*
+ * The IDs of the list in standard config space, as core walks it. Returns where that has
+ * the PCI Express capability, or 0.
+ */
+static u8 vfcap_map_std_ids(struct pci_dev *pdev, unsigned long *ids)
 {
 	unsigned int loops = (PCI_CFG_SPACE_SIZE - PCI_STD_HEADER_SIZEOF) /
 			     PCI_CAP_SIZEOF;
+	u8 pos, id, express = 0;
 	u16 status;
-	u8 pos, id;
 
 	pci_read_config_word(pdev, PCI_STATUS, &status);
 	if (!(status & PCI_STATUS_CAP_LIST))
-		return;
+		return 0;
 	pci_read_config_byte(pdev, PCI_CAPABILITY_LIST, &pos);
 	while (pos && loops--) {
 		pci_read_config_byte(pdev, pos, &id);
 		/* Others are hidden, and so is one without an ID. */
 		if (id && id <= PCI_CAP_ID_MAX)
 			__set_bit(id, ids);
+		if (id == PCI_CAP_ID_EXP && !express)
+			express = pos;
 		pci_read_config_byte(pdev, pos + PCI_CAP_LIST_NEXT, &pos);
 	}
+	return express;
 }
 
 /* And of that of extended capabilities, whose first is there whatever its ID is */
@@ -96,19 +102,19 @@ void vfcap_map_open(struct vfcap_device *vf)
 	const u8 *map = vf->core.pci_config_map;
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int pos;
+	u8 express;
 
 	vf->map_known = false;
 	for (pos = 0; pos < PCI_STD_HEADER_SIZEOF; pos++)
 		if (!vfcap_map_is(vf, pos, !map[pos]))
 			return;
 
-	vfcap_map_std_ids(pdev, ids);
+	express = vfcap_map_std_ids(pdev, ids);
 	if (!vfcap_map_has_only(vf, pos, PCI_CFG_SPACE_SIZE, ids))
 		return;
-	/* Core hides it from nobody, where the list has it. */
-	pos = pdev->pcie_cap;
-	if (test_bit(PCI_CAP_ID_EXP, ids) &&
-	    !vfcap_map_is(vf, pos, map[pos] != VFCAP_MAP_RAW))
+	/* Core hides it from nobody. */
+	if (express &&
+	    !vfcap_map_is(vf, express, map[express] != VFCAP_MAP_RAW))
 		return;
 
 	/* A capability of the other list may be too long, and reach into this part. */
