@@ -360,16 +360,20 @@ void vfcap_pasid_forget(struct vfcap_device *vf)
  * @vdev: the VFIO device
  *
  * It is no bus master any more, and was reset. Since nobody uses it, it may go to sleep at
- * any time, or sleep already.
+ * any time, or sleep already: it is woken for PASIDs, and for nothing else.
  *
  * Context: Process context, under the dev_set lock.
  */
 void vfcap_unbind_iommufd(struct vfio_device *vdev)
 {
+	bool wake = vfcap_pasid_any(to_vfcap(vdev));
+
 	/* If it cannot be woken up it is detached all the same. */
-	pm_runtime_get_sync(vdev->dev);
+	if (wake)
+		pm_runtime_get_sync(vdev->dev);
 	vfio_iommufd_physical_unbind(vdev);
-	pm_runtime_put(vdev->dev);
+	if (wake)
+		pm_runtime_put(vdev->dev);
 }
 
 #endif /* VFCAP_PASID_ATTACH */
