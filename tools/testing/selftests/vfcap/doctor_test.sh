@@ -133,7 +133,7 @@ lost by setpci | lose set_pasid 0 | nothing | 1 | VF | pf-pasid=lost-disabled pa
 lost, and back | set_pasid 7 | release | 1 | VF | pf-pasid=lost-back pasid-shown=shown-lost | -> reset the VF: echo 1 >
 lost in low power | lose layout pf~44~3~3 | mend layout pf~44~0~0 | 1 | VF | pf-pasid=lost-asleep | the PF is in a low power state
 lost with its PF | lose layout pf~blank~0~1000~ffffffff | mend layout_default | 1 | VF | pf-pasid=lost-gone | lost: the PF does not answer
-lost from config space | lose layout pf~1c0~00010013 | mend layout pf~1c0~1e010013 | 1 | VF | pf-pasid=lost-absent | gone from the PF's config space
+lost from config space | lose layout pf~1e0~00010000 | mend layout pf~1e0~0001001b | 1 | VF | pf-pasid=lost-absent | gone from the PF's config space
 lost in part | lose set_pasid 1 | mend set_pasid 7 | 1 | VF | pf-pasid=lost-changed | other bits of its registers
 PRI asked for | nothing | nothing | 1 | VF --cap pri | pri-answers=pri-unanswered pri-shown=would-not | no driver of Linux does so far
 an ordinary user | nothing | nothing | 7 | VF | pf-pasid=pf-cap-denied tlp-prefix=prefix-denied iommu-pasid=pasids-unseen pasid-shown=would-unknown | -> run this as root | 65534
