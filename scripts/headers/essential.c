@@ -14,6 +14,10 @@
 
 #define ESSENTIAL static __maybe_unused
 
+#line 1 "vfio_alloc_device()"
+ESSENTIAL struct vfio_device *(*alloc_device)(size_t, struct device *,
+					      const struct vfio_device_ops *) =
+	_vfio_alloc_device;
 #line 1 "vfio_pci_core_register_device()"
 ESSENTIAL int (*register_device)(struct vfio_pci_core_device *) =
 	vfio_pci_core_register_device;
