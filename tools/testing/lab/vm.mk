@@ -6,6 +6,8 @@
 TOP := /vfcap
 ROOT ?=
 OUT := $(TOP)/build/$(RELEASE)
+# Programs are the same for all kernels of an architecture, whose folders have links.
+PROGRAMS := $(TOP)/build/programs-$(or $(ARCH),x86_64)
 
 # The modules that take a kernel to a root over 9p, where they are not built in
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
@@ -13,32 +15,38 @@ BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 CROSS := $(if $(CROSS_COMPILE),CC=$(CROSS_COMPILE)gcc AR=$(CROSS_COMPILE)ar \
 	PKG_CONFIG=$(CROSS_COMPILE)pkg-config)
 
-.PHONY: all modules selftests bench tools
-all: modules selftests tools $(if $(CROSS_COMPILE),,bench) $(OUT)/initramfs.cpio \
-	$(TOP)/build/agent.so
+.PHONY: all modules selftests bench tools links
+all: modules selftests tools $(if $(CROSS_COMPILE),,bench) links \
+	$(OUT)/initramfs.cpio $(TOP)/build/agent.so
 
 # GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
 modules:
 	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m GCOV_PROFILE=y modules
 
-# The layout of the kernel's tools/testing/selftests, of links
+# The layout of the kernel's tools/testing/selftests, of links, which stay where they
+# are: VMs may be running what they lead to.
 selftests:
-	mkdir -p $(OUT)/selftests
-	ln -sfn /cache/linux/tools/testing/selftests/lib.mk $(OUT)/selftests/
-	ln -sfn /cache/linux/tools/testing/selftests/kselftest_harness.h $(OUT)/selftests/
-	ln -sfn /cache/linux/tools/testing/selftests/kselftest.h $(OUT)/selftests/
-	ln -sfn /cache/linux/tools/testing/selftests/kselftest $(OUT)/selftests/
-	cp -rsf $(TOP)/tools/testing/selftests/vfcap $(OUT)/selftests/
-	$(MAKE) -C $(OUT)/selftests/vfcap OUTPUT=$(OUT)/selftests/vfcap $(CROSS) \
-		top_srcdir=/cache/linux KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
+	mkdir -p $(PROGRAMS)/selftests
+	ln -sfn $(addprefix /cache/linux/tools/testing/selftests/,lib.mk kselftest \
+		kselftest.h kselftest_harness.h) $(PROGRAMS)/selftests/
+	cp -rs --update=none $(TOP)/tools/testing/selftests/vfcap $(PROGRAMS)/selftests/
+	$(MAKE) -C $(PROGRAMS)/selftests/vfcap OUTPUT=$(PROGRAMS)/selftests/vfcap \
+		$(CROSS) top_srcdir=/cache/linux \
+		KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
 
 bench: selftests
-	$(MAKE) -C $(TOP)/tools/testing/bench OUTPUT=$(OUT)/bench $(CROSS) \
-		SELFTESTS=$(OUT)/selftests/vfcap \
+	$(MAKE) -C $(TOP)/tools/testing/bench OUTPUT=$(PROGRAMS)/bench $(CROSS) \
+		SELFTESTS=$(PROGRAMS)/selftests/vfcap \
 		KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
 
 tools:
-	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(OUT)/tools/vfcapctl $(CROSS)
+	$(MAKE) -C $(TOP)/tools/vfcapctl OUTPUT=$(PROGRAMS)/tools/vfcapctl $(CROSS)
+
+links: modules
+	for name in selftests bench tools/vfcapctl; do \
+		[ -h $(OUT)/$$name ] || rm -rf $(OUT)/$$name; \
+		ln -sfnr $(PROGRAMS)/$$name $(OUT)/$$name; \
+	done
 
 # What QEMU is started with; see there. It runs here, whatever the VM is.
 HOSTCC ?= gcc
