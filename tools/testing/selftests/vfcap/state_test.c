@@ -358,8 +358,11 @@ TEST_F(state, newer_kernel)
 	struct vfio *v[] = { &self->v, &self->twin };
 	unsigned int i;
 
-	if (!nr_more(&self->v))
-		SKIP(return, "this kernel has the capabilities of this program");
+	/* Such a driver is built by the lab's grow_test. */
+	if (!nr_more(&self->v)) {
+		EXPECT_EQ(-EINVAL, vfcap_query(&self->v, VFCAP_CAP_COUNT, &q));
+		return;
+	}
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 6));
 	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
