@@ -274,16 +274,17 @@ ctl 0 doctor "$VFCAP_VF" --no-open --json && json "$(check tlp-prefix) == 'note'
 result "doctor: the VF lacks End-End TLP Prefix"
 { echo vf clear; grep '^vf' "$VFCAP_LAYOUT"; } > $fixture/layout
 
-# Another folder in place of the installed modules: first what is loaded,
+# Another folder in place of the installed modules: first what is loaded, stripped and
 # compressed, then what is not.
 modules=/usr/lib/modules
 mount -t tmpfs tmpfs $modules
 mkdir -p "$modules/$(uname -r)"
 ctl 0 doctor "$VFCAP_VF" --no-open --json && json "$(check module) == 'note'" &&
 	find "$VFCAP_MODULES/drivers/" -name '*.ko' -exec cp -t "$modules/$(uname -r)" {} + &&
-	xz "$modules/$(uname -r)/vfcap-vfio-pci.ko" && depmod 2> /dev/null &&
+	strip -g "$modules/$(uname -r)"/*.ko &&
+	xz -0 "$modules/$(uname -r)/vfcap-vfio-pci.ko" && depmod 2> /dev/null &&
 	ctl 0 doctor "$VFCAP_VF" --no-open --json && json "$(check module) == 'ok'" &&
-	xz -c "$modules/$(uname -r)/pci-vfcap.ko" > "$modules/$(uname -r)/vfcap-vfio-pci.ko.xz" &&
+	xz -0 -c "$modules/$(uname -r)/pci-vfcap.ko" > "$modules/$(uname -r)/vfcap-vfio-pci.ko.xz" &&
 	ctl 1 doctor "$VFCAP_VF" --no-open --json && json "$(check module) == 'problem'"
 result "doctor: the loaded module is, or is not, the installed one"
 umount $modules
