@@ -3,11 +3,12 @@
 #
 # A nested guest, with Debian's own kernel, for the shell tests that source this
 # after tap.sh: QEMU in the VM of the lab, its monitor, and what the guest prints.
-# Whatever ends the test ends the guest. VFCAP_ACCEL is QEMU's accelerator.
+# Whatever ends the test ends the guest. VFCAP_ACCEL is QEMU's accelerator, and
+# VFCAP_GUEST_MACHINE its machine.
 
 work=$(mktemp -d)
 guest=""
-boot_seconds=150
+boot_seconds=300
 trap 'stop_guest; rm -rf "$work"' EXIT
 modprobe kvm-amd 2> /dev/null || modprobe kvm-intel 2> /dev/null
 
@@ -77,7 +78,7 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 
 	stop_guest
 	# shellcheck disable=SC2054 # the commas are QEMU's
-	qemu=(qemu-system-x86_64 -M q35 -accel "$1" -cpu max -m 512 -nodefaults
+	qemu=(qemu-system-x86_64 -M "${VFCAP_GUEST_MACHINE:-q35}" -accel "$1" -cpu max -m 512 -nodefaults
 		-display none -monitor stdio
 		-serial "file:$work/console"
 		-chardev "file,id=input,path=/dev/null,input-path=$work/input"
