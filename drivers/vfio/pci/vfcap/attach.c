@@ -153,20 +153,21 @@ static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vf, u32 pasid
 	struct iommu_group *group = iommu_group_get(&vf->core.pdev->dev);
 	struct iommu_attach_handle *handle;
 	struct iommu_domain *domain;
+	unsigned long sizes, mark;
 
 	handle = iommu_attach_handle_get(group, pasid, 0);
 	iommu_group_put(group);
 	if (IS_ERR(handle))
 		return (struct vfcap_domain) {};
 	domain = handle->domain;
-	if (!(domain->pgsize_bitmap & VFCAP_MARK))
-		domain->pgsize_bitmap |=
-			FIELD_PREP(VFCAP_MARK, 1 +
-				   (u32)atomic_inc_return(&marks) %
-				   (u32)FIELD_MAX(VFCAP_MARK));
+	/* Another VF that has the same domain may leave its mark at the same time. */
+	sizes = READ_ONCE(domain->pgsize_bitmap) & ~VFCAP_MARK;
+	mark = 1 + (u32)atomic_inc_return(&marks) % (u32)FIELD_MAX(VFCAP_MARK);
+	cmpxchg(&domain->pgsize_bitmap, sizes,
+		sizes | FIELD_PREP(VFCAP_MARK, mark));
 	return (struct vfcap_domain) {
 		.address = domain,
-		.mark = domain->pgsize_bitmap & VFCAP_MARK,
+		.mark = READ_ONCE(domain->pgsize_bitmap) & VFCAP_MARK,
 	};
 }
 
