@@ -474,12 +474,11 @@ static const char *after_set_state(struct stage *s, int ret)
 	return after_enable(s, -1);
 }
 
-static int set_event(struct stage *s, int fd)
+static int set_event(struct stage *s, unsigned long feature, int fd)
 {
 	struct vfcap_feature_lost_eventfd data = { .fd = fd };
 
-	return vfio_feature(&s->v, SET | VFCAP_FEATURE_LOST_EVENTFD, &data,
-			    sizeof(data));
+	return vfio_feature(&s->v, SET | feature, &data, sizeof(data));
 }
 
 static int event_to_set(struct stage *s)
@@ -489,15 +488,30 @@ static int event_to_set(struct stage *s)
 	return s->event < 0 ? -errno : session(s);
 }
 
-static int act_set_event(struct stage *s)
+static const char *after_event(struct stage *s, unsigned long feature)
 {
-	return set_event(s, s->event);
+	return set_event(s, feature, s->event) || set_event(s, feature, -1) ?
+	       "it cannot be set, and taken back" : NULL;
 }
 
-static const char *after_set_event(struct stage *s, int ret)
+static int act_set_lost_event(struct stage *s)
 {
-	return act_set_event(s) || set_event(s, -1) ?
-	       "it cannot be set, and taken back" : NULL;
+	return set_event(s, VFCAP_FEATURE_LOST_EVENTFD, s->event);
+}
+
+static const char *after_set_lost_event(struct stage *s, int ret)
+{
+	return after_event(s, VFCAP_FEATURE_LOST_EVENTFD);
+}
+
+static int act_set_return_event(struct stage *s)
+{
+	return set_event(s, VFCAP_FEATURE_RETURN_EVENTFD, s->event);
+}
+
+static const char *after_set_return_event(struct stage *s, int ret)
+{
+	return after_event(s, VFCAP_FEATURE_RETURN_EVENTFD);
 }
 
 /* Write combining */
@@ -637,7 +651,9 @@ static const struct sweep features[] = {
 	{ "CHOOSE", session, act_choose, after_choose, false },
 	{ "STATE, get", session, act_get_state, after_get_state, false },
 	{ "STATE, set", state_to_set, act_set_state, after_set_state, false },
-	{ "LOST_EVENTFD", event_to_set, act_set_event, after_set_event, false },
+	{ "LOST_EVENTFD", event_to_set, act_set_lost_event, after_set_lost_event, false },
+	{ "RETURN_EVENTFD", event_to_set, act_set_return_event, after_set_return_event,
+	  false },
 	{ "LOW_POWER_ENTRY", session, act_sleep, after_power, false },
 	{ "LOW_POWER_EXIT", asleep, act_wake, after_power, false },
 	{ }

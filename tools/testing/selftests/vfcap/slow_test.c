@@ -24,6 +24,7 @@
 
 #include "../kselftest_harness.h"
 #include "lib/feature.h"
+#include "lib/fuse.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
 #include "lib/sample.h"
@@ -33,7 +34,9 @@
 #define PASID	5
 #define BAR	0
 
-#define IN_FAULT	"handle_userfault"
+/* Where the kernel waits for a page that is a process's to provide, or a server's */
+#define IN_USERFAULT	"handle_userfault"
+#define IN_FUSE		"filemap_fault"
 
 #define GET	VFIO_DEVICE_FEATURE_GET
 #define SET	VFIO_DEVICE_FEATURE_SET
@@ -43,6 +46,7 @@ FIXTURE(slow) {
 	uint32_t ioas, hwpt;
 	unsigned int ctrl, devctl, pmcsr;
 	int lost;
+	struct fuse fuse;
 };
 
 FIXTURE_SETUP(slow)
@@ -51,6 +55,7 @@ FIXTURE_SETUP(slow)
 
 	vfio_init(v);
 	self->lost = -1;
+	self->fuse.fd = -1;
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	if (!vfio_has_cdev(host_vf()))
@@ -72,27 +77,36 @@ FIXTURE_SETUP(slow)
 
 FIXTURE_TEARDOWN(slow)
 {
+	fuse_close(&self->fuse);
 	vfio_close(&self->v);
 	close(self->lost);
 	EXPECT_EQ(0, host_layout_default());
+}
+
+static bool userfault(uint8_t *page, bool written)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)page, .len = PAGE },
+		.mode = written ? UFFDIO_REGISTER_MODE_WP :
+				  UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_writeprotect protect = {
+		.range = reg.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	return !ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg) &&
+	       (!written || !ioctl(fd, UFFDIO_WRITEPROTECT, &protect));
 }
 
 /*
  * Two pages, of which the second does not come: it is not there yet, or it is, and
  * cannot be written. Returns the second; forks do not have it.
  */
-static uint8_t *slow_page(bool written, const void *data, size_t size)
+static uint8_t *slow_page(const struct fuse *fuse, bool written, const void *data,
+			  size_t size)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range.len = PAGE,
-		.mode = written ? UFFDIO_REGISTER_MODE_WP :
-				  UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_writeprotect protect = {
-		.range.len = PAGE, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	uint8_t *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -100,10 +114,9 @@ static uint8_t *slow_page(bool written, const void *data, size_t size)
 	page += PAGE;
 	if (written)
 		memcpy(page, data, size);
-	reg.range.start = (uintptr_t)page;
-	protect.range.start = (uintptr_t)page;
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ||
-	    (written && ioctl(fd, UFFDIO_WRITEPROTECT, &protect)))
+	if (fuse->fd < 0 ? !userfault(page, written) :
+	    mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+		 fuse->fd, 0) != page)
 		_exit(1);
 	return page;
 }
@@ -140,6 +153,7 @@ static const struct call calls[] = {
 	{ IN(struct vfcap_feature_state, GET | VFCAP_FEATURE_STATE) },
 	{ IN(struct vfcap_feature_state, SET | VFCAP_FEATURE_STATE) },
 	{ IN(struct vfcap_feature_lost_eventfd, SET | VFCAP_FEATURE_LOST_EVENTFD) },
+	{ IN(struct vfcap_feature_lost_eventfd, SET | VFCAP_FEATURE_RETURN_EVENTFD) },
 	{ IN(struct vfcap_feature_write_combine, GET | VFCAP_FEATURE_WRITE_COMBINE) },
 	{ IN(struct vfcap_feature_write_combine, SET | VFCAP_FEATURE_WRITE_COMBINE) },
 	{ IN(struct vfio_device_low_power_entry_with_wakeup,
@@ -178,7 +192,7 @@ static void do_call(struct _test_data_slow *self, const struct call *c)
 		config += *(unsigned int *)((char *)self + c->offset);
 	if (c->index == VFIO_DEVICE_ATTACH_IOMMUFD_PT)
 		copy.data.attach.pt_id = self->hwpt;
-	page = slow_page(c->written, &copy.data, sizeof(copy.data));
+	page = slow_page(&self->fuse, c->written, &copy.data, sizeof(copy.data));
 	switch (c->kind) {
 	case CONFIG_READ:
 		pread(v->fd, page, c->size, config);
@@ -362,23 +376,41 @@ static void enable(struct __test_metadata *_metadata, struct _test_data_slow *se
 	ASSERT_TRUE(iommu_has_pasid(host_vf(), PASID));
 }
 
+static void expect_call(struct __test_metadata *_metadata,
+			struct _test_data_slow *self, const struct call *c,
+			const char *wait)
+{
+	pid_t holder;
+
+	enable(_metadata, self);
+	holder = start_call(self, c);
+	EXPECT_TRUE(WAIT_FOR(host_is_in(holder, wait), 10000))
+		TH_LOG("%s does not wait for its page", c->name);
+	/* What VFIO does under its own lock nobody else can end. */
+	if (!c->by_core)
+		expect_loss(_metadata, self, c);
+	expect_others(_metadata, self, c);
+	EXPECT_TRUE(end(holder))
+		TH_LOG("%s cannot be killed", c->name);
+}
+
 TEST_F_TIMEOUT(slow, calls, 300)
 {
 	const struct call *c;
-	pid_t holder;
 
-	for (c = calls; c < calls + ARRAY_SIZE(calls); c++) {
-		enable(_metadata, self);
-		holder = start_call(self, c);
-		EXPECT_TRUE(WAIT_FOR(host_waits_in(holder, IN_FAULT), 2000))
-			TH_LOG("%s does not wait for its page", c->name);
-		/* What VFIO does under its own lock nobody else can end. */
-		if (!c->by_core)
-			expect_loss(_metadata, self, c);
-		expect_others(_metadata, self, c);
-		EXPECT_TRUE(end(holder))
-			TH_LOG("%s cannot be killed", c->name);
-	}
+	for (c = calls; c < calls + ARRAY_SIZE(calls); c++)
+		expect_call(_metadata, self, c, IN_USERFAULT);
+}
+
+/* An answer is written where something was read, so it is never what FUSE holds up. */
+TEST_F_TIMEOUT(slow, calls_with_fuse, 300)
+{
+	const struct call *c;
+
+	ASSERT_EQ(0, fuse_open(&self->fuse));
+	for (c = calls; c < calls + ARRAY_SIZE(calls); c++)
+		if (!c->written)
+			expect_call(_metadata, self, c, IN_FUSE);
 }
 
 /* The bytes come from the device that is written. */

@@ -550,6 +550,14 @@ bool host_waits_in(pid_t pid, const char *prefix)
 	return !strncmp(host_read(path), prefix, strlen(prefix));
 }
 
+bool host_is_in(pid_t pid, const char *function)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
+	return strstr(host_read(path), function);
+}
+
 long host_kernel_kb(void)
 {
 	static const char * const kinds[] = {

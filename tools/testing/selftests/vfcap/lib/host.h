@@ -129,6 +129,9 @@ int host_unmake_mock(const char *pf);
 /* Whether a process sleeps in a function of the kernel whose name begins so */
 bool host_waits_in(pid_t pid, const char *prefix);
 
+/* Whether it does so somewhere below a function, which the compiler may not inline */
+bool host_is_in(pid_t pid, const char *function);
+
 /* KiB that the kernel has for itself, caches apart */
 long host_kernel_kb(void);
 
