@@ -15,6 +15,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \
 	VFCAP_VERSION=$(VFCAP_VERSION)
 
 TOOLS := tools/vfcapctl
+PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
 
 .PHONY: modules modules_install tools tools_install demo check check-clients \
 	bench soak mutate coverage lint docs dist deb clean help
@@ -24,6 +26,7 @@ modules: links
 
 modules_install: modules
 	+$(KBUILD) modules_install
+	install -D -m 644 -t $(INSTALL_MOD_PATH)$(MANDIR)/man4 Documentation/man/*.4
 
 .PHONY: links
 links:
@@ -78,10 +81,10 @@ clean:
 help:
 	@echo 'make                  build the modules and the sample PF driver for KDIR'
 	@echo '                      (default: the running kernel)'
-	@echo 'make modules_install  install them; run as root'
+	@echo 'make modules_install  install them, and their man pages; run as root'
 	@echo 'make tools            build vfcapctl; takes libpci, json-c, libkmod and libdw'
 	@echo 'make tools_install    install it below PREFIX (default: /usr/local), with its'
-	@echo '                      man page and its completion for bash; run as root'
+	@echo '                      man page and its completion for bash, zsh and fish; as root'
 	@echo 'make dist             make the tarball of a release, in build/'
 	@echo 'make deb              build the Debian packages, in build/deb/; as root'
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Completion of vfcapctl(8) for bash: commands, their options, and of devices
-# and drivers those that a command is for.
+# Completion of vfcapctl(8) for bash: commands and options are those that its help
+# prints, devices and drivers those that a command is for.
+
+# Where an ordinary user's PATH has it not
+_vfcapctl_help()
+{
+	PATH=$PATH:/usr/local/sbin:/usr/sbin vfcapctl help "$@" 2> /dev/null
+}
 
 # What vfcap-vfio-pci has. What was given to another driver by its name tells its
 # driver_override, which cannot be read while a driver comes or goes: that is not asked.
@@ -30,16 +36,22 @@ _vfcapctl_candidates()
 	done
 }
 
-_vfcapctl_words()
+_vfcapctl_commands()
 {
-	case $1 in
-	"")	 echo "list show bind unbind doctor help -h --help -V --version" ;;
-	list)	 echo "--json -h --help" ;;
-	show)	 echo "--json --dump --no-open -h --help" ;;
-	bind)	 echo "--json --driver -h --help" ;;
-	unbind)	 echo "--json --no-driver -h --help" ;;
-	doctor)	 echo "--json --cap --open --no-open -h --help" ;;
-	help)	 echo "list show bind unbind doctor" ;;
+	_vfcapctl_help | sed -n 's/^  \([a-z]*\) .*/\1/p'
+}
+
+# The words that may follow a command: its options, and devices if it takes some
+_vfcapctl_words()	# COMMAND CURRENT
+{
+	local help
+
+	help=$(_vfcapctl_help "$1")
+	sed -n 's/^  \(-[a-zA-Z]\), /\1 /; s/^ *\(-[^ ]*\( --[^ ]*\)\?\) .*/\1/p' <<< "$help"
+	case $1,$2,${help%%$'\n'*} in
+	*,-*,*)		;;
+	unbind,*BDF*)	_vfcapctl_bound ;;
+	*BDF*)		_vfcapctl_candidates ;;
 	esac
 }
 
@@ -55,21 +67,12 @@ _vfcapctl()
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
 	[ "$COMP_CWORD" = 1 ] || command=${COMP_WORDS[1]}
 
-	case $prev in
-	--driver)
-		words=$(cd /sys/bus/pci/drivers && echo *)
-		;;
-	--cap)
-		words="pasid pri shdw"
-		;;
-	*)
-		words=$(_vfcapctl_words "$command")
-		case $cur,$command in
-		-*|*,|*,list|*,help) ;;
-		*,unbind)	words=$(_vfcapctl_bound) ;;
-		*)		words=$(_vfcapctl_candidates) ;;
-		esac
-		;;
+	case $command,$prev in
+	*,--driver)	words=$(cd /sys/bus/pci/drivers && echo *) ;;
+	*,--cap)	words="pasid pri shdw" ;;
+	,*)		words="$(_vfcapctl_commands) help -h --help -V --version" ;;
+	help,*)		words=$(_vfcapctl_commands) ;;
+	*)		words=$(_vfcapctl_words "$command" "$cur") ;;
 	esac
 
 	COMPREPLY=()

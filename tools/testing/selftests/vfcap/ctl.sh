@@ -39,24 +39,11 @@ ctl()			# STATUS ARG...
 	false
 }
 
-# Whether all Python expressions hold of the JSON in $out, which is "d". A check of
-# doctor's is c("id"), a function of list's f("address").
+# Whether the JSON in $out is what its schema says, and all Python expressions hold of
+# it, which is "d". A check of doctor's is c("id"), a function of list's f("address").
 json()			# EXPRESSION...
 {
-	python3 -IS - "$@" 3<<< "$out" <<-'END'
-	import json, os, sys
-	d = json.load(os.fdopen(3))
-	def c(id):
-	    return [c for c in d['checks'] if c['id'] == id][0]
-	def f(address):
-	    return [f for f in d['functions'] if f['address'] == address][0]
-	bad = [e for e in sys.argv[1:] if not eval(e)]
-	for e in bad:
-	    print("# not so: " + e)
-	if bad:
-	    print("# " + json.dumps(d))
-	sys.exit(bool(bad))
-	END
+	python3 -IS ./ctl_json.py /vfcap/tools/vfcapctl/vfcapctl.schema.json "$@" 3<<< "$out"
 }
 
 # The status of one check of doctor's, for json

@@ -22,11 +22,16 @@ ctl 0 --help && like "$out" doctor && ctl 0 --version && like "$out" "^vfcapctl 
 ctl 0 -h && like "$out" doctor && ctl 0 help && like "$out" doctor && ctl 0 -V &&
 	like "$out" "^vfcapctl [0-9]" && ctl 0 help bind && like "$out" "^Usage: vfcapctl bind"
 result "--help, -h, help, --version and -V"
-for command in list show bind unbind doctor; do
-	ctl 0 $command --help || break
-	ctl 0 $command -h || break
-	like "$out" "^Usage: vfcapctl $command" || break
-done
+commands_have_help()
+{
+	local command
+
+	for command in $(vfcapctl help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+		ctl 0 "$command" --help && ctl 0 "$command" -h &&
+			like "$out" "^Usage: vfcapctl $command" || return
+	done
+}
+commands_have_help
 result "each command has --help"
 ctl 2 && ctl 2 bogus && ctl 2 list --bogus && ctl 2 list --dump &&
 	ctl 2 list --cap pasid && like "$err" "has no option --cap" &&
