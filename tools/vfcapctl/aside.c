@@ -154,7 +154,7 @@ static ssize_t write_text(const void *arg, void *out, size_t size)
 	return sysfs_write(w->value, "%s", w->path);
 }
 
-int sysfs_write_slow(const char *value, const char *fmt, ...)
+int sysfs_write_within(unsigned int ms, const char *value, const char *fmt, ...)
 {
 	struct write w = {};
 	va_list args;
@@ -163,5 +163,5 @@ int sysfs_write_slow(const char *value, const char *fmt, ...)
 	vsnprintf(w.path, sizeof(w.path), fmt, args);
 	va_end(args);
 	snprintf(w.value, sizeof(w.value), "%s", value);
-	return aside(write_text, &w, sizeof(w), NULL, 0, WRITE_MS);
+	return aside(write_text, &w, sizeof(w), NULL, 0, ms);
 }

@@ -164,26 +164,24 @@ static enum status load_driver(const struct device *d, const char *driver)
 		    err ? strerror(-err) : "the module is no such driver");
 }
 
-static enum status report(const struct request *req, const struct device *before,
+/* Into @out, or where that is NULL as text */
+static enum status report(struct json_object *out, const struct device *before,
 			  const char *note)
 {
 	char was[2 * NAME_SIZE] = "", cleared[2 * NAME_SIZE] = "";
 	struct device now, *all = &now;
-	struct json_object *o;
 	bool changed;
 
 	device_load(&now, before->bdf);
 	device_load_overrides(&all, 1);
 	changed = strcmp(now.driver, before->driver) ||
 		  strcmp(now.override, before->override);
-	if (req->json) {
-		o = json_new();
-		json_set_text(o, "address", now.bdf);
-		json_set_text(o, "driver", now.driver);
-		json_set_text(o, "driver_override", now.override);
-		json_set_text(o, "previous_driver", before->driver);
-		json_set_bool(o, "changed", changed);
-		json_print(o);
+	if (out) {
+		json_set_text(out, "address", now.bdf);
+		json_set_text(out, "driver", now.driver);
+		json_set_text(out, "driver_override", now.override);
+		json_set_text(out, "previous_driver", before->driver);
+		json_set_bool(out, "changed", changed);
 		return STATUS_OK;
 	}
 	if (strcmp(now.driver, before->driver))
@@ -199,14 +197,15 @@ static enum status report(const struct request *req, const struct device *before
 	return STATUS_OK;
 }
 
-enum status cmd_bind(const struct request *req)
+enum status bind_one(const struct request *req, const char *bdf,
+		     struct json_object *out)
 {
 	const char *driver = req->driver ?: OUR_DRIVER;
 	enum status status;
 	struct device d;
 	int err;
 
-	status = device_find(&d, req->device);
+	status = device_find(&d, bdf);
 	if (status == STATUS_OK)
 		status = check_driver(&d, driver);
 	if (status == STATUS_OK)
@@ -214,7 +213,7 @@ enum status cmd_bind(const struct request *req)
 	if (status != STATUS_OK)
 		return status;
 	if (!strcmp(d.driver, driver) && !strcmp(d.override, driver))
-		return report(req, &d, "nothing to do");
+		return report(out, &d, "nothing to do");
 
 	/* Its driver stays where only the override is missing. */
 	if (strcmp(d.driver, driver)) {
@@ -229,14 +228,14 @@ enum status cmd_bind(const struct request *req)
 	if (err)
 		return roll_back(&d, "cannot write its driver_override", err);
 	if (!strcmp(d.driver, driver))
-		return report(req, &d, "");
+		return report(out, &d, "");
 	err = detach(&d);
 	if (err)
 		return roll_back(&d, "its old driver does not let it go", err);
 	err = attach(d.bdf, driver);
 	if (err)
 		return roll_back(&d, "the driver did not take it", err);
-	return report(req, &d, "");
+	return report(out, &d, "");
 }
 
 /* Why a device that was given back has no driver */
@@ -251,21 +250,22 @@ static const char *why_none(const struct device *d)
 	return "no driver that is loaded takes it";
 }
 
-enum status cmd_unbind(const struct request *req)
+enum status unbind_one(const struct request *req, const char *bdf,
+		       struct json_object *out)
 {
 	char now[NAME_SIZE];
 	enum status status;
 	struct device d;
 	int err;
 
-	status = device_find(&d, req->device);
+	status = device_find(&d, bdf);
 	if (status == STATUS_OK)
 		status = check_free(&d);
 	if (status != STATUS_OK)
 		return status;
 	if (!*d.override && strcmp(d.driver, OUR_DRIVER) &&
 	    !(req->no_driver && *d.driver))
-		return report(req, &d, "nothing to do");
+		return report(out, &d, "nothing to do");
 	status = check_movable(&d);
 	if (status != STATUS_OK)
 		return status;
@@ -277,10 +277,10 @@ enum status cmd_unbind(const struct request *req)
 	if (err)
 		return roll_back(&d, "its driver does not let it go", err);
 	if (req->no_driver)
-		return report(req, &d, "");
+		return report(out, &d, "");
 	err = sysfs_write_slow(d.bdf, "/sys/bus/pci/drivers_probe");
 	if (err)
 		return roll_back(&d, "cannot probe for its default driver", err);
 	read_driver(d.bdf, now);
-	return report(req, &d, *now ? "" : why_none(&d));
+	return report(out, &d, *now ? "" : why_none(&d));
 }

@@ -290,14 +290,23 @@ static bool parse_bdf(const char *arg, char *out, size_t size)
 	return true;
 }
 
+enum status device_address(const char *arg, char *bdf, size_t size)
+{
+	if (parse_bdf(arg, bdf, size))
+		return STATUS_OK;
+	return fail(STATUS_USAGE,
+		    "%s: not a PCI address; write it as 0000:01:10.0 or 01:10.0",
+		    arg);
+}
+
 enum status device_find(struct device *d, const char *arg)
 {
+	enum status status;
 	char bdf[BDF_SIZE];
 
-	if (!parse_bdf(arg, bdf, sizeof(bdf)))
-		return fail(STATUS_USAGE,
-			    "%s: not a PCI address; write it as 0000:01:10.0 or 01:10.0",
-			    arg);
+	status = device_address(arg, bdf, sizeof(bdf));
+	if (status != STATUS_OK)
+		return status;
 	if (!sysfs_exists(DEVICES "/%s", bdf))
 		return fail(STATUS_NO_DEVICE,
 			    "%s: no such device; \"vfcapctl list\" shows those that matter",

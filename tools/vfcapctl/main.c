@@ -20,6 +20,9 @@ enum {
 	OPT_NO_DRIVER	= BIT(5),
 	OPT_CAP		= BIT(6),
 	OPT_OPEN	= BIT(7),
+	OPT_ALL_VFS	= BIT(8),
+	OPT_NUM_VFS	= BIT(9),
+	OPT_PERSIST	= BIT(10),
 };
 
 static const struct option long_options[] = {
@@ -31,6 +34,9 @@ static const struct option long_options[] = {
 	{ "no-driver",	no_argument,		NULL, OPT_NO_DRIVER },
 	{ "cap",	required_argument,	NULL, OPT_CAP },
 	{ "open",	no_argument,		NULL, OPT_OPEN },
+	{ "all-vfs",	no_argument,		NULL, OPT_ALL_VFS },
+	{ "num-vfs",	required_argument,	NULL, OPT_NUM_VFS },
+	{ "persist",	no_argument,		NULL, OPT_PERSIST },
 	{ }
 };
 
@@ -44,6 +50,9 @@ static const struct {
 	{ OPT_OPEN,	 "  --open         open the device if nobody uses it, which resets it" },
 	{ OPT_DRIVER,	 "  --driver NAME  bind to this driver (default: " OUR_DRIVER ")" },
 	{ OPT_NO_DRIVER, "  --no-driver    leave it without a driver" },
+	{ OPT_ALL_VFS,	 "  --all-vfs      a PF stands for all its VFs" },
+	{ OPT_NUM_VFS,	 "  --num-vfs N    make so many VFs first, if the PF has none" },
+	{ OPT_PERSIST,	 "  --persist      at each boot, too; or no longer at boot" },
 	{ OPT_CAP,	 "  --cap NAME     only this capability: pasid, pri, shdw" },
 	{ OPT_HELP,	 "  -h, --help     print this" },
 };
@@ -62,11 +71,13 @@ static const struct command {
 		"show", "BDF", "tell what a guest is shown, for which it opens an idle device",
 		OPT_JSON | OPT_DUMP | OPT_NO_OPEN | OPT_HELP, cmd_show,
 	}, {
-		"bind", "BDF", "bind a device to " OUR_DRIVER,
-		OPT_DRIVER | OPT_JSON | OPT_HELP, cmd_bind,
+		"bind", "BDF...", "bind devices to " OUR_DRIVER,
+		OPT_DRIVER | OPT_ALL_VFS | OPT_NUM_VFS | OPT_PERSIST | OPT_JSON |
+		OPT_HELP, cmd_bind,
 	}, {
-		"unbind", "BDF", "give a device back to its default driver",
-		OPT_NO_DRIVER | OPT_JSON | OPT_HELP, cmd_unbind,
+		"unbind", "BDF...", "give devices back to their default driver",
+		OPT_NO_DRIVER | OPT_ALL_VFS | OPT_PERSIST | OPT_JSON | OPT_HELP,
+		cmd_unbind,
 	}, {
 		"doctor", "BDF", "find out why a capability is not shown",
 		OPT_CAP | OPT_OPEN | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
@@ -80,7 +91,7 @@ static void print_help(void)
 	print_line(7, "Usage: vfcapctl COMMAND [OPTION...] [BDF]\n");
 	print_line(0, "Shows and mends what vfcap lets guests see of VFs and VMD endpoints.\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		print_line(15, "  %-6s %-4s  %s", commands[i].name,
+		print_line(17, "  %-6s %-6s  %s", commands[i].name,
 			   commands[i].argument, commands[i].summary);
 	print_line(0, "\n\"vfcapctl COMMAND --help\" lists a command's options, vfcapctl(8) explains all.");
 	print_line(0, "-V, --version prints the version.");
@@ -126,6 +137,8 @@ static const char *option_name(int option)
 
 static enum status take_option(struct request *req, int option)
 {
+	char *end;
+
 	switch (option) {
 	case OPT_JSON:
 		req->json = true;
@@ -144,6 +157,19 @@ static enum status take_option(struct request *req, int option)
 		break;
 	case OPT_DRIVER:
 		req->driver = optarg;
+		break;
+	case OPT_ALL_VFS:
+		req->all_vfs = true;
+		break;
+	case OPT_PERSIST:
+		req->persist = true;
+		break;
+	case OPT_NUM_VFS:
+		req->num_vfs = strtol(optarg, &end, 10);
+		if (end == optarg || *end || req->num_vfs < 0 ||
+		    req->num_vfs > 0xffff)
+			return fail(STATUS_USAGE, "--num-vfs %s: not a number of VFs",
+				    optarg);
 		break;
 	case OPT_CAP:
 		req->cap = cap_by_name(optarg);
@@ -180,12 +206,16 @@ static enum status run(const struct command *c, int argc, char **argv)
 		if (status != STATUS_OK)
 			return status;
 	}
-	if (argc - optind != !!*c->argument) {
-		fail(STATUS_USAGE, *c->argument ? "%s takes one PCI address" :
-						  "%s takes no argument", c->name);
+	req.devices = argv + optind;
+	req.nr_devices = argc - optind;
+	req.device = argv[optind];
+	if (!strcmp(c->argument, "BDF...") ? !req.nr_devices :
+					     req.nr_devices != !!*c->argument) {
+		fail(STATUS_USAGE, *c->argument ? "%s takes %s" : "%s takes no argument",
+		     c->name, strcmp(c->argument, "BDF") ? "PCI addresses" :
+							   "one PCI address");
 		return usage_error(c);
 	}
-	req.device = argv[optind];
 	return c->run(&req);
 }
 

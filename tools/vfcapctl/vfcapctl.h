@@ -47,14 +47,19 @@ enum status {
 
 /* What the command line asks for */
 struct request {
-	const char *device;	/* as it was written */
+	char **devices;		/* as they were written */
+	size_t nr_devices;
+	const char *device;	/* the first of them, or NULL */
 	const char *driver;
+	long num_vfs;		/* to be made, 0 for none */
 	int cap;		/* enum vfcap_cap_index, or -1 for all */
 	bool json;
 	bool dump;
 	bool no_open;
 	bool open;
 	bool no_driver;
+	bool all_vfs;
+	bool persist;
 };
 
 enum status cmd_list(const struct request *req);
@@ -100,6 +105,7 @@ typedef ssize_t aside_fn(const void *arg, void *out, size_t size);
 
 #define ASIDE_MS	400	/* for a file that is read at once, or not soon */
 #define WRITE_MS	10000	/* for a driver that comes or goes */
+#define VFS_MS		120000	/* for VFs that are made, of which there may be many */
 
 /*
  * Have another process run a function, which returns what it returns and fills in
@@ -107,8 +113,11 @@ typedef ssize_t aside_fn(const void *arg, void *out, size_t size);
  */
 ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 	      size_t size, unsigned int ms);
-/* A file that cannot be written while a driver comes or goes */
-int sysfs_write_slow(const char *value, const char *fmt, ...) PRINTF(2, 3);
+/* A file that cannot be written while a driver comes or goes, and for how long */
+int sysfs_write_within(unsigned int ms, const char *value, const char *fmt, ...)
+	PRINTF(3, 4);
+#define sysfs_write_slow(value, ...)	\
+	sysfs_write_within(WRITE_MS, value, __VA_ARGS__)
 
 /* sysfs.c: files by path, without a shell. 0 or -errno. */
 int sysfs_read(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
@@ -163,6 +172,8 @@ void device_load(struct device *d, const char *bdf);
 void device_load_ids(struct device *d);
 void device_load_overrides(struct device **devices, size_t n);
 void device_load_vfio(struct device *d);
+/* From what the user wrote; says so if it is no address */
+enum status device_address(const char *arg, char *bdf, size_t size);
 /* All of it, from what the user wrote; says what is wrong with it */
 enum status device_find(struct device *d, const char *arg);
 /* Says so of what is neither a VF nor a VMD endpoint, and what to use instead */
@@ -341,6 +352,22 @@ struct dump {
 
 /* All of its config space, as its user reads it */
 void dump_load(struct dump *dump, const struct device *d);
+
+/* bind.c: one device, of which is told in @out, or where that is NULL in text */
+typedef enum status move_fn(const struct request *req, const char *bdf,
+			    struct json_object *out);
+
+move_fn bind_one, unbind_one;
+
+/* persist.c: what is bound at each boot, by vfcap@.service */
+
+/* Whether it can be asked for here; says why not */
+enum status persist_check(const struct device *d);
+/* Of a PF this makes so many VFs first. Each says what failed. */
+enum status persist_enable(const struct device *d, const char *driver,
+			   unsigned int num_vfs);
+enum status persist_disable(const char *bdf);
+bool persist_is_enabled(const char *bdf);
 
 /* module.c: whether the module that runs is the one that is installed */
 

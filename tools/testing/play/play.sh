@@ -24,9 +24,12 @@ fi
 # shellcheck source-path=SCRIPTDIR source=../lab/tap.sh
 . "$PLAY_DIR/../lab/tap.sh"
 
+# shellcheck source-path=SCRIPTDIR source=functions.sh
+. "$PLAY_DIR/functions.sh"
+
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-devices=/sys/bus/pci/devices drivers=/sys/bus/pci/drivers
+mount -t tmpfs tmpfs "$work"
+trap 'umount -l "$work"; rmdir "$work"' EXIT
 pf=0000:01:00.0 vf=0000:01:10.0 vf2=0000:01:10.2
 out="" err="" status=0
 
@@ -51,49 +54,6 @@ build()
 	PATH=$work/installed/usr/sbin:$PATH
 }
 
-file()			# PATH TEXT
-{
-	mkdir -p "${1%/*}"
-	echo "$2" > "$1"
-}
-
-# A function with the registers of its header, 4 KB of config space, and drivers' files
-make_function()		# BDF VENDOR DEVICE CLASS [PARENT]
-{
-	local dir=/sys/devices/pci0000:00/${5:+$5/}$1
-
-	mkdir -p "$dir/power" "$devices" "/sys/kernel/iommu_groups/${1//[:.]/}/devices"
-	ln -sfn "$dir" "$devices/$1"
-	file "$dir/vendor" "0x$2"
-	file "$dir/device" "0x$3"
-	file "$dir/class" "0x$4"
-	file "$dir/revision" 0x00
-	file "$dir/driver_override" "(null)"
-	file "$dir/reset" ""
-	file "$dir/power_state" D0
-	file "$dir/power/runtime_status" active
-	ln -sfn "/sys/kernel/iommu_groups/${1//[:.]/}" "$dir/iommu_group"
-	ln -sfn "$dir" "/sys/kernel/iommu_groups/${1//[:.]/}/devices/$1"
-	ln -sfn /sys/class/iommu/dmar0 "$dir/iommu"
-	mkdir -p "/sys/class/iommu/dmar0/devices"
-	ln -sfn "$dir" "/sys/class/iommu/dmar0/devices/$1"
-	truncate -s 4096 "$dir/config"
-	registers "$1" "0 ${3}${2}" "34 40" "40 00020010" "64 00200000"
-}
-
-# Dwords of config space, as they are written
-registers()		# BDF "OFFSET VALUE"...
-{
-	python3 - "$devices/$1/config" "${@:2}" <<-'END'
-	import struct, sys
-	with open(sys.argv[1], "r+b") as f:
-	    for word in sys.argv[2:]:
-	        offset, value = (int(n, 16) for n in word.split())
-	        f.seek(offset)
-	        f.write(struct.pack("<I", value))
-	END
-}
-
 make_driver()		# NAME
 {
 	mkdir -p "$drivers/$1"
@@ -112,6 +72,11 @@ set_driver()		# BDF DRIVER
 make_host()
 {
 	mount -t tmpfs tmpfs /sys
+	# What is written to /etc vanishes with the test.
+	mkdir "$work/etc" "$work/etc.work"
+	mount -t overlay -o "lowerdir=/etc,upperdir=$work/etc,workdir=$work/etc.work" \
+		overlay /etc
+	cp "$work/installed/usr/lib/systemd/system/vfcap@.service" /etc/systemd/system/
 	mkdir -p /sys/class/iommu/dmar0/intel-iommu $drivers /sys/module/vfcap_vfio_pci \
 		/sys/module/pci_vfcap /sys/firmware/acpi/tables
 	file /sys/firmware/acpi/tables/DMAR ""

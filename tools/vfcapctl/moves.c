@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl bind, unbind: several devices, all VFs of a PF, which may be made for it, and
+ * all of that at each boot
+ *
+ * What fails with one device does not keep the others from being moved.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "vfcapctl.h"
+
+/* The command, with its options, and what it has done so far */
+struct batch {
+	const struct request *req;
+	move_fn *move;
+	enum status status;		/* of the first that failed */
+	struct json_object *results;	/* or NULL */
+};
+
+static void note_status(struct batch *b, enum status status)
+{
+	if (b->status == STATUS_OK)
+		b->status = status;
+}
+
+static void move_one(struct batch *b, const char *bdf)
+{
+	struct json_object *out = b->results ? json_object_new_object() : NULL;
+	enum status status = b->move(b->req, bdf, out);
+
+	note_status(b, status);
+	if (out && status == STATUS_OK)
+		json_object_array_add(b->results, out);
+	else
+		json_object_put(out);
+}
+
+static void move_vfs(struct batch *b, const struct device *pf)
+{
+	char vf[BDF_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < pf->num_vfs; i++)
+		if (!sysfs_link(vf, sizeof(vf), DEVICES "/%s/virtfn%u", pf->bdf, i))
+			move_one(b, vf);
+}
+
+/* The host's drivers leave VFs alone that are made to be given away. */
+static int write_num_vfs(const struct device *pf, long n)
+{
+	char autoprobe[8], number[16];
+	int err;
+
+	snprintf(number, sizeof(number), "%ld", n);
+	if (sysfs_read(autoprobe, sizeof(autoprobe),
+		       DEVICES "/%s/sriov_drivers_autoprobe", pf->bdf))
+		strcpy(autoprobe, "1");
+	err = sysfs_write_slow("0", DEVICES "/%s/sriov_drivers_autoprobe", pf->bdf);
+	if (err)
+		return err;
+	err = sysfs_write_within(VFS_MS, number, DEVICES "/%s/sriov_numvfs",
+				 pf->bdf);
+	sysfs_write_slow(autoprobe, DEVICES "/%s/sriov_drivers_autoprobe", pf->bdf);
+	return err;
+}
+
+static enum status make_vfs(struct device *pf, long n)
+{
+	const struct device before = *pf;
+	char total[16];
+	int err;
+
+	if (!n || n == pf->num_vfs)
+		return STATUS_OK;
+	if (pf->num_vfs)
+		return fail(STATUS_BUSY,
+			    "%s: it has %u VFs, of which none can be added or removed: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs first",
+			    pf->bdf, pf->num_vfs, pf->bdf);
+	if (!*pf->driver)
+		return fail(STATUS_UNSUPPORTED,
+			    "%s: it has no driver, which would make its VFs: echo %s > /sys/bus/pci/drivers_probe",
+			    pf->bdf, pf->bdf);
+	sysfs_read(total, sizeof(total), DEVICES "/%s/sriov_totalvfs", pf->bdf);
+	if (n > strtol(total, NULL, 10))
+		return fail(STATUS_UNSUPPORTED, "%s: it can have %s VFs, not %ld",
+			    pf->bdf, total, n);
+	err = write_num_vfs(pf, n);
+	if (err == -ENOENT)
+		return fail(STATUS_UNSUPPORTED, "%s: its driver, %s, makes no VFs",
+			    pf->bdf, pf->driver);
+	if (err)
+		return fail(status_of_errno(-err),
+			    "%s: %s does not make %ld VFs: %s; see the kernel's log",
+			    pf->bdf, pf->driver, n, strerror(-err));
+	device_load(pf, before.bdf);
+	return STATUS_OK;
+}
+
+static enum status bind_all(struct batch *b, struct device *pf)
+{
+	enum status status = make_vfs(pf, b->req->num_vfs);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!pf->num_vfs)
+		return fail(STATUS_UNSUPPORTED,
+			    "%s: it has no VFs: --num-vfs N makes them", pf->bdf);
+	move_vfs(b, pf);
+	return b->status;
+}
+
+/* A device that cannot be bound now is not bound at each boot either. */
+static enum status bind_address(struct batch *b, struct device *d)
+{
+	const struct request *req = b->req;
+	enum status status = STATUS_OK;
+
+	if (req->persist && d->kind == KIND_PF && !req->all_vfs)
+		return fail(STATUS_USAGE,
+			    "%s: of a PF its VFs are bound at each boot: add --all-vfs",
+			    d->bdf);
+	if (req->persist)
+		status = persist_check(d);
+	if (status != STATUS_OK)
+		return status;
+	if (d->kind == KIND_PF && req->all_vfs)
+		status = bind_all(b, d);
+	else if (req->num_vfs)
+		return fail(STATUS_USAGE,
+			    "%s: --num-vfs is for PFs, and goes with --all-vfs",
+			    d->bdf);
+	else
+		move_one(b, d->bdf);
+	if (status != STATUS_OK || b->status != STATUS_OK || !req->persist)
+		return status;
+	status = persist_enable(d, req->driver ?: OUR_DRIVER, d->num_vfs);
+	if (status == STATUS_OK && !req->json)
+		print_line(2, "%s: at each boot, too: vfcap@%s.service", d->bdf,
+			   d->bdf);
+	return status;
+}
+
+/* Also of a device that is not there any more */
+static enum status forget(const struct request *req, const char *bdf)
+{
+	bool was_enabled = persist_is_enabled(bdf);
+	enum status status = STATUS_OK;
+
+	if (req->persist)
+		status = persist_disable(bdf);
+	if (was_enabled && !req->json)
+		print_line(2, req->persist && status == STATUS_OK ?
+			   "%s: no longer at each boot" :
+			   "%s: it is bound at the next boot again, without --persist",
+			   bdf);
+	return status;
+}
+
+/* One that is in use is given back later, and not bound again. */
+static enum status unbind_address(struct batch *b, struct device *d)
+{
+	enum status status = forget(b->req, d->bdf);
+
+	if (d->kind == KIND_PF && b->req->all_vfs)
+		move_vfs(b, d);
+	else
+		move_one(b, d->bdf);
+	return status;
+}
+
+static void print_results(const struct batch *b)
+{
+	size_t i, n = json_object_array_length(b->results);
+	struct json_object *o, *one, *address;
+
+	if (!n)
+		return;
+	o = json_new();
+	for (i = 0; i < n; i++) {
+		one = json_object_array_get_idx(b->results, i);
+		address = json_object_object_get(one, "address");
+		json_set_bool(one, "persistent",
+			      persist_is_enabled(json_object_get_string(address)));
+	}
+	/* One device is the object itself. */
+	if (b->req->nr_devices == 1 && !b->req->all_vfs) {
+		json_object_object_foreach(one, key, value)
+			json_object_object_add(o, key, json_object_get(value));
+	} else {
+		json_object_object_add(o, "devices",
+				       json_object_get(b->results));
+	}
+	json_print(o);
+}
+
+/* It is not there, and was to be bound at each boot. */
+static bool is_to_forget(const struct request *req, const char *bdf)
+{
+	return req->persist && !sysfs_exists(DEVICES "/%s", bdf) &&
+	       persist_is_enabled(bdf);
+}
+
+typedef enum status address_fn(struct batch *b, struct device *d);
+
+static enum status move_address(struct batch *b, const char *bdf,
+				address_fn *address)
+{
+	struct device d;
+	enum status status = device_find(&d, bdf);
+
+	return status == STATUS_OK ? address(b, &d) : status;
+}
+
+static enum status run(const struct request *req, move_fn *move,
+		       address_fn *address)
+{
+	struct batch b = { .req = req, .move = move };
+	enum status status, first = STATUS_OK;
+	char bdf[BDF_SIZE];
+	size_t i;
+
+	if (req->json)
+		b.results = json_object_new_array();
+	for (i = 0; i < req->nr_devices; i++) {
+		b.status = STATUS_OK;
+		status = device_address(req->devices[i], bdf, sizeof(bdf));
+		if (status == STATUS_OK && move == unbind_one &&
+		    is_to_forget(req, bdf))
+			status = forget(req, bdf);
+		else if (status == STATUS_OK)
+			status = move_address(&b, bdf, address);
+		note_status(&b, status);
+		if (first == STATUS_OK)
+			first = b.status;
+	}
+	if (req->json) {
+		print_results(&b);
+		json_object_put(b.results);
+	}
+	return first;
+}
+
+enum status cmd_bind(const struct request *req)
+{
+	return run(req, bind_one, bind_address);
+}
+
+enum status cmd_unbind(const struct request *req)
+{
+	return run(req, unbind_one, unbind_address);
+}
