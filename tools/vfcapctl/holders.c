@@ -236,6 +236,12 @@ static void load(void)
 		qsort(all.files, all.n, sizeof(*all.files), compare);
 }
 
+void holders_forget(void)
+{
+	all.loaded = false;
+	all.n = 0;
+}
+
 /* Where the files of a device begin, or would */
 static size_t find_first(const char *bdf)
 {

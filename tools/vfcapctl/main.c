@@ -81,6 +81,12 @@ static const struct command {
 	}, {
 		"doctor", "BDF", "find out why a capability is not shown",
 		OPT_CAP | OPT_OPEN | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
+	}, {
+		"monitor", "[BDF...]", "print what happens: opens, closes, losses and their ends",
+		OPT_JSON | OPT_HELP, cmd_monitor,
+	}, {
+		"metrics", "", "print states as numbers, for Prometheus",
+		OPT_HELP, cmd_metrics,
 	},
 };
 
@@ -91,7 +97,7 @@ static void print_help(void)
 	print_line(7, "Usage: vfcapctl COMMAND [OPTION...] [BDF]\n");
 	print_line(0, "Shows and mends what vfcap lets guests see of VFs and VMD endpoints.\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		print_line(17, "  %-6s %-6s  %s", commands[i].name,
+		print_line(20, "  %-7s %-8s  %s", commands[i].name,
 			   commands[i].argument, commands[i].summary);
 	print_line(0, "\n\"vfcapctl COMMAND --help\" lists a command's options, vfcapctl(8) explains all.");
 	print_line(0, "-V, --version prints the version.");
@@ -181,6 +187,14 @@ static enum status take_option(struct request *req, int option)
 	return STATUS_OK;
 }
 
+/* Whether so many addresses are what is written in the help */
+static bool is_enough(const char *argument, size_t n)
+{
+	if (!strstr(argument, "..."))
+		return n == !!*argument;
+	return n || *argument == '[';
+}
+
 static enum status run(const struct command *c, int argc, char **argv)
 {
 	struct request req = { .cap = -1 };
@@ -209,11 +223,11 @@ static enum status run(const struct command *c, int argc, char **argv)
 	req.devices = argv + optind;
 	req.nr_devices = argc - optind;
 	req.device = argv[optind];
-	if (!strcmp(c->argument, "BDF...") ? !req.nr_devices :
-					     req.nr_devices != !!*c->argument) {
-		fail(STATUS_USAGE, *c->argument ? "%s takes %s" : "%s takes no argument",
-		     c->name, strcmp(c->argument, "BDF") ? "PCI addresses" :
-							   "one PCI address");
+	if (!is_enough(c->argument, req.nr_devices)) {
+		fail(STATUS_USAGE, "%s takes %s", c->name,
+		     !*c->argument ? "no argument" :
+		     strcmp(c->argument, "BDF") ? "PCI addresses" :
+						  "one PCI address");
 		return usage_error(c);
 	}
 	return c->run(&req);

@@ -67,6 +67,8 @@ enum status cmd_show(const struct request *req);
 enum status cmd_bind(const struct request *req);
 enum status cmd_unbind(const struct request *req);
 enum status cmd_doctor(const struct request *req);
+enum status cmd_metrics(const struct request *req);
+enum status cmd_monitor(const struct request *req);
 
 /* output.c: messages, tables, JSON */
 
@@ -265,6 +267,8 @@ extern const char * const via_names[];
 
 /* How many there are; @out is valid until the next call */
 size_t holders_find(const struct device *d, const struct holder **out);
+/* Have the next call look at all processes again */
+void holders_forget(void);
 /* Whether a file that was taken from a process is the device */
 bool holder_is_device(int fd, const struct device *d);
 /* "qemu-system-x86 (pid 123)" */
