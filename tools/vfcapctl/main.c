@@ -85,6 +85,9 @@ static const struct command {
 		"monitor", "[BDF...]", "print what happens: opens, closes, losses and their ends",
 		OPT_JSON | OPT_HELP, cmd_monitor,
 	}, {
+		"report", "[BDF...]", "print what somebody who is to help must know",
+		OPT_OPEN | OPT_HELP, cmd_report,
+	}, {
 		"metrics", "", "print states as numbers, for Prometheus",
 		OPT_HELP, cmd_metrics,
 	},

@@ -11,8 +11,8 @@
 #include "vfcapctl.h"
 
 /* As "lspci -xxxx" prints it, and "lspci -F" reads it */
-static void print_dump(const struct device *d, const uint8_t *config,
-		       size_t size)
+void print_config(const struct device *d, const uint8_t *config,
+		  size_t size)
 {
 	char description[TEXT_SIZE];
 	size_t pos;
@@ -34,7 +34,7 @@ static enum status dump(const struct device *d)
 	dump_load(&dump, d);
 	if (dump.status != STATUS_OK)
 		return fail(dump.status, "%s", dump.why);
-	print_dump(d, dump.config, dump.size);
+	print_config(d, dump.config, dump.size);
 	return STATUS_OK;
 }
 

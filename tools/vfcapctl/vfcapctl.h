@@ -32,6 +32,7 @@
 #define OUR_DRIVER	"vfcap-vfio-pci"
 
 struct json_object;
+struct device;
 
 /* Exit statuses. They are documented in vfcapctl(8): numbers do not change. */
 enum status {
@@ -69,6 +70,10 @@ enum status cmd_unbind(const struct request *req);
 enum status cmd_doctor(const struct request *req);
 enum status cmd_metrics(const struct request *req);
 enum status cmd_monitor(const struct request *req);
+enum status cmd_report(const struct request *req);
+
+/* show.c: config space as lspci -xxxx prints it, and lspci -F reads it */
+void print_config(const struct device *d, const uint8_t *config, size_t size);
 
 /* output.c: messages, tables, JSON */
 

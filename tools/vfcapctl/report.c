@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl report: what somebody who is to help must know of a host, as one text
+ *
+ * Nothing personal is in it: of the kernel's command line and of its log only what
+ * concerns PCI, IOMMU and vfcap, no serial numbers, and no addresses of networks. The
+ * latter are looked for in all that was written, before it is printed.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "vfcapctl.h"
+
+/* Of a PF so many VFs are described, unless others are named. */
+#define MAX_VFS		2
+
+static void heading(const char *text)
+{
+	printf("\n== %s\n\n", text);
+}
+
+/* "NAME: what the file says" */
+static void print_file(const char *name, const char *path)
+{
+	char text[1024];
+
+	if (!sysfs_read(text, sizeof(text), "%s", path) && *text)
+		printf("%s: %s\n", name, text);
+}
+
+/* The first line of a file that begins so, behind its separator */
+static void print_field(const char *name, const char *path, const char *field)
+{
+	char line[512], *value;
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		value = line + strlen(field);
+		if (strncmp(line, field, strlen(field)) || isalnum(*value))
+			continue;
+		value += strspn(value, " \t:=\"");
+		value[strcspn(value, "\"\n")] = 0;
+		printf("%s: %s\n", name, value);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static bool has_word(const char *text, const char * const *words, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcasestr(text, words[i]))
+			return true;
+	return false;
+}
+
+static void print_command_line(void)
+{
+	static const char * const words[] = {
+		"iommu", "vfio", "pci", "vfcap", "kvm", "memmap", "pasid", "sriov",
+	};
+	char line[4096], *option, *rest = line;
+
+	sysfs_read(line, sizeof(line), "/proc/cmdline");
+	printf("boot options that concern PCI:");
+	while ((option = strsep(&rest, " ")))
+		if (has_word(option, words, ARRAY_SIZE(words)))
+			printf(" %s", option);
+	putchar('\n');
+}
+
+static void print_host(void)
+{
+	struct utsname name;
+
+	heading("host");
+	uname(&name);
+	printf("kernel: %s %s %s\n", name.release, name.version, name.machine);
+	print_field("system", "/etc/os-release", "PRETTY_NAME");
+	print_field("CPU", "/proc/cpuinfo", "model name");
+	print_file("maker", "/sys/class/dmi/id/sys_vendor");
+	print_file("machine", "/sys/class/dmi/id/product_name");
+	print_file("firmware", "/sys/class/dmi/id/bios_version");
+	print_command_line();
+}
+
+static int print_parameter(const char *name, void *data)
+{
+	char value[1024];
+
+	if (!sysfs_read(value, sizeof(value), "/sys/module/%s/parameters/%s",
+			(const char *)data, name))
+		printf("  %s=%s\n", name, value);
+	return 0;
+}
+
+static void print_modules(void)
+{
+	static char names[][NAME_SIZE] = { "vfcap_vfio_pci", "pci_vfcap" };
+	static const char * const states[] = {
+		[MODULE_NOT_LOADED]	= "not loaded",
+		[MODULE_NOT_INSTALLED]	= "loaded, not installed",
+		[MODULE_SAME]		= "loaded as it is installed",
+		[MODULE_DIFFERS]	= "loaded, another is installed",
+		[MODULE_UNKNOWN]	= "loaded",
+	};
+	struct module_versions versions;
+	enum module_state state;
+	char path[PATH_MAX];
+	size_t i;
+
+	heading("modules");
+	printf("vfcapctl " VFCAPCTL_VERSION "\n");
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		state = module_compare(names[i], path, &versions);
+		printf("%s: %s; loaded: %s, installed: %s\n", names[i],
+		       states[state], versions.loaded, versions.installed);
+		sysfs_each(print_parameter, names[i], "/sys/module/%s/parameters",
+			   names[i]);
+	}
+	printf("/dev/iommu: %s\n", sysfs_exists("/dev/iommu") ? "yes" : "no");
+}
+
+static int print_iommu(const char *name, void *data)
+{
+	char cap[64], ecap[64];
+
+	(void)data;
+	sysfs_read(cap, sizeof(cap), "/sys/class/iommu/%s/intel-iommu/cap", name);
+	sysfs_read(ecap, sizeof(ecap), "/sys/class/iommu/%s/intel-iommu/ecap", name);
+	printf("%s:%s%s%s%s\n", name, *cap ? " cap " : "", cap,
+	       *ecap ? " ecap " : "", ecap);
+	return 0;
+}
+
+struct config {
+	size_t size;
+	uint8_t data[CONFIG_SIZE];
+};
+
+static ssize_t read_config(const void *arg, void *out, size_t size)
+{
+	struct config *c = out;
+	char path[NAME_SIZE];
+	ssize_t len;
+	int fd;
+
+	(void)size;
+	snprintf(path, sizeof(path), DEVICES "/%s/config", (const char *)arg);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = pread(fd, c->data, sizeof(c->data), 0);
+	close(fd);
+	c->size = len > 0 ? len : 0;
+	return 0;
+}
+
+static uint32_t get(const struct config *c, unsigned int pos)
+{
+	uint32_t value;
+
+	memcpy(&value, c->data + pos, sizeof(value));
+	return value;
+}
+
+/* The serial number's capability, and the part of VPD that was last read */
+static void clear_serial_numbers(struct config *c)
+{
+	unsigned int pos = PCI_CFG_SPACE_SIZE, loops = CONFIG_SIZE / 8;
+
+	while (c->size == CONFIG_SIZE && pos >= PCI_CFG_SPACE_SIZE &&
+	       pos <= CONFIG_SIZE - 12 && loops--) {
+		if (PCI_EXT_CAP_ID(get(c, pos)) == PCI_EXT_CAP_ID_DSN)
+			memset(c->data + pos + 4, 0, 8);
+		pos = PCI_EXT_CAP_NEXT(get(c, pos));
+	}
+	if (c->size < PCI_CFG_SPACE_SIZE)
+		return;
+	pos = c->data[PCI_CAPABILITY_LIST] & ~3;
+	loops = 48;
+	while (pos >= PCI_STD_HEADER_SIZEOF && pos <= PCI_CFG_SPACE_SIZE - 8 &&
+	       loops--) {
+		if (c->data[pos] == PCI_CAP_ID_VPD)
+			memset(c->data + pos + PCI_VPD_DATA, 0, 4);
+		pos = c->data[pos + PCI_CAP_LIST_NEXT] & ~3;
+	}
+}
+
+static void print_hardware(const struct device *d)
+{
+	struct config c;
+
+	if (aside(read_config, d->bdf, strlen(d->bdf) + 1, &c, sizeof(c), ASIDE_MS))
+		printf("its registers cannot be read now\n\n");
+	else if (c.size <= PCI_STD_HEADER_SIZEOF)
+		printf("its registers can be read by root only\n\n");
+	clear_serial_numbers(&c);
+	print_config(d, c.data, c.size);
+}
+
+static void print_function(const char *bdf, const struct request *req)
+{
+	char device[BDF_SIZE];
+	struct request one = { .device = device, .cap = -1, .open = req->open };
+	struct device d;
+	char title[NAME_SIZE];
+
+	snprintf(device, sizeof(device), "%s", bdf);
+	device_load(&d, bdf);
+	device_load_ids(&d);
+	snprintf(title, sizeof(title), "%s, %s, IDs %04x:%04x", d.bdf,
+		 kind_names[d.kind], d.vendor, d.device);
+	heading(title);
+	print_hardware(&d);
+	if (d.kind != KIND_VF && d.kind != KIND_VMD)
+		return;
+	cmd_doctor(&one);
+	putchar('\n');
+	/* It would open an idle device. */
+	one.no_open = !req->open;
+	cmd_show(&one);
+}
+
+/* What is described: addresses, each once */
+static struct {
+	char (*bdf)[BDF_SIZE];
+	size_t n;
+} chosen;
+
+static bool choose(const char *bdf)
+{
+	size_t i;
+
+	for (i = 0; i < chosen.n; i++)
+		if (!strcmp(chosen.bdf[i], bdf))
+			return false;
+	chosen.bdf = must(reallocarray(chosen.bdf, chosen.n + 1,
+				       sizeof(*chosen.bdf)));
+	snprintf(chosen.bdf[chosen.n++], BDF_SIZE, "%s", bdf);
+	return true;
+}
+
+/* VMD endpoints, PFs with VFs or PASID, and some VFs of each */
+static int choose_any(const char *name, void *data)
+{
+	char vf[NAME_SIZE];
+	struct device d;
+	struct regs r;
+	unsigned int i;
+
+	(void)data;
+	device_load(&d, name);
+	if (d.kind == KIND_VMD)
+		choose(name);
+	if (d.kind != KIND_PF)
+		return 0;
+	regs_read(&r, name);
+	if (!d.num_vfs && regs_cap(&r, VFCAP_CAP_PASID) <= CAP_ABSENT)
+		return 0;
+	choose(name);
+	for (i = 0; i < d.num_vfs && i < MAX_VFS; i++)
+		if (!sysfs_link(vf, sizeof(vf), DEVICES "/%s/virtfn%u", name, i))
+			choose(vf);
+	return 0;
+}
+
+static enum status choose_functions(const struct request *req)
+{
+	enum status status;
+	struct device d;
+	size_t i;
+
+	for (i = 0; i < req->nr_devices; i++) {
+		status = device_find(&d, req->devices[i]);
+		if (status != STATUS_OK)
+			return status;
+		if (*d.pf)
+			choose(d.pf);
+		choose(d.bdf);
+	}
+	if (!req->nr_devices)
+		sysfs_each(choose_any, NULL, DEVICES);
+	return STATUS_OK;
+}
+
+static bool is_about_chosen(const char *line)
+{
+	size_t i;
+
+	for (i = 0; i < chosen.n; i++)
+		if (strstr(line, chosen.bdf[i]))
+			return true;
+	return false;
+}
+
+/* Lines that concern vfcap, the IOMMU and what is described */
+static bool is_wanted_line(const char *line)
+{
+	static const char * const words[] = {
+		"vfcap", "DMAR", "AMD-Vi", "smmu", "vfio",
+	};
+
+	return has_word(line, words, ARRAY_SIZE(words)) || is_about_chosen(line);
+}
+
+/* "6,339,5140900,-;TEXT", and behind it lines of more that begin with a space */
+static void print_records(char *records)
+{
+	char *line, *text;
+
+	while ((line = strsep(&records, "\n"))) {
+		text = *line == ' ' ? NULL : strchr(line, ';');
+		if (text && is_wanted_line(text))
+			printf("%s\n", text + 1);
+	}
+}
+
+static void print_log(void)
+{
+	char records[8192];
+	ssize_t len;
+	int fd;
+
+	heading("kernel log");
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		printf("it cannot be read: %s\n", strerror(errno));
+		return;
+	}
+	for (;;) {
+		len = read(fd, records, sizeof(records) - 1);
+		/* Some were overwritten meanwhile. */
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			break;
+		records[len] = 0;
+		print_records(records);
+	}
+	close(fd);
+}
+
+static void print_report(const struct request *req)
+{
+	struct request all = { .cap = -1 };
+	char date[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t i;
+
+	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &tm));
+	printf("Report of vfcapctl, %s. Serial numbers and addresses of networks are left out.\n",
+	       date);
+	print_host();
+	print_modules();
+	heading("IOMMUs");
+	sysfs_each(print_iommu, NULL, "/sys/class/iommu");
+	heading("vfcapctl list");
+	cmd_list(&all);
+	for (i = 0; i < chosen.n; i++)
+		print_function(chosen.bdf[i], req);
+	print_log();
+}
+
+/* MAC and IP addresses and UUIDs, in the order in which they are looked for */
+static const char * const personal[] = {
+	"[[:xdigit:]]{8}-[[:xdigit:]]{4}-[[:xdigit:]]{4}-[[:xdigit:]]{4}-[[:xdigit:]]{12}",
+	"([[:xdigit:]]{2}[:-]){5,7}[[:xdigit:]]{2}",
+	"([[:xdigit:]]{1,4}:){7}[[:xdigit:]]{1,4}",
+	"([[:xdigit:]]{1,4}:)+(:[[:xdigit:]]{1,4})+",
+	"[0-9]{1,3}(\\.[0-9]{1,3}){3}",
+};
+
+static void clear_personal(char *text)
+{
+	regmatch_t match;
+	regex_t regex;
+	size_t i;
+	char *at;
+
+	for (i = 0; i < ARRAY_SIZE(personal); i++) {
+		if (regcomp(&regex, personal[i], REG_EXTENDED))
+			exit(fail(STATUS_FAILED, "out of memory"));
+		for (at = text; !regexec(&regex, at, 1, &match, 0);
+		     at += match.rm_eo)
+			memset(at + match.rm_so, 'x', match.rm_eo - match.rm_so);
+		regfree(&regex);
+	}
+}
+
+/* What is printed meanwhile goes to a file in memory, also what failed. */
+static enum status collect(const struct request *req, int file)
+{
+	int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+
+	if (out < 0 || err < 0 || dup2(file, STDOUT_FILENO) < 0 ||
+	    dup2(file, STDERR_FILENO) < 0)
+		return STATUS_FAILED;
+	print_report(req);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	close(out);
+	close(err);
+	return STATUS_OK;
+}
+
+enum status cmd_report(const struct request *req)
+{
+	enum status status;
+	off_t size;
+	char *text;
+	int file;
+
+	status = choose_functions(req);
+	if (status != STATUS_OK)
+		return status;
+	file = memfd_create("report", MFD_CLOEXEC);
+	if (file < 0 || collect(req, file) != STATUS_OK)
+		return fail(STATUS_FAILED, "cannot keep the report: %s",
+			    strerror(errno));
+	size = lseek(file, 0, SEEK_END);
+	text = must(calloc(1, size + 1));
+	if (pread(file, text, size, 0) != size)
+		return fail(STATUS_FAILED, "cannot read the report: %s",
+			    strerror(errno));
+	clear_personal(text);
+	fputs(text, stdout);
+	free(text);
+	free(chosen.bdf);
+	return STATUS_OK;
+}
