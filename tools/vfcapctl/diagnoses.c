@@ -15,6 +15,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[IOMMU_OK] = {
 		"iommu-ok", OK, "{1} active, the device is in group {group}", NULL,
 	},
+	[IOMMU_ACTIVE] = { "iommu-active", OK, "{1} active", NULL },
 	[IOMMU_NOT_OURS] = {
 		"iommu-not-ours", PROBLEM,
 		"{1} active, none of them is responsible for this device",
@@ -34,6 +35,20 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"iommu-none", PROBLEM,
 		"none is active; the firmware tells of none",
 		"switch it on in the firmware's setup (VT-d, AMD-Vi, SMMU), then boot with intel_iommu=on,sm_on, or what your IOMMU takes",
+	},
+
+	[KERNEL_OK] = { "kernel-ok", OK, "Linux {1}, built with what it takes", NULL },
+	[KERNEL_UNCHECKED] = {
+		"kernel-unchecked", OK,
+		"Linux {1}; with what it was built {2} would tell, which is not there",
+		NULL,
+	},
+	[KERNEL_OLD] = {
+		"kernel-old", PROBLEM, "Linux {1}", "use Linux 6.12 or later",
+	},
+	[KERNEL_LACKS] = {
+		"kernel-lacks", PROBLEM, "Linux {1} was built without {2}",
+		"use a kernel that was built with it",
 	},
 
 	[MODULES_OK] = { "modules-ok", OK, "loaded as they are installed", NULL },
@@ -200,6 +215,47 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"the kernel's IOMMU driver enables it where the IOMMU takes page requests",
 	},
 
+	[PORTS_OK] = {
+		"ports-ok", OK,
+		"End-End TLP Prefix and ACS from {pf} to the root, as PASID takes them",
+		NULL,
+	},
+	[PORTS_DENIED] = {
+		"ports-denied", UNKNOWN, "the registers of {pf} cannot be read",
+		"run this as root",
+	},
+	[PORTS_NO_PREFIX] = {
+		"ports-no-prefix", PROBLEM,
+		"{1} lacks End-End TLP Prefix Support, without which Linux does not enable PASID",
+		"use another slot, if it is a port",
+	},
+	[PORTS_NO_ACS] = {
+		"ports-no-acs", PROBLEM,
+		"{1} lacks ACS, without which on the whole path Linux does not enable PASID",
+		OTHER_SLOT,
+	},
+
+	[PFS_SOME] = {
+		"pfs-some", OK, "PASID has {1}: see vfcapctl doctor {2}", NULL,
+	},
+	[PFS_NONE] = {
+		"pfs-none", PROBLEM, "no PF of this host has PASID",
+		"none can be shown with this hardware, or its firmware; VMD endpoints need none: see vfcapctl list",
+	},
+	[PFS_DENIED] = {
+		"pfs-denied", UNKNOWN, "the registers of PFs cannot be read",
+		"run this as root",
+	},
+
+	[VFS_BOUND] = { "vfs-bound", OK, "{1}", NULL },
+	[VFS_UNBOUND] = {
+		"vfs-unbound", NOTE, "{1}", "vfcapctl bind --all-vfs {pf}",
+	},
+	[VFS_NONE] = {
+		"vfs-none", NOTE, "{1}",
+		"vfcapctl bind --all-vfs --num-vfs N {pf}, with --persist at each boot, too",
+	},
+
 	[PRI_MAYBE] = {
 		"pri-maybe", OK,
 		"{pfdriver} takes part in vfcap; an open tells whether it answers its VFs' page requests",
@@ -215,7 +271,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"pasids-ok", OK, "{1} (VT-d) has scalable mode with PASIDs, on", NULL,
 	},
 	[PASIDS_NO_IOMMU] = {
-		"pasids-no-iommu", PROBLEM, "the device has no IOMMU",
+		"pasids-no-iommu", PROBLEM, "there is no IOMMU for it",
 		"first what is said of the IOMMU above",
 	},
 	[PASIDS_NO_SM] = {

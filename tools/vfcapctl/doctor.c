@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl doctor: why a capability is or is not shown, and what to change
+ * vfcapctl doctor: why a capability is or is not shown, and what to change; of a PF or a
+ * host, what it takes to show one
  *
  * A table of checks, in the order in which things depend on each other. Each finds out
  * which of the diagnoses of diagnoses.c it is. Nothing is opened unless that is asked
@@ -36,6 +37,8 @@
 #define PARAMETERS	"/sys/module/vfcap_vfio_pci/parameters"
 #define RESET	\
 	"echo 1 > /sys/bus/pci/devices/{vf}/reset, or have the guest reset it"
+#define RESET_VFS	\
+	"echo 1 > reset, in the folder of each that has lost it, or have the guest reset it"
 
 static const struct {
 	const char *name;
@@ -73,6 +76,7 @@ struct patient {
 	bool has_iommu;
 	bool modules_missing;	/* and nowhere to be found */
 	bool bad, unseen;	/* what was found so far */
+	bool unread;		/* the registers of some PF */
 
 	/* {1} and {2} of the diagnosis */
 	char arg1[TEXT_SIZE];
@@ -89,6 +93,12 @@ struct check {
 
 #define ARG1(p, ...)	snprintf((p)->arg1, sizeof((p)->arg1), __VA_ARGS__)
 #define ARG2(p, ...)	snprintf((p)->arg2, sizeof((p)->arg2), __VA_ARGS__)
+
+/* No function was named. */
+static bool is_host(const struct patient *p)
+{
+	return !*p->d.bdf;
+}
 
 static int count(const char *name, void *data)
 {
@@ -126,14 +136,62 @@ static enum diagnosis check_iommu(const struct check *c, struct patient *p)
 	(void)c;
 	sysfs_each(count, &iommus, "/sys/class/iommu");
 	ARG1(p, "%d", iommus);
-	p->has_iommu = iommus && *p->d.group;
+	p->has_iommu = iommus && (is_host(p) || *p->d.group);
 	if (p->has_iommu)
-		return IOMMU_OK;
+		return is_host(p) ? IOMMU_ACTIVE : IOMMU_OK;
 	if (iommus)
 		return IOMMU_NOT_OURS;
 	if (find_option(p->arg1, NAME_SIZE, off, ARRAY_SIZE(off)) && firmware)
 		return IOMMU_OFF_BY_OPTION;
 	return firmware ? IOMMU_OFF : IOMMU_NONE;
+}
+
+/* Major and minor version as one number, as KERNEL_VERSION() has them */
+#define VERSION(major, minor)	((major) << 8 | (minor))
+
+static unsigned long kernel_version(char *release)
+{
+	unsigned long major, minor;
+	struct utsname name;
+	char *end;
+
+	uname(&name);
+	snprintf(release, NAME_SIZE, "%.60s", name.release);
+	major = strtoul(name.release, &end, 10);
+	minor = *end ? strtoul(end + 1, NULL, 10) : 0;
+	return VERSION(major, minor);
+}
+
+/* What the modules need, as scripts/check-kernel has it */
+static enum diagnosis check_kernel(const struct check *c, struct patient *p)
+{
+	static const char * const options[] = {
+		"CONFIG_PCI_IOV", "CONFIG_PCI_ATS", "CONFIG_VFIO_PCI_CORE",
+	};
+	unsigned long version = kernel_version(p->arg1);
+	bool is_set[ARRAY_SIZE(options)] = {};
+	char line[256];
+	size_t i;
+	FILE *f;
+
+	(void)c;
+	if (version < VERSION(6, 12))
+		return KERNEL_OLD;
+	ARG2(p, "/boot/config-%.60s", p->arg1);
+	f = fopen(p->arg2, "re");
+	if (!f)
+		return KERNEL_UNCHECKED;
+	while (fgets(line, sizeof(line), f))
+		for (i = 0; i < ARRAY_SIZE(options); i++)
+			is_set[i] |= !strncmp(line, options[i], strlen(options[i])) &&
+				     line[strlen(options[i])] == '=';
+	fclose(f);
+	for (i = 0; i < ARRAY_SIZE(options) && is_set[i]; i++)
+		;
+	if (i == ARRAY_SIZE(options))
+		return KERNEL_OK;
+	ARG2(p, "%s", options[i]);
+	return KERNEL_LACKS;
 }
 
 static enum diagnosis check_module(const struct check *c, struct patient *p)
@@ -255,11 +313,20 @@ static bool find_lacking(const struct patient *p,
 	return true;
 }
 
+static int take_name(const char *name, void *data)
+{
+	snprintf(data, NAME_SIZE, "%s", name);
+	return 1;
+}
+
+/* Of a host it is the first of its IOMMUs: those of a machine are of one kind. */
 static bool is_vtd(const struct patient *p, unsigned long long *ecap, char *name)
 {
 	char text[32];
 
-	if (sysfs_link(name, NAME_SIZE, DEVICES "/%s/iommu", p->d.bdf) ||
+	*name = 0;
+	if ((is_host(p) ? sysfs_each(take_name, name, "/sys/class/iommu") < 1 :
+	     sysfs_link(name, NAME_SIZE, DEVICES "/%s/iommu", p->d.bdf)) ||
 	    sysfs_read(text, sizeof(text), "/sys/class/iommu/%s/intel-iommu/ecap",
 		       name))
 		return false;
@@ -360,6 +427,68 @@ static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 	return PF_CAP_OK;
 }
 
+/* What PASID takes of the PF and of each port above it */
+static enum diagnosis check_ports(const struct check *c, struct patient *p)
+{
+	(void)c;
+	if (p->pf_regs.state != REGS_READ)
+		return PORTS_DENIED;
+	if (!p->no_prefix && find_lacking(p, regs_lack_prefix, p->arg1))
+		return PORTS_NO_PREFIX;
+	return find_lacking(p, regs_lack_acs, p->arg1) ? PORTS_NO_ACS : PORTS_OK;
+}
+
+/* Their addresses, as far as there is room, and the first of them */
+static int add_pf(const char *name, void *data)
+{
+	struct patient *p = data;
+	size_t len = strlen(p->arg1);
+	struct device d;
+	struct regs r;
+
+	device_load(&d, name);
+	if (d.kind != KIND_PF)
+		return 0;
+	regs_read(&r, name);
+	p->unread |= r.state == REGS_DENIED;
+	if (regs_cap(&r, VFCAP_CAP_PASID) <= CAP_ABSENT)
+		return 0;
+	if (!len)
+		ARG2(p, "%s", name);
+	if (len + sizeof(", 0000:00:00.0 (not enabled)") < sizeof(p->arg1))
+		sprintf(p->arg1 + len, "%s%s (%s)", len ? ", " : "", name,
+			regs_cap(&r, VFCAP_CAP_PASID) == CAP_ENABLED ?
+			"enabled" : "not enabled");
+	return 0;
+}
+
+static enum diagnosis check_pfs(const struct check *c, struct patient *p)
+{
+	(void)c;
+	sysfs_each(add_pf, p, DEVICES);
+	if (*p->arg1)
+		return PFS_SOME;
+	return p->unread ? PFS_DENIED : PFS_NONE;
+}
+
+static enum diagnosis check_vfs(const struct check *c, struct patient *p)
+{
+	char total[16], driver[NAME_SIZE];
+	unsigned int bound = 0, i;
+
+	(void)c;
+	sysfs_read(total, sizeof(total), DEVICES "/%s/sriov_totalvfs", p->d.bdf);
+	for (i = 0; i < p->d.num_vfs; i++)
+		bound += !sysfs_link(driver, sizeof(driver),
+				     DEVICES "/%s/virtfn%u/driver", p->d.bdf, i) &&
+			 !strcmp(driver, OUR_DRIVER);
+	ARG1(p, "%u of %s possible, " OUR_DRIVER " has %u of them", p->d.num_vfs,
+	     total, bound);
+	if (!p->d.num_vfs)
+		return VFS_NONE;
+	return bound ? VFS_BOUND : VFS_UNBOUND;
+}
+
 static enum diagnosis check_pri_answers(const struct check *c, struct patient *p)
 {
 	(void)c;
@@ -434,18 +563,12 @@ static enum diagnosis check_iommu_pasid(const struct check *c, struct patient *p
 
 static enum diagnosis check_iommufd(const struct check *c, struct patient *p)
 {
-	unsigned long major, minor;
-	struct utsname name;
-	char *end;
+	unsigned long version = kernel_version(p->arg1);
 
 	(void)c;
-	uname(&name);
-	ARG1(p, "%s", name.release);
 	ARG2(p, "%s", p->d.has_cdev ? "and the device has a cdev" :
 				      "with /dev/iommu");
-	major = strtoul(name.release, &end, 10);
-	minor = *end ? strtoul(end + 1, NULL, 10) : 0;
-	if (major < 6 || (major == 6 && minor < 15))
+	if (version < VERSION(6, 15))
 		return IOMMUFD_OLD;
 	if (!sysfs_exists("/dev/iommu"))
 		return module_is_installed("iommufd") ? IOMMUFD_UNLOADED :
@@ -637,20 +760,26 @@ static enum diagnosis check_shown(const struct check *c, struct patient *p)
 #define ANY	(BIT(KIND_VF) | BIT(KIND_VMD))
 #define VF	BIT(KIND_VF)
 #define VMD	BIT(KIND_VMD)
+#define PF	BIT(KIND_PF)
+#define HOST	BIT(KIND_OTHER)		/* no function at all */
 #define ALL	-1
 #define PASID	VFCAP_CAP_PASID
 #define PRI	VFCAP_CAP_PRI
 #define SHDW	VFCAP_CAP_SHDW
 
 static const struct check checks[] = {
-	{ "iommu", "IOMMU in firmware and kernel", ANY, ALL, check_iommu },
-	{ "module", "modules", ANY, ALL, check_module },
-	{ "pf-driver", "driver of the PF", VF, ALL, check_pf_driver },
-	{ "pf-pasid", "PASID in the PF", VF, PASID, check_pf_cap },
-	{ "pf-pri", "PRI in the PF", VF, PRI, check_pf_cap },
+	{ "iommu", "IOMMU in firmware and kernel", ANY | PF | HOST, ALL, check_iommu },
+	{ "kernel", "kernel", PF | HOST, ALL, check_kernel },
+	{ "module", "modules", ANY | PF | HOST, ALL, check_module },
+	{ "pfs", "PFs", HOST, ALL, check_pfs },
+	{ "pf-driver", "driver of the PF", VF | PF, ALL, check_pf_driver },
+	{ "ports", "PF and ports above it", PF, PASID, check_ports },
+	{ "pf-pasid", "PASID in the PF", VF | PF, PASID, check_pf_cap },
+	{ "pf-pri", "PRI in the PF", VF | PF, PRI, check_pf_cap },
 	{ "pri-answers", "who answers requests", VF, PRI, check_pri_answers },
-	{ "iommu-pasid", "PASIDs in the IOMMU", VF, PASID, check_iommu_pasid },
-	{ "iommufd", "PASIDs in the kernel", VF, PASID, check_iommufd },
+	{ "iommu-pasid", "PASIDs in the IOMMU", VF | PF | HOST, PASID, check_iommu_pasid },
+	{ "iommufd", "PASIDs in the kernel", VF | PF | HOST, PASID, check_iommufd },
+	{ "vfs", "VFs", PF, ALL, check_vfs },
 	{ "group", "IOMMU group", ANY, ALL, check_group },
 	{ "driver", "driver of the device", ANY, ALL, check_driver },
 	{ "pasid-parameter", "parameter for PASID", VF, PASID, check_parameter },
@@ -708,7 +837,7 @@ static const char *placeholder(const struct check *c, const struct patient *p,
 		{ "cap", caps[cap].name },
 		{ "param", caps[cap].param },
 		{ "params", PARAMETERS },
-		{ "reset", RESET },
+		{ "reset", p->d.kind == KIND_PF ? RESET_VFS : RESET },
 		{ "1", p->arg1 },
 		{ "2", p->arg2 },
 	};
@@ -817,17 +946,23 @@ static void patient_load(struct patient *p, const struct request *req)
 
 	p->cap = req->cap >= 0 ? req->cap :
 		 p->d.kind == KIND_VMD ? VFCAP_CAP_SHDW : VFCAP_CAP_PASID;
-	if (*p->d.pf) {
-		device_load(&p->pf, p->d.pf);
+	if (*p->d.pf || p->d.kind == KIND_PF) {
+		device_load(&p->pf, *p->d.pf ? p->d.pf : p->d.bdf);
+		device_load_ids(&p->pf);
 		device_load_vfio(&p->pf);
-		regs_read(&p->pf_regs, p->d.pf);
+		regs_read(&p->pf_regs, p->pf.bdf);
 	}
-	regs_read(&p->regs, p->d.bdf);
+	/* Without the right to read them nothing is known of any function. */
+	if (is_host(p) && geteuid())
+		p->pf_regs.state = REGS_DENIED;
 	p->no_prefix = has_no_prefix(&p->d);
 	find_sm_option(p);
 	p->is_auto = sysfs_read(value, sizeof(value),
 				PARAMETERS "/%s",
 				caps[p->cap].param) || strcmp(value, "on");
+	if (is_host(p) || p->d.kind == KIND_PF)
+		return;
+	regs_read(&p->regs, p->d.bdf);
 	choose_holder(p);
 	device_used_by(&p->d, p->used, sizeof(p->used));
 	view_load(&p->view, &p->d, req->no_open ? LOOK_SYSFS :
@@ -875,13 +1010,30 @@ static void print_json(const struct patient *p, const struct finding *findings,
 		json_object_array_add(array, check);
 	}
 	json_set_text(o, "address", p->d.bdf);
-	json_set_text(o, "kind", kind_names[p->d.kind]);
+	json_set_text(o, "kind", is_host(p) ? "host" : kind_names[p->d.kind]);
 	json_set_text(o, "going", fates[p->d.fate].key);
 	json_set_number(o, "problems", counts[PROBLEM]);
 	json_set_number(o, "unknown", counts[UNKNOWN]);
 	json_object_object_add(o, "checks", array);
 	json_object_object_add(o, "capabilities", view_json(&p->view, &p->d));
 	json_print(o);
+}
+
+static enum status find_patient(struct device *d, const char *arg)
+{
+	enum status status = device_find(d, arg);
+
+	if (status != STATUS_OK || d->kind == KIND_PF)
+		return status;
+	return device_check_kind(d);
+}
+
+/* A host, and a PF, have what their VFs show. */
+static bool is_asked_of(enum vfcap_cap_index cap, const struct device *d)
+{
+	if (!*d->bdf || d->kind == KIND_PF)
+		return cap != VFCAP_CAP_SHDW;
+	return cap_is_for(cap, d);
 }
 
 enum status cmd_doctor(const struct request *req)
@@ -894,14 +1046,12 @@ enum status cmd_doctor(const struct request *req)
 
 	if (req->open && req->no_open)
 		return fail(STATUS_USAGE, "--open does not go with --no-open");
-	status = device_find(&p.d, req->device);
-	if (status == STATUS_OK)
-		status = device_check_kind(&p.d);
+	status = req->device ? find_patient(&p.d, req->device) : STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
-	if (req->cap >= 0 && !cap_is_for(req->cap, &p.d))
+	if (req->cap >= 0 && !is_asked_of(req->cap, &p.d))
 		return fail(STATUS_UNSUPPORTED, "%s: %s is not for such a device",
-			    p.d.bdf, caps[req->cap].name);
+			    *p.d.bdf ? p.d.bdf : "a host", caps[req->cap].name);
 
 	patient_load(&p, req);
 	for (i = 0; i < ARRAY_SIZE(checks); i++) {

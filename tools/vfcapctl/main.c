@@ -79,7 +79,7 @@ static const struct command {
 		OPT_NO_DRIVER | OPT_ALL_VFS | OPT_PERSIST | OPT_JSON | OPT_HELP,
 		cmd_unbind,
 	}, {
-		"doctor", "BDF", "find out why a capability is not shown",
+		"doctor", "[BDF]", "find out why a capability is not shown, or can be",
 		OPT_CAP | OPT_OPEN | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
 	}, {
 		"monitor", "[BDF...]", "print what happens: opens, closes, losses and their ends",
@@ -193,9 +193,9 @@ static enum status take_option(struct request *req, int option)
 /* Whether so many addresses are what is written in the help */
 static bool is_enough(const char *argument, size_t n)
 {
-	if (!strstr(argument, "..."))
-		return n == !!*argument;
-	return n || *argument == '[';
+	if (!n)
+		return !*argument || *argument == '[';
+	return *argument && (n == 1 || strstr(argument, "..."));
 }
 
 static enum status run(const struct command *c, int argc, char **argv)
@@ -229,7 +229,7 @@ static enum status run(const struct command *c, int argc, char **argv)
 	if (!is_enough(c->argument, req.nr_devices)) {
 		fail(STATUS_USAGE, "%s takes %s", c->name,
 		     !*c->argument ? "no argument" :
-		     strcmp(c->argument, "BDF") ? "PCI addresses" :
+		     strstr(c->argument, "...") ? "PCI addresses" :
 						  "one PCI address");
 		return usage_error(c);
 	}

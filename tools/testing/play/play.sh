@@ -80,7 +80,7 @@ make_host()
 	mkdir -p /sys/class/iommu/dmar0/intel-iommu $drivers /sys/module/vfcap_vfio_pci \
 		/sys/module/pci_vfcap /sys/firmware/acpi/tables
 	file /sys/firmware/acpi/tables/DMAR ""
-	file /sys/class/iommu/dmar0/intel-iommu/ecap f80000000000
+	file /sys/class/iommu/dmar0/intel-iommu/ecap f90000000000
 	: > /sys/bus/pci/drivers_probe
 	make_function 0000:00:01.0 8086 3420 060400
 	registers 0000:00:01.0 "40 01420010" "100 0001000d" "104 001d001d"

@@ -258,7 +258,7 @@ result "doctor: pasid=off"
 echo on > $parameters/pasid
 ctl 1 doctor "$vf2" --json && json "$(check driver) == 'problem'" &&
 	ctl 1 doctor "$vf2" && like "$out" "vfcapctl bind $vf2" &&
-	ctl 6 doctor "$pf" && ctl 6 doctor "$VFCAP_VF" --cap shdw
+	ctl 6 doctor 00:00.0 && ctl 6 doctor "$VFCAP_VF" --cap shdw
 result "doctor: another driver; no VF"
 ctl 1 doctor "$VFCAP_VF" --cap pri --json && json "$(check pri-shown) == 'problem'" \
 	"'pasid-shown' not in [c['id'] for c in d['checks']]"
