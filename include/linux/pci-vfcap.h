@@ -153,7 +153,6 @@ int pci_vfcap_read(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs);
 int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs);
-int pci_vfcap_withdraw(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
 void pci_vfcap_hide(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
 bool pci_vfcap_usable(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
 int pci_vfcap_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id);

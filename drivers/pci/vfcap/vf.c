@@ -194,7 +194,6 @@ static void vfcap_claim(struct pci_vfcap *shared, enum pci_vfcap_id id)
 	size_t size = vfcap_shared[id].nr_regs * sizeof(u32);
 	int pos = vfcap_read(shared, id, NULL, 0);
 
-	memset(shared->seen[id], 0, size);
 	if (pos > 0)
 		shared->claimed[id] =
 			pci_request_config_region_exclusive(shared->pf, pos,
@@ -518,10 +517,10 @@ int pci_vfcap_read(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 *regs,
 EXPORT_SYMBOL_GPL(pci_vfcap_read);
 
 /**
- * pci_vfcap_show - the VF shows a capability from now on
+ * pci_vfcap_show - the VF shows a capability from now on, or would like to
  * @user: the VF's handle
  * @id: the capability, held since pci_vfcap_vf_open()
- * @pos: its offset in the VF's config space
+ * @pos: its offset in the VF's config space; 0: only tell whether it could be shown
  * @regs: what pci_vfcap_read() gave of all its registers. What was decided by
  *	them is watched from here on.
  *
@@ -535,48 +534,34 @@ int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
 {
 	struct pci_vfcap *shared = user->shared;
 	u32 before[VFCAP_MAX_REGS];
+	bool first, lost;
 
 	guard(mutex)(&shared->lock);
 
 	if (!(user->held & BIT(id)))
 		return -ENOENT;
 
-	if (!(vfcap_shown(shared) & BIT(id)))
-		vfcap_claim(shared, id);
-
 	/* The PF may have been given more since another VF first showed it. */
 	memcpy(before, shared->seen[id], sizeof(before));
+	first = !(vfcap_shown(shared) & BIT(id));
+	if (first)
+		memset(shared->seen[id], 0, sizeof(before));
 	vfcap_see(shared, id, regs);
-	if (vfcap_find_vf_loss(user, id)) {
+	lost = vfcap_find_vf_loss(user, id);
+	if (lost || !pos)
 		memcpy(shared->seen[id], before, sizeof(before));
-		vfcap_unclaim(shared);
+	if (lost)
 		return -EIO;
-	}
+	if (!pos)
+		return 0;
 
+	if (first)
+		vfcap_claim(shared, id);
 	vfcap_set_pos(user, id, pos);
 	vfcap_guard_start(shared);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_show);
-
-/**
- * pci_vfcap_withdraw - the VF no longer shows a capability, for now
- * @user: the VF's handle
- * @id: the capability, which it goes on to hold
- *
- * Context: Process context. Calls nothing back.
- * Return: 0, -EBUSY while it is lost: that ends with a reset only.
- */
-int pci_vfcap_withdraw(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
-{
-	guard(mutex)(&user->shared->lock);
-
-	if (user->lost & BIT(id))
-		return -EBUSY;
-	vfcap_unshow(user, BIT(id));
-	return 0;
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_withdraw);
 
 /**
  * pci_vfcap_hide - the VF does not show a capability

@@ -128,6 +128,7 @@ enum vfcap_reason {
 #define VFCAP_QUERY_ENABLED		(1U << 1)
 #define VFCAP_QUERY_LOST		(1U << 2)
 #define VFCAP_QUERY_RETURNED		(1U << 3)
+#define VFCAP_QUERY_COMMITTED		(1U << 4)
 
 #define VFCAP_CAUSE_SIZE		128
 
@@ -141,9 +142,11 @@ enum vfcap_reason {
  *	VFCAP_QUERY_LOST: it is shown, and cannot be enabled until the PF has it
  *	back and then the device is reset;
  *	VFCAP_QUERY_RETURNED: it is lost, and the PF has it back: a reset of the
- *	device ends the loss
+ *	device ends the loss;
+ *	VFCAP_QUERY_COMMITTED: what is shown, of all capabilities, is settled until the
+ *	device is closed
  * @id: out: its capability ID
- * @offset: out: its offset in config space in bytes, 0 while it is not shown
+ * @offset: out: its offset in config space in bytes, 0 if it is not shown
  * @size: out: its length in bytes
  * @step: out: what decided where it lies, enum vfcap_step
  * @reason: out: why it is not shown, enum vfcap_reason
@@ -152,9 +155,10 @@ enum vfcap_reason {
  *	byte; empty unless VFCAP_QUERY_LOST
  *
  * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
- * where, or why not. That is decided for the session by the first of these after
- * the open, by VFCAP_FEATURE_CHOOSE or _STATE, by the first access to config space,
- * or by the first attach of a PASID.
+ * where, or why not. What is shown is committed by the first access to config space
+ * after the open, the first attach of a PASID, or the first VFCAP_FEATURE_STATE, and
+ * stands until the device is closed. Until then this tells what would be shown if it
+ * were committed now.
  *
  * What a field holds that is marked "out" does not matter upon the call.
  *
@@ -192,19 +196,17 @@ struct vfcap_feature_query {
  * @reserved: must be zero
  *
  * Upon VFIO_DEVICE_FEATURE_SET: choose whether and where a capability is shown,
- * from now on until the device is closed. The guest must not be running, or not
- * have looked yet: registers of the capability are as after a reset. It is not
- * shown if the administrator or the conditions of mode auto forbid it. That is no
- * error: VFCAP_FEATURE_QUERY tells.
+ * until the device is closed. A VMM chooses before anything commits what is shown, see
+ * VFCAP_FEATURE_QUERY. It is not shown if the administrator or the conditions of mode
+ * auto forbid it. That is no error: VFCAP_FEATURE_QUERY tells.
  *
  * Return: 0, or -1 with errno EINVAL: no such @cap, or none that such a device
  * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
- * of config space that has the capability's list, overlaps another capability,
- * or lies over bytes that do not read as zero (nor may SHDW lie at E8h to FFh, which
- * is QEMU's, or over a register of the VMD: 40h, 44h, 70h). EBUSY: the guest has
- * enabled a capability, or PRI has not stopped yet; a capability is lost (if that
- * happens just now, @cap's registers are as after a reset); for PASID: page tables
- * are attached to PASIDs. EIO: the device cannot be woken.
+ * of config space that has the capability's list, overlaps another capability, or the
+ * place where another one would be shown or was chosen to lie, or lies over bytes that
+ * do not read as zero (nor may SHDW lie at E8h to FFh, which is QEMU's, or over a
+ * register of the VMD: 40h, 44h, 70h). EBUSY: what is shown was committed already. EIO:
+ * the device cannot be woken.
  */
 struct vfcap_feature_choose {
 	__u32 cap;
@@ -246,9 +248,12 @@ struct vfcap_state_cap {
  * read-only registers, at the same offsets. A VMM sets it while the guest does
  * not run.
  *
+ * Either commits what is shown, if that was not done before, also if it then fails.
+ *
  * A capability that is missing at the end of @caps, since this header or the one of the
  * VMM that saved them is older than the kernel, was not shown: it is hidden, as with
- * VFCAP_CHOOSE_HIDE. One that the kernel does not know must not have been.
+ * VFCAP_CHOOSE_HIDE, unless what is shown was committed before. One that the kernel does
+ * not know must not have been.
  *
  * An Enable that is set takes effect as if the guest had set it: PASIDs that are
  * attached become known to the IOMMU. What the device itself does, such as page
@@ -257,7 +262,7 @@ struct vfcap_state_cap {
  *
  * Return: 0, or -1 with errno EINVAL: @magic or @version is another, or a
  * register has a value that it could not have in this device; EBUSY: what it has
- * enabled cannot be enabled now, or the guest has enabled what is missing in it; E2BIG:
+ * enabled cannot be enabled now, or the guest is shown what is missing in it; E2BIG:
  * it has a capability that the kernel does not know; EIO: the device cannot be woken.
  */
 struct vfcap_feature_state {

@@ -20,7 +20,7 @@ RATIOS = [
     ("write-hardware", "config write outside: the hardware's register", 1.05),
     ("write-core", "config write outside: a register that core keeps", 1.05),
     ("bar-mmap", "BAR access by mmap()", 1.02),
-    ("bar-read", "BAR access by read()", 1.02),
+    ("bar-read", "BAR access by read()", 1.10),
     ("bind-to-read-with-flr", "bind, open, first config read", 1.10),
     ("attach-detach", "PASID attach and detach, Enable set", 1.02),
     ("clear-1", "clear Enable with 1 PASID : 1 detach", 1.05),
@@ -38,7 +38,7 @@ PARTS = [
     ("attach", "PASID attach"),
     ("detach", "PASID detach"),
 ]
-FLAT = ("unlock-lock", "unlock and lock PASID, beside 1 to 1,000 VFs", 1.05)
+FLAT = ("first-access", "first access, which locks PASID, beside 1 to 1,000 VFs", 1.05)
 MEMORY = ("memory", "memory of a bound VF, over vfio-pci's", 1024)
 GUEST = ("guest-read", "PASID register, read in a nested guest")
 # QEMU serves it from the same memory as capabilities that it synthesises.

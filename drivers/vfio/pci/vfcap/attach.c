@@ -83,7 +83,7 @@ struct vfcap_attachment {
 
 static bool vfcap_pasid_is_shown(struct vfcap_device *vf)
 {
-	return vf->pos[PCI_VFCAP_PASID];
+	return vf->shown & BIT(PCI_VFCAP_PASID);
 }
 
 static int vfcap_attachment_cmp(const void *key, const struct rb_node *node)
@@ -210,7 +210,7 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 	bool new, awake;
 	int ret;
 
-	ret = vfcap_decide(vf);
+	ret = vfcap_commit(vf);
 	if (ret)
 		return ret;
 	/* To VFIO, no PASID is PASID 0. */
@@ -329,19 +329,6 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 }
 
 /**
- * vfcap_pasid_any - whether the user has attached anything to a PASID
- * @vf: the VF
- *
- * Context: Process context, under the dev_set lock.
- * Return: true if so, whether it is remembered or attached, and also where it was
- * attached while the PASID capability was not shown.
- */
-bool vfcap_pasid_any(struct vfcap_device *vf)
-{
-	return vf->nr_pasids || !ida_is_empty(&vf->core.vdev.pasids);
-}
-
-/**
  * vfcap_pasid_forget - leave what is attached to vfcap_unbind_iommufd()
  * @vf: the VF
  *
@@ -367,7 +354,7 @@ void vfcap_pasid_forget(struct vfcap_device *vf)
  */
 void vfcap_unbind_iommufd(struct vfio_device *vdev)
 {
-	bool wake = vfcap_pasid_any(to_vfcap(vdev));
+	bool wake = to_vfcap(vdev)->nr_pasids || !ida_is_empty(&vdev->pasids);
 
 	/* If it cannot be woken up it is detached all the same. */
 	if (wake)

@@ -50,8 +50,8 @@ void vfcap_chain_mark_open_ended(unsigned long *used, const unsigned long *heads
 
 /*
  * What is taken: what the list's own function marks, what core knows as a
- * capability, what else is emulated, and what the capability must not cover.
- * Where it lies itself it may lie.
+ * capability, what has the place of another that is emulated or was chosen for it, and
+ * what the capability must not cover.
  */
 static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 			    unsigned long *used)
@@ -59,18 +59,24 @@ static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	const struct vfcap_list *list = cap->list;
 	const u8 *map = vf->core.pci_config_map;
-	unsigned int pos = list->start;
+	unsigned int pos = list->start, other;
 	const u16 *keep;
 	const u8 *at;
 
 	list->find_used(vf, used);
 
+	for (other = 0; other < VFCAP_NR_CAPS; other++) {
+		u16 place = vf->plan[other].pos ?: vf->choice[other].offset;
+
+		if (other != id && place)
+			vfcap_chain_mark(used, place, place +
+					 vfcap_cap_size(vfcap_caps[other]));
+	}
+
 	while (pos < list->end &&
 	       (at = memchr_inv(map + pos, VFCAP_MAP_RAW, list->end - pos))) {
 		pos = ALIGN_DOWN(at - map, sizeof(u32));
-		if (!vf->pos[id] || !vfcap_overlaps(pos, sizeof(u32), vf->pos[id],
-						    vfcap_cap_size(cap)))
-			__set_bit(pos / sizeof(u32), used);
+		__set_bit(pos / sizeof(u32), used);
 		pos += sizeof(u32);
 	}
 
@@ -191,8 +197,8 @@ u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id)
  *
  * Its bytes become virtual for core.
  *
- * Context: Process context, under the dev_set lock and &vfcap_device.lock, while
- * nobody writes config space.
+ * Context: Process context, under the dev_set lock and &vfcap_device.lock, before
+ * anybody accesses config space.
  */
 void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		      u16 pos)
@@ -200,22 +206,4 @@ void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	cap->list->link(vf, cap, pos);
 	memset(vf->core.pci_config_map + pos, VFCAP_MAP_VIRTUAL,
 	       vfcap_cap_size(cap));
-}
-
-/**
- * vfcap_chain_unlink - take a capability out of its list
- * @vf: the VF
- * @cap: the capability
- * @pos: where it lies
- *
- * Its bytes are the hardware's again.
- *
- * Context: As vfcap_chain_link().
- */
-void vfcap_chain_unlink(struct vfcap_device *vf, const struct vfcap_cap *cap,
-			u16 pos)
-{
-	memset(vf->core.pci_config_map + pos, VFCAP_MAP_RAW,
-	       vfcap_cap_size(cap));
-	cap->list->unlink(vf, pos);
 }

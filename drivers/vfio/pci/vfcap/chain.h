@@ -24,9 +24,7 @@
  * @find_used: Mark the dwords in a bitmap of VFCAP_DWORDS that are taken: by the
  *	hardware's capabilities, those that core hides from the guest included.
  * @link: Have the list lead to a capability, and write its header.
- * @unlink: Have it lead past a capability.
- *
- * The latter two are called under &vfcap_device.lock.
+ *	Called under &vfcap_device.lock.
  */
 struct vfcap_list {
 	u16 start;
@@ -35,7 +33,6 @@ struct vfcap_list {
 	void (*find_used)(struct vfcap_device *vf, unsigned long *used);
 	void (*link)(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		     u16 pos);
-	void (*unlink)(struct vfcap_device *vf, u16 pos);
 };
 
 extern const struct vfcap_list vfcap_std_list;

@@ -2,6 +2,7 @@
 /*
  * VFCAP_FEATURE_CHOOSE: the user's say in what is shown, and where
  */
+#include <linux/cleanup.h>
 #include <linux/nospec.h>
 #include <linux/pci.h>
 
@@ -22,27 +23,6 @@ static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
 	}
 }
 
-/*
- * What a guest has, or had and lost, is not moved under it. PASIDs are attached in
- * one way while the capability is shown, and in another while it is not.
- */
-static bool vfcap_in_use(struct vfcap_device *vf, unsigned int chosen)
-{
-	unsigned int id;
-
-	if (chosen == PCI_VFCAP_PASID && vfcap_pasid_any(vf))
-		return true;
-	for (id = 0; id < VFCAP_NR_CAPS; id++) {
-		if (!vf->pos[id])
-			continue;
-		if (!vfcap_emul_at_rest(vf, id))
-			return true;
-		if (vfcap_is_shared(id) && !pci_vfcap_usable(vf->shared, id))
-			return true;
-	}
-	return false;
-}
-
 static bool vfcap_may_lie(struct vfcap_device *vf, unsigned int id,
 			  const struct vfcap_feature_choose *data)
 {
@@ -51,24 +31,23 @@ static bool vfcap_may_lie(struct vfcap_device *vf, unsigned int id,
 	       vfcap_chain_is_free(vf, id, data->offset);
 }
 
-static int vfcap_choose(struct vfcap_device *vf, const void *data)
+static int vfcap_choose(struct vfcap_device *vf,
+			const struct vfcap_feature_choose *data)
 {
-	const struct vfcap_feature_choose *choose = data;
-	unsigned int id = choose->cap;
-	int ret;
-
-	vfcap_sync(vf);
-	if (vfcap_in_use(vf, id))
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	if (vf->committed)
 		return -EBUSY;
-	if (choose->offset && !vfcap_may_lie(vf, id, choose))
+	/* It is not to lie where others would. */
+	vfcap_plan(vf);
+	if (data->offset && !vfcap_may_lie(vf, data->cap, data))
 		return -EINVAL;
 
-	ret = vfcap_withdraw(vf, id);
-	if (ret)
-		return ret;
-	vf->choice[id].flags = choose->flags;
-	vf->choice[id].offset = choose->offset;
-	vfcap_show(vf, id);
+	vf->choice[data->cap] = (struct vfcap_choice) {
+		.flags	= data->flags,
+		.offset	= data->offset,
+	};
 	return 0;
 }
 
@@ -93,5 +72,5 @@ int vfcap_feature_choose(struct vfcap_device *vf, bool set, void *data,
 	choose->cap = array_index_nospec(choose->cap, VFCAP_NR_CAPS);
 	if (!(vf->caps & BIT(choose->cap)))
 		return -EINVAL;
-	return vfcap_change(vf, vfcap_choose, choose);
+	return vfcap_choose(vf, choose);
 }

@@ -3,11 +3,9 @@
  * Access to a VF's virtual config space: what falls into emulated capabilities,
  * and what goes to core
  */
-#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/rwsem.h>
 #include <linux/uaccess.h>
 
 #include "vfcap.h"
@@ -60,12 +58,13 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 				      size_t *count)
 {
-	unsigned int i;
+	unsigned int id;
 
-	for (i = 0; i < VFCAP_NR_CAPS; i++)
-		if (vf->pos[i] && vfcap_cut(pos, count, vf->pos[i],
-					    vfcap_cap_size(vfcap_caps[i])))
-			return i;
+	for (id = 0; id < VFCAP_NR_CAPS; id++)
+		if (vf->shown & BIT(id) &&
+		    vfcap_cut(pos, count, vf->plan[id].pos,
+			      vfcap_cap_size(vfcap_caps[id])))
+			return id;
 	if (vf->anchored &&
 	    vfcap_cut(pos, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
 		return VFCAP_ANCHOR;
@@ -73,39 +72,6 @@ static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 	    vfcap_cut(pos, count, VFCAP_VMD_VMLOCK, sizeof(u32)))
 		return VFCAP_VMLOCK;
 	return VFCAP_NONE;
-}
-
-static void vfcap_config_special(struct vfcap_device *vf, unsigned int pos,
-				 size_t size)
-{
-	unsigned int first = pos / sizeof(u32);
-	unsigned int end = DIV_ROUND_UP(pos + size, sizeof(u32));
-
-	/* An access may begin in the dword before, and end in this one. */
-	bitmap_set(vf->special, first - 1, end - first + 1);
-}
-
-/**
- * vfcap_config_prepare - find where writes are more than core's affair
- * @vf: the VF
- *
- * Context: Process context, under the dev_set lock, after what is shown was decided
- * or has changed, while no access is core's as a whole.
- */
-void vfcap_config_prepare(struct vfcap_device *vf)
-{
-	unsigned int i;
-
-	bitmap_zero(vf->special, PCI_CFG_SPACE_EXP_SIZE / sizeof(u32));
-	for (i = 0; i < VFCAP_NR_CAPS; i++)
-		if (vf->pos[i])
-			vfcap_config_special(vf, vf->pos[i],
-					     vfcap_cap_size(vfcap_caps[i]));
-	if (vf->anchored)
-		vfcap_config_special(vf, PCI_CFG_SPACE_SIZE, sizeof(u32));
-	for (i = PCI_STD_HEADER_SIZEOF; i < PCI_CFG_SPACE_SIZE; i += sizeof(u32))
-		if (vfcap_may_reset(vf, i, sizeof(u32)))
-			vfcap_config_special(vf, i, sizeof(u32));
 }
 
 /**
@@ -136,7 +102,6 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 	return ret ?: done;
 }
 
-/* What is shown, and where, stays as it is meanwhile. */
 static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 				 size_t *count, loff_t pos, bool write)
 {
@@ -153,33 +118,8 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 						 offset - VFCAP_VMD_VMLOCK);
 	default:
 		return vfcap_cap_write(vf, index, buf, *count,
-				       offset - vf->pos[index]);
+				       offset - vf->plan[index].pos);
 	}
-}
-
-/**
- * vfcap_config_write_pieces - write config space, each piece to whom it belongs
- * @vf: the VF
- * @buf: the bytes
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was written
- *
- * Context: Process context, while what is shown does not change: under @layout, or as
- * an access that is counted in @direct.
- * Return: as vfcap_config_write().
- */
-ssize_t vfcap_config_write_pieces(struct vfcap_device *vf,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos)
-{
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-
-	/* Core looks at the whole access before it does any of it. */
-	if (count && (offset >= vf->core.pdev->cfg_size ||
-		      count > vf->core.pdev->cfg_size - offset))
-		return -EFAULT;
-	return vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
-				   vfcap_write_piece);
 }
 
 /**
@@ -199,17 +139,17 @@ ssize_t vfcap_config_write_pieces(struct vfcap_device *vf,
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	ssize_t ret;
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	int ret;
 
 	ret = vfcap_begin(vf);
 	if (ret)
 		return ret;
 
-	/* The user may take any time to provide the bytes: no hung task. */
-	ret = down_read_killable(&vf->layout);
-	if (ret)
-		return ret;
-	ret = vfcap_config_write_pieces(vf, buf, count, ppos);
-	up_read(&vf->layout);
-	return ret;
+	/* Core looks at the whole access before it does any of it. */
+	if (count && (offset >= vf->core.pdev->cfg_size ||
+		      count > vf->core.pdev->cfg_size - offset))
+		return -EFAULT;
+	return vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
+				   vfcap_write_piece);
 }

@@ -25,7 +25,7 @@ const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
 static __le32 *vfcap_reg(struct vfcap_device *vf, unsigned int id,
 			 unsigned int reg)
 {
-	return (__le32 *)(vf->core.vconfig + vf->pos[id]) + reg;
+	return (__le32 *)(vf->core.vconfig + vf->plan[id].pos) + reg;
 }
 
 static u32 vfcap_load(struct vfcap_device *vf, unsigned int id,
@@ -55,7 +55,7 @@ u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 {
 	guard(mutex)(&vf->lock);
 
-	return vf->pos[id] ? vfcap_load(vf, id, reg) : 0;
+	return vf->shown & BIT(id) ? vfcap_load(vf, id, reg) : 0;
 }
 
 /**
@@ -88,7 +88,7 @@ void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits)
 
 	guard(mutex)(&vf->lock);
 
-	if (!vf->pos[id])
+	if (!(vf->shown & BIT(id)))
 		return;
 	ctrl = vfcap_load(vf, id, VFCAP_CTRL);
 	if (ctrl & cap->enable)
@@ -99,23 +99,22 @@ void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits)
 /**
  * vfcap_emul_show - have the guest see a capability
  * @vf: the VF
- * @id: the capability
- * @pos: where in config space it goes
- * @regs: its dwords, CPU endian; the header is filled in here
+ * @id: the capability, which is shown as planned
  *
- * Context: Process context, under the dev_set lock.
+ * Context: Process context, under the dev_set lock, before anybody accesses config
+ * space.
  */
-void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
-		     const u32 *regs)
+void vfcap_emul_show(struct vfcap_device *vf, unsigned int id)
 {
+	const struct vfcap_plan *plan = &vf->plan[id];
 	unsigned int i;
 
 	guard(mutex)(&vf->lock);
 
-	vf->pos[id] = pos;
 	for (i = 1; i < vfcap_caps[id]->nr_regs; i++)
-		vfcap_store(vf, id, i, regs[i]);
-	vfcap_chain_link(vf, vfcap_caps[id], pos);
+		vfcap_store(vf, id, i, plan->regs[i]);
+	vfcap_chain_link(vf, vfcap_caps[id], plan->pos);
+	__set_bit(id, &vf->shown);
 }
 
 /* Give a capability's registers their reset value. Caller holds the lock. */
@@ -134,42 +133,6 @@ static void vfcap_reset_cap(struct vfcap_device *vf, unsigned int id)
 }
 
 /**
- * vfcap_emul_at_rest - whether nothing of a capability is under way
- * @vf: the VF
- * @id: a capability that it shows
- *
- * Context: Process context, under the dev_set lock.
- * Return: false while it is enabled, or was and has not stopped yet.
- */
-bool vfcap_emul_at_rest(struct vfcap_device *vf, unsigned int id)
-{
-	const struct vfcap_cap *cap = vfcap_caps[id];
-	u32 preset = cap->behavior[VFCAP_CTRL].preset;
-	u32 ctrl = vfcap_reg_get(vf, id, VFCAP_CTRL);
-
-	return !(ctrl & cap->enable) && (ctrl & preset) == preset;
-}
-
-/**
- * vfcap_emul_hide - have the guest no longer see a capability
- * @vf: the VF
- * @id: a capability that it shows, after vfcap_emul_end()
- *
- * Context: Process context, under the dev_set lock, while nobody writes config
- * space.
- */
-void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id)
-{
-	guard(mutex)(&vf->lock);
-
-	vfcap_chain_unlink(vf, vfcap_caps[id], vf->pos[id]);
-	vf->pos[id] = 0;
-	__clear_bit(id, &vf->cleared);
-	__clear_bit(id, &vf->restart);
-	__clear_bit(id, &vf->lost);
-}
-
-/**
  * vfcap_block - take away what the VF's Enable bits give
  * @vf: the VF
  * @caps: of which capabilities, BIT(index) each
@@ -180,12 +143,13 @@ void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id)
  */
 void vfcap_block(struct vfcap_device *vf, unsigned long caps)
 {
-	unsigned int id;
+	unsigned long id;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (caps & BIT(id) && vf->pos[id] && vfcap_caps[id]->block)
+	caps &= vf->shown;
+	for_each_set_bit(id, &caps, VFCAP_NR_CAPS)
+		if (vfcap_caps[id]->block)
 			vfcap_caps[id]->block(vf);
 }
 
@@ -212,22 +176,6 @@ static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
 }
 
 /**
- * vfcap_emul_end - end what a guest has of a capability
- * @vf: the VF
- * @id: a capability that it shows, at rest
- *
- * Its registers are as after a reset, and so is what is behind them.
- *
- * Context: Process context, under the dev_set lock.
- */
-void vfcap_emul_end(struct vfcap_device *vf, unsigned int id)
-{
-	scoped_guard(mutex, &vf->lock)
-		vfcap_reset_cap(vf, id);
-	vfcap_sync_cap(vf, id);
-}
-
-/**
  * vfcap_sync - make what is behind the registers what they say
  * @vf: the VF
  *
@@ -235,16 +183,14 @@ void vfcap_emul_end(struct vfcap_device *vf, unsigned int id)
  */
 void vfcap_sync(struct vfcap_device *vf)
 {
-	unsigned long lost;
-	unsigned int id;
+	unsigned long lost, id;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
 	vfcap_notice_return(vf);
 	lost = vfcap_begin_loss(vf);
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (vf->pos[id])
-			vfcap_sync_cap(vf, id);
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
+		vfcap_sync_cap(vf, id);
 	vfcap_end_loss(vf, lost);
 }
 
@@ -488,9 +434,8 @@ void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
 
 	guard(mutex)(&vf->lock);
 
+	mask &= vf->shown;
 	for_each_set_bit(id, &mask, VFCAP_NR_CAPS) {
-		if (!vf->pos[id])
-			continue;
 		cap = vfcap_caps[id];
 		ctrl = vfcap_load(vf, id, VFCAP_CTRL);
 		if (ctrl & cap->enable)
@@ -512,13 +457,12 @@ void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
  */
 void vfcap_emul_reset(struct vfcap_device *vf)
 {
-	unsigned int id;
+	unsigned long id;
 
 	guard(mutex)(&vf->lock);
 
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (vf->pos[id])
-			vfcap_reset_cap(vf, id);
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
+		vfcap_reset_cap(vf, id);
 }
 
 /**
@@ -531,17 +475,15 @@ void vfcap_emul_reset(struct vfcap_device *vf)
  */
 void vfcap_emul_close(struct vfcap_device *vf)
 {
-	vfcap_direct_forbid(vf, VFCAP_INDIRECT_SESSION);
 	vfcap_pasid_forget(vf);
 	vfcap_emul_reset(vf);
 	vfcap_sync(vf);
 
 	guard(mutex)(&vf->lock);
 
-	memset(vf->pos, 0, sizeof(vf->pos));
 	memset(vf->choice, 0, sizeof(vf->choice));
-	memset(vf->step, 0, sizeof(vf->step));
+	vf->shown = 0;
 	vf->anchored = false;
 	vf->shadow = false;
-	vf->decided = false;
+	vf->committed = false;
 }

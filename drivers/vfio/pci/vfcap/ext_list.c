@@ -238,5 +238,4 @@ const struct vfcap_list vfcap_ext_list = {
 	.end		= PCI_CFG_SPACE_EXP_SIZE,
 	.find_used	= vfcap_ext_find_used,
 	.link		= vfcap_ext_link,
-	.unlink		= vfcap_ext_unlink,
 };

@@ -69,9 +69,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
 
-	init_rwsem(&vf->layout);
 	mutex_init(&vf->lock);
-	vfcap_direct_init(vf);
 	vf->pasids = RB_ROOT;
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vfcap_power_forget(vf);
@@ -168,55 +166,24 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	pci_vfcap_vf_close(vf->shared);
 }
 
-/* The long way, for what is not core's as a whole or cannot be now */
-static noinline ssize_t vfcap_read_pieces(struct vfcap_device *vf,
-					  char __user *buf, size_t count,
-					  loff_t *ppos)
-{
-	vfcap_direct_end(vf, 0);
-	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfcap_config_read(vf, buf, count, ppos);
-	return vfcap_shadow_rw(vf, buf, count, ppos, false);
-}
-
 static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
 
-	if (unlikely(!vfcap_direct_begin(vf)))
-		return vfcap_read_pieces(vf, buf, count, ppos);
-	return vfcap_direct_end(vf, vfio_pci_core_read(vdev, buf, count, ppos));
-}
-
-static noinline ssize_t vfcap_write_pieces(struct vfcap_device *vf,
-					   const char __user *buf, size_t count,
-					   loff_t *ppos)
-{
-	vfcap_direct_end(vf, 0);
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfcap_config_write(vf, buf, count, ppos);
-	return vfcap_shadow_rw(vf, (char __user *)buf, count, ppos, true);
+		return vfcap_config_read(vf, buf, count, ppos);
+	return vfcap_shadow_rw(vf, buf, count, ppos, false);
 }
 
 static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
-	ssize_t ret;
-	u64 offset;
 
-	if (unlikely(!vfcap_direct_begin(vf)))
-		return vfcap_write_pieces(vf, buf, count, ppos);
-
-	offset = *ppos - VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX);
-	if (offset < PCI_CFG_SPACE_EXP_SIZE &&
-	    (count > sizeof(u32) ||
-	     test_bit(offset / sizeof(u32), vf->special)))
-		ret = vfcap_config_write_pieces(vf, buf, count, ppos);
-	else
-		ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	return vfcap_direct_end(vf, ret);
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfcap_config_write(vf, buf, count, ppos);
+	return vfcap_shadow_rw(vf, (char __user *)buf, count, ppos, true);
 }
 
 static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)

@@ -220,35 +220,33 @@ static const struct {
 /**
  * vfcap_place - decide where a capability goes
  * @vf: the VF
- * @id: the capability, which is not shown now
+ * @id: the capability, whose plan is told the place, and what decided it
  * @pf_pos: where the PF has it, 0 if there is no such place
- * @pos: set to its offset
- * @step: set to what decided that
  *
  * Context: Process context, under the dev_set lock, with the VF powered up. Calls
  * the PF driver's place.
  * Return: VFCAP_REASON_NONE, or why it cannot be shown.
  */
 enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
-			      u16 pf_pos, u16 *pos, enum vfcap_step *step)
+			      u16 pf_pos)
 {
 	bool strict = READ_ONCE(vfcap_placement.value) == VFCAP_PLACE_STRICT;
+	struct vfcap_plan *plan = &vf->plan[id];
 	unsigned int i;
 
-	*pos = 0;
 	for (i = 0; i < ARRAY_SIZE(vfcap_steps); i++) {
 		int ret;
 
-		if (vfcap_steps[i].guess && *pos)
+		if (vfcap_steps[i].guess && plan->pos)
 			break;
 		if (vfcap_steps[i].guess && strict)
 			return VFCAP_REASON_STRICT;
 		ret = vfcap_steps[i].ask(vf, id, pf_pos);
 		if (ret < 0)
 			return -ret;
-		if (ret && !*pos) {
-			*pos = ret;
-			*step = vfcap_steps[i].step;
+		if (ret && !plan->pos) {
+			plan->pos = ret;
+			plan->step = vfcap_steps[i].step;
 		}
 	}
 	return VFCAP_REASON_NONE;

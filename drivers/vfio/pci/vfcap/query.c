@@ -16,8 +16,8 @@ static u32 vfcap_query_flags(struct vfcap_device *vf, unsigned int id)
 
 	if (cap->list == &vfcap_ext_list)
 		flags |= VFCAP_QUERY_EXTENDED;
-	if (!vf->pos[id])
-		return flags;
+	if (vf->committed)
+		flags |= VFCAP_QUERY_COMMITTED;
 	if (vfcap_reg_get(vf, id, VFCAP_CTRL) & cap->enable)
 		flags |= VFCAP_QUERY_ENABLED;
 	return flags;
@@ -38,7 +38,6 @@ int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
 {
 	struct vfcap_feature_query *query = data;
 	unsigned int id;
-	int ret;
 
 	if (query->cap >= VFCAP_NR_CAPS || query->reserved[0] ||
 	    query->reserved[1])
@@ -48,9 +47,7 @@ int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
 	CLASS(vfcap_locked, lock)(vf);
 	if (!lock)
 		return -EINTR;
-	ret = vfcap_decide(vf);
-	if (ret)
-		return ret;
+	vfcap_plan(vf);
 	/* A loss that is known is told. */
 	vfcap_sync(vf);
 	*query = (struct vfcap_feature_query) {
@@ -59,12 +56,12 @@ int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
 		.nr_caps	= VFCAP_NR_CAPS,
 		.flags		= vfcap_query_flags(vf, id),
 		.id		= vfcap_caps[id]->id,
-		.offset		= vf->pos[id],
+		.offset		= vf->plan[id].pos,
 		.size		= vfcap_cap_size(vfcap_caps[id]),
-		.step		= vf->step[id],
-		.reason		= vf->reason[id],
+		.step		= vf->plan[id].step,
+		.reason		= vf->plan[id].reason,
 	};
-	if (vf->pos[id] && vfcap_is_shared(id))
+	if (vf->shown & BIT(id) && vfcap_is_shared(id))
 		query->flags |= vfcap_query_loss(vf, id, query->cause);
 	return 0;
 }

@@ -171,8 +171,9 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 {
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
 
-	if (vfcap_may_reset(vf, start, *count))
-		*count = vfcap_core_piece(vf, start, *count);
+	if (!vfcap_may_reset(vf, start, *count))
+		return vfio_pci_core_write(&vf->core.vdev, buf, *count, ppos);
+	*count = vfcap_core_piece(vf, start, *count);
 	if (!vfcap_may_reset(vf, start, *count))
 		return vfio_pci_core_write(&vf->core.vdev, buf, *count, ppos);
 

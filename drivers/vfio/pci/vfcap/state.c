@@ -12,17 +12,15 @@
 static void vfcap_state_fill(struct vfcap_device *vf,
 			     struct vfcap_feature_state *state)
 {
-	unsigned int id;
+	unsigned long id;
 
 	memset(state, 0, sizeof(*state));
 	state->magic = VFCAP_MAGIC;
 	state->version = VFCAP_STATE_VERSION;
-	for (id = 0; id < VFCAP_NR_CAPS; id++) {
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS) {
 		struct vfcap_state_cap *cap = &state->caps[id];
 
-		if (!vf->pos[id])
-			continue;
-		cap->offset = vf->pos[id];
+		cap->offset = vf->plan[id].pos;
 		cap->size = vfcap_cap_size(vfcap_caps[id]);
 		vfcap_emul_save(vf, id, cap->regs);
 	}
@@ -51,29 +49,27 @@ static bool vfcap_state_apply(struct vfcap_device *vf,
 			      unsigned int nr_caps)
 {
 	bool enabled = true;
-	unsigned int id;
+	unsigned long id;
 
-	for (id = 0; id < nr_caps; id++)
-		if (vf->pos[id])
-			enabled &= vfcap_emul_restore(vf, id,
-						      state->caps[id].regs);
+	for_each_set_bit(id, &vf->shown, nr_caps)
+		enabled &= vfcap_emul_restore(vf, id, state->caps[id].regs);
 	return enabled;
 }
 
 /* What the guest did not have when the state was saved it does not get by that. */
-static bool vfcap_state_hide(struct vfcap_device *vf, unsigned int nr_caps)
+static int vfcap_state_commit(struct vfcap_device *vf, unsigned int nr_caps)
 {
 	unsigned int id;
+	int ret;
 
-	for (id = nr_caps; id < VFCAP_NR_CAPS; id++) {
-		if (!vf->pos[id])
-			continue;
-		if (vfcap_withdraw(vf, id))
-			return false;
-		vf->choice[id].flags = VFCAP_CHOOSE_HIDE;
-		vfcap_show(vf, id);
-	}
-	return true;
+	for (id = nr_caps; !vf->committed && id < VFCAP_NR_CAPS; id++)
+		vf->choice[id] = (struct vfcap_choice) {
+			.flags = VFCAP_CHOOSE_HIDE,
+		};
+	ret = vfcap_commit(vf);
+	if (ret)
+		return ret;
+	return vf->shown >> nr_caps ? -EBUSY : 0;
 }
 
 /* How many capabilities a user's structure of @told bytes has */
@@ -83,53 +79,51 @@ static unsigned int vfcap_state_caps(size_t told)
 	       sizeof(struct vfcap_state_cap);
 }
 
-struct vfcap_state_change {
-	const struct vfcap_feature_state *state;
-	unsigned int nr_caps;
-};
-
-static int vfcap_state_set(struct vfcap_device *vf, const void *data)
+static int vfcap_state_set(struct vfcap_device *vf,
+			   const struct vfcap_feature_state *state,
+			   unsigned int nr_caps)
 {
-	const struct vfcap_state_change *change = data;
-	const struct vfcap_feature_state *state = change->state;
 	struct vfcap_feature_state before;
 	unsigned int id;
+	int ret;
 
+	if (state->magic != VFCAP_MAGIC ||
+	    state->version != VFCAP_STATE_VERSION || state->reserved ||
+	    memchr_inv(&state->caps[nr_caps], 0,
+		       (VFCAP_NR_CAPS - nr_caps) * sizeof(*state->caps)))
+		return -EINVAL;
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	ret = vfcap_state_commit(vf, nr_caps);
+	if (ret)
+		return ret;
 	vfcap_sync(vf);
 	vfcap_state_fill(vf, &before);
-	if (state->magic != before.magic || state->version != before.version ||
-	    state->reserved)
-		return -EINVAL;
 	/* What is hidden then was not led to. */
-	for (id = 0; id < change->nr_caps; id++)
-		if (change->nr_caps < VFCAP_NR_CAPS)
+	for (id = 0; id < nr_caps; id++)
+		if (nr_caps < VFCAP_NR_CAPS)
 			before.caps[id].regs[0] ^=
 				(before.caps[id].regs[0] ^
 				 state->caps[id].regs[0]) &
 				(vfcap_caps[id]->list == &vfcap_ext_list ?
 				 GENMASK(31, 20) : GENMASK(15, 8));
-	for (id = 0; id < change->nr_caps; id++)
+	for (id = 0; id < nr_caps; id++)
 		if (!vfcap_state_fits(vf, id, &state->caps[id],
 				      &before.caps[id]))
 			return -EINVAL;
-	if (memchr_inv(&state->caps[id], 0,
-		       (VFCAP_NR_CAPS - id) * sizeof(state->caps[id])))
-		return -EINVAL;
 
 	/* What would fail is not begun. */
-	for (id = 0; id < change->nr_caps; id++)
+	for (id = 0; id < nr_caps; id++)
 		if (state->caps[id].regs[VFCAP_CTRL] &
 		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
 		    !vfcap_emul_may_enable(vf, id))
 			return -EBUSY;
-	for (; id < VFCAP_NR_CAPS; id++)
-		if (vf->pos[id] && !vfcap_emul_at_rest(vf, id))
-			return -EBUSY;
 
-	if (vfcap_state_apply(vf, state, change->nr_caps) &&
-	    vfcap_state_hide(vf, change->nr_caps))
+	if (vfcap_state_apply(vf, state, nr_caps))
 		return 0;
-	vfcap_state_apply(vf, &before, change->nr_caps);
+	vfcap_state_apply(vf, &before, nr_caps);
 	return -EBUSY;
 }
 
@@ -141,7 +135,7 @@ static int vfcap_state_get(struct vfcap_device *vf,
 	CLASS(vfcap_locked, lock)(vf);
 	if (!lock)
 		return -EINTR;
-	ret = vfcap_decide(vf);
+	ret = vfcap_commit(vf);
 	if (ret)
 		return ret;
 	vfcap_sync(vf);
@@ -163,15 +157,12 @@ int vfcap_feature_state(struct vfcap_device *vf, bool set, void *data,
 			size_t told)
 {
 	struct vfcap_feature_state *state = data;
-	struct vfcap_state_change change = {
-		.state = state, .nr_caps = vfcap_state_caps(told),
-	};
 
 	/* No byte of it is without a name. */
 	static_assert(sizeof(*state) == offsetof(typeof(*state), caps) +
 		      VFCAP_NR_CAPS * (2 * sizeof(u16) + sizeof(u32) +
 				       VFCAP_STATE_REGS * sizeof(u32)));
 
-	return set ? vfcap_change(vf, vfcap_state_set, &change) :
+	return set ? vfcap_state_set(vf, state, vfcap_state_caps(told)) :
 		     vfcap_state_get(vf, state);
 }

@@ -93,24 +93,10 @@ static void vfcap_std_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 	vconfig[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
 }
 
-static void vfcap_std_unlink(struct vfcap_device *vf, u16 pos)
-{
-	u8 *vconfig = vf->core.vconfig;
-	unsigned int loops = VFCAP_STD_MAX;
-	u8 *pointer = vconfig + PCI_CAPABILITY_LIST;
-
-	while (vfcap_std_next(*pointer) != pos && loops--)
-		pointer = vconfig + vfcap_std_next(*pointer) + PCI_CAP_LIST_NEXT;
-	*pointer = vconfig[pos + PCI_CAP_LIST_NEXT];
-	if (!vfcap_std_next(vconfig[PCI_CAPABILITY_LIST]))
-		vconfig[PCI_STATUS] &= ~PCI_STATUS_CAP_LIST;
-}
-
 const struct vfcap_list vfcap_std_list = {
 	.start		= PCI_STD_HEADER_SIZEOF,
 	.end		= VFCAP_STD_END,
 	.bound		= vfcap_std_bound,
 	.find_used	= vfcap_std_find_used,
 	.link		= vfcap_std_link,
-	.unlink		= vfcap_std_unlink,
 };

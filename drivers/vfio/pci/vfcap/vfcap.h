@@ -2,14 +2,11 @@
 #ifndef VFCAP_H
 #define VFCAP_H
 
-#include <linux/atomic.h>
-#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
 #include <linux/ratelimit.h>
 #include <linux/rbtree.h>
-#include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_vfcap.h>
 #include <linux/vfcap-compat.h>
@@ -161,13 +158,29 @@ struct vfcap_choice {
 };
 
 /**
+ * struct vfcap_plan - what would be shown of a capability, or is
+ * @pos: where it lies, 0 if it is not shown
+ * @step: what decided that
+ * @reason: why it is not shown
+ * @pf: the PF's registers from which @regs follows, CPU endian
+ * @regs: its dwords after a reset, CPU endian, but for the header
+ */
+struct vfcap_plan {
+	u16 pos;
+	enum vfcap_step step;
+	enum vfcap_reason reason;
+	u32 pf[VFCAP_MAX_REGS];
+	u32 regs[VFCAP_MAX_REGS];
+};
+
+/**
  * struct vfcap_device - a VF, or VMD endpoint, bound to this driver
  * @core: what vfio-pci-core knows of it. A VF's dev_set has this VF only. The
  *	lock there (the dev_set lock) is VFIO's own around open, close and PASID
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
- *	each with its effects. It protects @decided, @pos and @anchored, which
- *	@lock protects as well, @entry, @pasids, @choice, @step and @reason.
+ *	each with its effects. It protects @plan, @committed, @shown and @anchored, of
+ *	which @lock protects the last two as well, @entry, @pasids and @choice.
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
  * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
@@ -177,7 +190,8 @@ struct vfcap_choice {
  *	or the last error was detected. Under its device lock.
  * @sync_work: makes good, under the dev_set lock, what happened without it
  * @log_limit: how many opens may be logged
- * @quiet: Nothing is logged of what is decided at this open.
+ * @quiet: Nothing is logged of what is shown: this open is one of too many, or it is
+ *	only planned.
  * @entry: when its user let it go to low power
  * @entry.suspended: for how many ns it had been suspended then; U64_MAX if the user has
  *	not, or it was noticed that it has returned
@@ -194,24 +208,17 @@ struct vfcap_choice {
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
  * @choice: what the user chose for each capability, in this session
- * @step: what decided where each lies
- * @reason: why it is not shown
- * @special: dwords of config space, and the one before each, where a write is more than
- *	core's affair; only valid while @direct allows accesses
- * @direct: how many accesses run that are core's as a whole, and VFCAP_INDIRECT while
- *	none may begin
- * @layout: Held for read around writes of config space that @direct does not count,
- *	and for write while what is shown changes after it was decided: a write goes
- *	where it belonged when it began. Outside of all others.
+ * @plan: what is shown of each capability once @committed is set, what would be until
+ *	then. It no longer changes then, and needs no lock.
+ * @committed: Whether the plan was carried out. It stands until the close. Set with
+ *	release order, so that a lockless reader which sees it set sees @plan, @shown
+ *	and @core.vconfig.
  * @lock: Protects all below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.
- * @indirect: why no access may begin that is core's as a whole, VFCAP_INDIRECT_*
- * @decided: whether @pos is settled for this session. Set with release order,
- *	so that a lockless reader which sees it set sees @pos and @core.vconfig.
  * @anchored: whether the header at the start of the list is an empty one that
  *	is emulated as well
- * @pos: where each capability lies, 0 when it is not shown
+ * @shown: which capabilities are shown, BIT(index) each
  * @cleared: capabilities whose control bits were cleared, and others do not know
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
@@ -244,16 +251,11 @@ struct vfcap_device {
 	struct rb_root pasids;
 	unsigned int nr_pasids;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
-	enum vfcap_step step[VFCAP_NR_CAPS];
-	enum vfcap_reason reason[VFCAP_NR_CAPS];
-	DECLARE_BITMAP(special, PCI_CFG_SPACE_EXP_SIZE / sizeof(u32));
-	atomic_t direct;
-	struct rw_semaphore layout;
+	struct vfcap_plan plan[VFCAP_NR_CAPS];
+	bool committed;
 	struct mutex lock;		/* all below, and emulated bytes */
-	unsigned long indirect;
-	bool decided;
 	bool anchored;
-	u16 pos[VFCAP_NR_CAPS];
+	unsigned long shown;
 	unsigned long cleared;
 	unsigned long restart;
 	unsigned long lost;
@@ -303,6 +305,37 @@ static inline bool vfcap_overlaps(u64 start, u64 count, u64 pos, u64 size)
 	return start < pos + size && start + count > pos;
 }
 
+/*
+ * Do an access of the user piece by piece: @access cuts *@count down to the first piece
+ * at @pos, does that, and returns how many bytes of it were done, or -errno. The access
+ * ends with the first piece that was done in part only; one that fails has it fail, with
+ * those before it done.
+ */
+static __always_inline ssize_t
+vfcap_access_pieces(struct vfcap_device *vf, char __user *buf, size_t count,
+		    loff_t *ppos, bool write,
+		    ssize_t (*access)(struct vfcap_device *vf,
+				      char __user *buf, size_t *count,
+				      loff_t pos, bool write))
+{
+	size_t done = 0;
+
+	while (done < count) {
+		size_t piece = count - done;
+		ssize_t ret = access(vf, buf + done, &piece, *ppos + done,
+				     write);
+
+		if (ret < 0)
+			return ret;
+		done += ret;
+		if (ret < piece)
+			break;
+	}
+
+	*ppos += done;
+	return done;
+}
+
 /* mode.c: the parameters that say whether a capability is shown */
 extern const char * const vfcap_mode_words[];
 
@@ -328,81 +361,33 @@ bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
 u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
 void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		      u16 pos);
-void vfcap_chain_unlink(struct vfcap_device *vf, const struct vfcap_cap *cap,
-			u16 pos);
 
 /* place.c: where a capability goes */
 bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
 enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
-			      u16 pf_pos, u16 *pos, enum vfcap_step *step);
+			      u16 pf_pos);
 
 /* reason.c: why a capability is not shown, in words */
 const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason);
 
-/* show.c: what a VF shows */
+/* show.c: what a VF shows: planned as often as asked, committed once */
 void vfcap_log_open(struct vfcap_device *vf);
 __printf(2, 3)
 void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
-void vfcap_show(struct vfcap_device *vf, unsigned int id);
-int vfcap_withdraw(struct vfcap_device *vf, unsigned int id);
-int vfcap_decide(struct vfcap_device *vf);
-int vfcap_change(struct vfcap_device *vf,
-		 int (*change)(struct vfcap_device *vf, const void *data),
-		 const void *data);
+void vfcap_plan(struct vfcap_device *vf);
+int vfcap_commit(struct vfcap_device *vf);
 int vfcap_begin(struct vfcap_device *vf);
 
-/* direct.c: accesses that are core's as a whole */
-#define VFCAP_INDIRECT		(-0x40000000)	/* more than there are tasks */
-
-#define VFCAP_INDIRECT_SESSION	BIT(0)	/* undecided, or something is corrected */
-#define VFCAP_INDIRECT_LAYOUT	BIT(1)	/* what is shown changes */
-#define VFCAP_INDIRECT_BAR	BIT(2)	/* core lacks its mapping of a BAR */
-
-void vfcap_direct_init(struct vfcap_device *vf);
-bool vfcap_direct_forbid(struct vfcap_device *vf, unsigned long reason);
-void vfcap_direct_allow(struct vfcap_device *vf, unsigned long reason);
-int vfcap_direct_stop(struct vfcap_device *vf, unsigned long reason);
-ssize_t vfcap_direct_ended(struct vfcap_device *vf, ssize_t ret);
-
-/* Whether one may begin. What it does then comes after this. */
-static inline bool vfcap_direct_begin(struct vfcap_device *vf)
-{
-	return !atomic_add_negative(1, &vf->direct);
-}
-
-/* To be called also where it may not begin. Returns what the access has. */
-static inline ssize_t vfcap_direct_end(struct vfcap_device *vf, ssize_t ret)
-{
-	if (unlikely(atomic_add_negative(-1, &vf->direct)))
-		return vfcap_direct_ended(vf, ret);
-	return ret;
-}
-
-/* pieces.c: accesses of which one part is emulated, and another is core's */
-ssize_t vfcap_access_pieces(struct vfcap_device *vf, char __user *buf,
-			    size_t count, loff_t *ppos, bool write,
-			    ssize_t (*access)(struct vfcap_device *vf,
-					      char __user *buf, size_t *count,
-					      loff_t pos, bool write));
-
 /* config.c: access to the virtual config space */
-void vfcap_config_prepare(struct vfcap_device *vf);
 ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 			  size_t count, loff_t *ppos);
-ssize_t vfcap_config_write_pieces(struct vfcap_device *vf,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos);
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos);
 
 /* emul.c: the engine that runs all capabilities */
 extern const struct vfcap_cap * const vfcap_caps[];
-void vfcap_emul_show(struct vfcap_device *vf, unsigned int id, u16 pos,
-		     const u32 *regs);
-void vfcap_emul_end(struct vfcap_device *vf, unsigned int id);
-void vfcap_emul_hide(struct vfcap_device *vf, unsigned int id);
-bool vfcap_emul_at_rest(struct vfcap_device *vf, unsigned int id);
+void vfcap_emul_show(struct vfcap_device *vf, unsigned int id);
 bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id);
 bool vfcap_emul_may_enable(struct vfcap_device *vf, unsigned int id);
 void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
@@ -432,14 +417,8 @@ int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id);
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
 void vfcap_pasid_block(struct vfcap_device *vf);
 void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
-bool vfcap_pasid_any(struct vfcap_device *vf);
 void vfcap_pasid_forget(struct vfcap_device *vf);
 #else
-static inline bool vfcap_pasid_any(struct vfcap_device *vf)
-{
-	return false;
-}
-
 static inline void vfcap_pasid_block(struct vfcap_device *vf)
 {
 }

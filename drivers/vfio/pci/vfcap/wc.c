@@ -77,7 +77,6 @@ void vfcap_wc_open(struct vfcap_device *vf)
 void vfcap_wc_close(struct vfcap_device *vf)
 {
 	vfcap_bar_close(vf);
-	vfcap_direct_allow(vf, VFCAP_INDIRECT_BAR);
 }
 
 /**
@@ -224,15 +223,10 @@ static int vfcap_wc_change(struct vfcap_device *vf,
 
 	if (down_write_killable(&vf->wc.bar_lock))
 		return ret;
-	if (vfcap_direct_stop(vf, VFCAP_INDIRECT_BAR))
-		goto out;
 	if (!down_write_killable(&vf->wc.map_lock)) {
 		ret = change(vf, wc);
 		up_write(&vf->wc.map_lock);
 	}
-	if (!vf->wc.taken)
-		vfcap_direct_allow(vf, VFCAP_INDIRECT_BAR);
-out:
 	up_write(&vf->wc.bar_lock);
 	return ret;
 }

@@ -41,9 +41,8 @@ struct vfcap_alias {
 /**
  * struct vfcap_wc - which pages of a device's BARs are write combining
  * @bar_lock: Held for read around everything by which core may use its own mapping of
- *	a BAR and which &vfcap_device.direct does not count, for write while that is
- *	taken down or made. Outside of mmap_lock, since memory of the user is accessed
- *	under it; who waits for it can be killed.
+ *	a BAR, for write while that is taken down or made. Outside of mmap_lock, since
+ *	memory of the user is accessed under it; whoever waits for it can be killed.
  * @map_lock: Held for read around everything that maps pages of a BAR into user
  *	space, for write (with @bar_lock) while @aliases change. Inside of mmap_lock and
  *	@bar_lock, outside of core's memory_lock; no memory of the user is accessed

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VFCAP_FEATURE_CHOOSE: what a VMM chooses is what its guest sees, at once, and
- * only while the guest uses nothing of it.
+ * VFCAP_FEATURE_CHOOSE: what a VMM chooses is what its guest sees. It can choose until
+ * anybody looks at config space, and sees the plan meanwhile.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,9 +16,9 @@
 #include <linux/vfio_vfcap.h>
 
 #include "../kselftest_harness.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
-#include "lib/sample.h"
 #include "lib/vfio.h"
 #include "lib/vmd.h"
 
@@ -96,16 +96,24 @@ static const char *list(struct vfio *v)
 	return text;
 }
 
+/* A new session, in which nothing is committed */
+static void anew(struct __test_metadata *_metadata, struct vfio *v, const char *bdf)
+{
+	vfio_close(v);
+	ASSERT_EQ(0, vfio_open(v, bdf));
+}
+
 TEST_F(choose, offset)
 {
 	struct vfio *v = &self->v;
 
-	EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(v));
 	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
+	EXPECT_EQ(VFCAP_STEP_USER, query(v, VFCAP_CAP_PASID).step);
+	EXPECT_EQ(0x200, query(v, VFCAP_CAP_PASID).offset);
 	EXPECT_STREQ("1@100 e@150 13@1c0 1b@200 ", list(v));
 	EXPECT_EQ(VFCAP_STEP_USER, query(v, VFCAP_CAP_PASID).step);
 	EXPECT_EQ(0x200, query(v, VFCAP_CAP_PASID).offset);
-	/* What it left is the hardware's; where it is, it works. */
+	/* Where it is not, is the hardware's; where it is, it works. */
 	ASSERT_EQ(0, host_writes_clear());
 	EXPECT_EQ(0, vfio_set(v, 0x1e0, 4, 0));
 	EXPECT_EQ(1, host_writes_count(host_vf(), 0x1e0, 0x1e4));
@@ -114,21 +122,62 @@ TEST_F(choose, offset)
 	EXPECT_EQ(7, vfio_get(v, 0x206, 2));
 	EXPECT_EQ(0, vfio_set(v, 0x206, 2, 0));
 	EXPECT_EQ(0, host_writes_count(host_vf(), 0x200, 0x208));
+}
 
-	/* Over itself, before others, to both ends, and back */
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x204));
-	EXPECT_STREQ("1@100 e@150 13@1c0 1b@204 ", list(v));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x160));
-	EXPECT_STREQ("1@100 e@150 1b@160 13@1c0 ", list(v));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0xff8));
-	EXPECT_STREQ("1@100 e@150 13@1c0 1b@ff8 ", list(v));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PRI, OFFSET, 0xfe8));
-	EXPECT_STREQ("1@100 e@150 13@fe8 1b@ff8 ", list(v));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_STREQ("1@100 e@150 1b@1e0 13@fe8 ", list(v));
-	EXPECT_EQ(VFCAP_STEP_PF_OFFSET, query(v, VFCAP_CAP_PASID).step);
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PRI, 0, 0));
-	EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(v));
+struct choice {
+	uint32_t cap, flags;
+	uint16_t offset;
+};
+
+/* Choices of one session, and what is shown then */
+TEST_F(choose, places)
+{
+	static const struct {
+		unsigned int nr;
+		struct choice choices[3];
+		const char *list;
+	} cases[] = {
+		{ 0, {}, "1@100 e@150 13@1c0 1b@1e0 " },
+		/* Over itself, before others, to both ends, and back */
+		{ 2, { { VFCAP_CAP_PASID, OFFSET, 0x200 },
+		    { VFCAP_CAP_PASID, OFFSET, 0x204 } },
+		  "1@100 e@150 13@1c0 1b@204 " },
+		{ 1, { { VFCAP_CAP_PASID, OFFSET, 0x160 } },
+		  "1@100 e@150 1b@160 13@1c0 " },
+		{ 2, { { VFCAP_CAP_PASID, OFFSET, 0xff8 },
+		    { VFCAP_CAP_PRI, OFFSET, 0xfe8 } },
+		  "1@100 e@150 13@fe8 1b@ff8 " },
+		{ 3, { { VFCAP_CAP_PASID, OFFSET, 0xff8 },
+		    { VFCAP_CAP_PRI, OFFSET, 0xfe8 },
+		    { VFCAP_CAP_PASID, 0, 0 } },
+		  "1@100 e@150 1b@1e0 13@fe8 " },
+		{ 1, { { VFCAP_CAP_PASID, HIDE, 0 } }, "1@100 e@150 13@1c0 " },
+		{ 2, { { VFCAP_CAP_PASID, HIDE, 0 },
+		    { VFCAP_CAP_PRI, HIDE, 0 } }, "1@100 e@150 " },
+		{ 3, { { VFCAP_CAP_PASID, HIDE, 0 },
+		    { VFCAP_CAP_PRI, HIDE, 0 },
+		    { VFCAP_CAP_PASID, OFFSET, 0x400 } },
+		  "1@100 e@150 1b@400 " },
+		{ 2, { { VFCAP_CAP_PASID, HIDE, 0 },
+		    { VFCAP_CAP_PASID, 0, 0 } },
+		  "1@100 e@150 13@1c0 1b@1e0 " },
+		/* What is chosen for one the other does not get. */
+		{ 3, { { VFCAP_CAP_PASID, HIDE, 0 },
+		    { VFCAP_CAP_PRI, OFFSET, 0x1e0 },
+		    { VFCAP_CAP_PASID, 0, 0 } },
+		  "1@100 e@150 13@1e0 1b@ff8 " },
+	};
+	const struct choice *c;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		anew(_metadata, &self->v, host_vf());
+		for (j = 0; j < cases[i].nr; j++) {
+			c = &cases[i].choices[j];
+			EXPECT_EQ(0, choose(&self->v, c->cap, c->flags, c->offset));
+		}
+		EXPECT_STREQ(cases[i].list, list(&self->v));
+	}
 }
 
 TEST_F(choose, hide)
@@ -136,24 +185,119 @@ TEST_F(choose, hide)
 	struct vfio *v = &self->v;
 
 	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, HIDE, 0));
+	EXPECT_EQ(VFCAP_REASON_USER, query(v, VFCAP_CAP_PASID).reason);
+	EXPECT_EQ(VFCAP_STEP_NONE, query(v, VFCAP_CAP_PASID).step);
+	EXPECT_EQ(0, query(v, VFCAP_CAP_PASID).offset);
 	EXPECT_EQ(0, find(v));
-	EXPECT_STREQ("1@100 e@150 13@1c0 ", list(v));
 	EXPECT_EQ(VFCAP_REASON_USER, query(v, VFCAP_CAP_PASID).reason);
 	EXPECT_EQ(VFCAP_STEP_NONE, query(v, VFCAP_CAP_PASID).step);
 	ASSERT_EQ(0, host_writes_clear());
 	EXPECT_EQ(0, vfio_set(v, 0x1e6, 2, 0));
 	EXPECT_EQ(1, host_writes_count(host_vf(), 0x1e6, 0x1e8));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PRI, HIDE, 0));
-	EXPECT_STREQ("1@100 e@150 ", list(v));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x400));
-	EXPECT_STREQ("1@100 e@150 1b@400 ", list(v));
-	/* It can be enabled there: it was held all the time. */
-	EXPECT_EQ(0, vfio_set(v, 0x406, 2, 1));
-	EXPECT_EQ(1, vfio_get(v, 0x406, 2));
-	EXPECT_EQ(0, vfio_set(v, 0x406, 2, 0));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PRI, 0, 0));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(v));
+}
+
+static void read_config(struct vfio *v)
+{
+	vfio_get(v, PCI_VENDOR_ID, 2);
+}
+
+static void write_config(struct vfio *v)
+{
+	vfio_set(v, PCI_INTERRUPT_LINE, 1, 0);
+}
+
+static void get_state(struct vfio *v)
+{
+	struct vfcap_feature_state state;
+
+	vfcap_get_state(v, &state);
+}
+
+static void set_state(struct vfio *v)
+{
+	struct vfcap_feature_state state = {
+		.magic = VFCAP_MAGIC, .version = VFCAP_STATE_VERSION,
+	};
+
+	vfcap_set_state(v, &state);
+}
+
+static void ask(struct vfio *v)
+{
+	query(v, VFCAP_CAP_PASID);
+}
+
+static void reset(struct vfio *v)
+{
+	vfio_reset(v);
+}
+
+static void read_bar(struct vfio *v)
+{
+	uint32_t value;
+
+	pread(v->fd, &value, sizeof(value), 0);
+}
+
+/* What settles it, and what does not */
+TEST_F(choose, committed)
+{
+	static const struct {
+		const char *name;
+		void (*act)(struct vfio *v);
+		bool commits;
+	} acts[] = {
+		{ "QUERY", ask, false },
+		{ "RESET", reset, false },
+		{ "BAR", read_bar, false },
+		{ "config read", read_config, true },
+		{ "config write", write_config, true },
+		{ "STATE, GET", get_state, true },
+		{ "STATE, SET", set_state, true },
+	};
+	struct vfio *v = &self->v;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(acts); i++) {
+		anew(_metadata, v, host_vf());
+		ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
+		EXPECT_EQ(VFCAP_QUERY_EXTENDED, query(v, VFCAP_CAP_PASID).flags);
+		acts[i].act(v);
+		EXPECT_EQ(acts[i].commits ? VFCAP_QUERY_COMMITTED : 0,
+			  query(v, VFCAP_CAP_PRI).flags & VFCAP_QUERY_COMMITTED) {
+			TH_LOG("%s", acts[i].name);
+		}
+		for (j = 0; j < 2; j++)
+			EXPECT_EQ(acts[i].commits ? -EBUSY : 0,
+				  choose(v, VFCAP_CAP_PASID, j ? HIDE : 0, 0));
+		EXPECT_EQ(acts[i].commits ? 0x200 : 0, find(v));
+		EXPECT_EQ(VFCAP_QUERY_COMMITTED,
+			  query(v, VFCAP_CAP_PASID).flags & VFCAP_QUERY_COMMITTED);
+		/* What makes no sense is told as such at any time. */
+		EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_PASID, FORCE, 0));
+		EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, OFFSET, 0x150));
+	}
+}
+
+/* A plan is made anew for who asks, and tells what would be shown then. */
+TEST_F(choose, plan)
+{
+	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
+	struct vfio *v = &self->v;
+
+	EXPECT_EQ(PF_PASID, query(v, VFCAP_CAP_PASID).offset);
+	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 0));
+	EXPECT_EQ(VFCAP_REASON_PF_DISABLED, query(v, VFCAP_CAP_PASID).reason);
+	EXPECT_EQ(0, query(v, VFCAP_CAP_PASID).offset);
+	EXPECT_EQ(PF_PRI, query(v, VFCAP_CAP_PRI).offset);
+	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 7));
+	EXPECT_EQ(PF_PASID, query(v, VFCAP_CAP_PASID).offset);
+	ASSERT_EQ(0, host_param("placement", "strict"));
+	EXPECT_EQ(VFCAP_REASON_STRICT, query(v, VFCAP_CAP_PASID).reason);
+	ASSERT_EQ(0, host_param("placement", "auto"));
+	EXPECT_EQ(PF_PASID, find(v));
+	ASSERT_EQ(0, host_param("placement", "strict"));
+	EXPECT_EQ(PF_PASID, query(v, VFCAP_CAP_PASID).offset);
 }
 
 TEST_F(choose, for_this_session)
@@ -166,10 +310,7 @@ TEST_F(choose, for_this_session)
 
 TEST_F(choose, refused)
 {
-	static const struct {
-		uint32_t cap, flags;
-		uint16_t offset;
-	} cases[] = {
+	static const struct choice cases[] = {
 		{ VFCAP_CAP_PASID, OFFSET, 0 },
 		{ VFCAP_CAP_PASID, OFFSET, 0x201 },
 		{ VFCAP_CAP_PASID, OFFSET, 0x202 },
@@ -217,10 +358,10 @@ TEST_F(choose, refused)
 			TH_LOG("capability %u, flags %#x, offset %#x",
 			       cases[i].cap, cases[i].flags, cases[i].offset);
 		}
-		EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(&self->v));
 		EXPECT_EQ(VFCAP_STEP_PF_OFFSET,
 			  query(&self->v, VFCAP_CAP_PASID).step);
 	}
+	EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(&self->v));
 }
 
 /* Registers that are no capability: only who forces it covers them. */
@@ -228,111 +369,46 @@ TEST_F(choose, over_live_registers)
 {
 	struct vfio *v = &self->v;
 
+	vfio_close(v);
 	ASSERT_EQ(0, host_layout("vf 204 12345678\n"));
+	ASSERT_EQ(0, vfio_open(v, host_vf()));
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_PASID, OFFSET, 0x204));
-	EXPECT_EQ(PF_PASID, find(v));
+	EXPECT_EQ(PF_PASID, query(v, VFCAP_CAP_PASID).offset);
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x208));
 	EXPECT_EQ(0x208, find(v));
 	EXPECT_EQ(0x12345678, vfio_get(v, 0x204, 4));
+
+	anew(_metadata, v, host_vf());
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET | FORCE, 0x200));
 	EXPECT_EQ(0x200, find(v));
 	EXPECT_EQ(host_pasid_cap(), vfio_get(v, 0x204, 4));
 	EXPECT_EQ(VFCAP_STEP_USER, query(v, VFCAP_CAP_PASID).step);
-	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_EQ(0x12345678, vfio_get(v, 0x204, 4));
 }
 
-TEST_F(choose, busy)
-{
-	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
-	struct vfio *v = &self->v;
-
-	ASSERT_EQ(0, vfio_set(v, ctrl, 2, 1));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, HIDE, 0));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PRI, HIDE, 0));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_EQ(PF_PASID, find(v));
-	EXPECT_EQ(1, vfio_get(v, ctrl, 2));
-	ASSERT_EQ(0, vfio_set(v, ctrl, 2, 0));
-	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	EXPECT_EQ(0x200, find(v));
-}
-
-/* PASIDs that were attached while it was hidden would be past its Enable. */
+/* PASIDs are attached in one way where it is shown, and in another where not. */
 TEST_F(choose, attached)
 {
 	struct vfio *v = &self->v;
 	uint32_t ioas, pt;
+	unsigned int i;
 
 	if (!vfio_has_cdev(host_vf()))
 		SKIP(return, "this kernel has no VFIO cdev");
-	vfio_close(v);
-	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
-	ASSERT_EQ(0, iommufd_ioas(v, &ioas));
-	ASSERT_EQ(0, iommufd_hwpt(v, ioas, true, &pt));
-	ASSERT_EQ(0, iommufd_attach(v, pt, 0));
-
-	/* Remembered while it is shown */
-	ASSERT_EQ(0, iommufd_attach(v, pt, 5));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, HIDE, 0));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	ASSERT_EQ(0, iommufd_detach(v, 5));
-
-	/* Attached while it is not */
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, HIDE, 0));
-	ASSERT_EQ(0, iommufd_attach(v, pt, 5));
-	EXPECT_TRUE(iommu_has_pasid(host_vf(), 5));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_EQ(0, find(v));
-	ASSERT_EQ(0, iommufd_detach(v, 5));
-	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_EQ(PF_PASID, find(v));
-	ASSERT_EQ(0, iommufd_attach(v, pt, 5));
-	EXPECT_FALSE(iommu_has_pasid(host_vf(), 5));
-}
-
-/* What it is shown with anew are reset values. */
-TEST_F(choose, registers_end)
-{
-	struct vfio *v = &self->v;
-
-	ASSERT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CTRL, 2, 6));
-	ASSERT_EQ(0, vfio_set(v, PF_PRI + PCI_PRI_ALLOC_REQ, 4, 7));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	EXPECT_EQ(0, vfio_get(v, 0x206, 2));
-	EXPECT_EQ(7, vfio_get(v, PF_PRI + PCI_PRI_ALLOC_REQ, 4));
-	ASSERT_EQ(0, choose(v, VFCAP_CAP_PRI, OFFSET, 0x300));
-	EXPECT_EQ(0, vfio_get(v, 0x300 + PCI_PRI_ALLOC_REQ, 4));
-	EXPECT_EQ(PCI_PRI_STATUS_STOPPED, vfio_get(v, 0x300 + PCI_PRI_STATUS, 2));
-}
-
-/* What was lost does not come back by being moved. */
-TEST_F(choose, lost)
-{
-	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
-	struct vfio *v = &self->v;
-	int i;
-
-	EXPECT_EQ(PF_PASID, find(v));
-	host_log_expect("Unexpected write to kernel-exclusive config offset");
-	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 0));
-	for (i = 0; i < 300; i++) {
-		if (query(v, VFCAP_CAP_PASID).flags & VFCAP_QUERY_LOST)
-			break;
-		usleep(10000);
+	for (i = 0; i < 2; i++) {
+		vfio_close(v);
+		ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+		ASSERT_EQ(0, iommufd_ioas(v, &ioas));
+		ASSERT_EQ(0, iommufd_hwpt(v, ioas, true, &pt));
+		ASSERT_EQ(0, iommufd_attach(v, pt, 0));
+		ASSERT_EQ(0, choose(v, VFCAP_CAP_PASID, i ? HIDE : 0, 0));
+		ASSERT_EQ(0, iommufd_attach(v, pt, 5));
+		EXPECT_EQ(!!i, iommu_has_pasid(host_vf(), 5));
+		EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, i ? 0 : HIDE, 0));
+		ASSERT_EQ(0, iommufd_detach(v, 5));
+		EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, i ? 0 : HIDE, 0));
+		EXPECT_EQ(i ? 0 : PF_PASID, find(v));
 	}
-	ASSERT_GT(300, i);
-	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 7));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, HIDE, 0));
-	ASSERT_EQ(0, vfio_set(v, ctrl, 2, 1));
-	EXPECT_EQ(0, vfio_get(v, ctrl, 2));
-	ASSERT_EQ(0, vfio_reset(v));
-	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	ASSERT_EQ(0, vfio_set(v, 0x206, 2, 1));
-	EXPECT_EQ(1, vfio_get(v, 0x206, 2));
 }
 
 /* A choice shows nothing that the administrator forbids. */
@@ -344,7 +420,6 @@ TEST_F(choose, not_against_the_administrator)
 	ASSERT_EQ(0, host_param("pasid", "off"));
 	ASSERT_EQ(0, vfio_open(v, host_vf()));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET | FORCE, 0x200));
-	EXPECT_EQ(0, find(v));
 	EXPECT_EQ(VFCAP_REASON_PARAMETER, query(v, VFCAP_CAP_PASID).reason);
 	/* Nor does it if the parameter changes meanwhile. */
 	ASSERT_EQ(0, host_param("pasid", "on"));
@@ -361,12 +436,12 @@ TEST_F(choose, strict)
 	vfio_close(v);
 	ASSERT_EQ(0, host_param("placement", "strict"));
 	ASSERT_EQ(0, vfio_open(v, host_vf()));
-	EXPECT_STREQ("1@100 e@150 ", list(v));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
-	EXPECT_EQ(0x200, find(v));
+	EXPECT_EQ(0x200, query(v, VFCAP_CAP_PASID).offset);
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, 0, 0));
 	EXPECT_EQ(VFCAP_REASON_STRICT, query(v, VFCAP_CAP_PASID).reason);
-	EXPECT_EQ(0, find(v));
+	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
+	EXPECT_STREQ("1@100 e@150 1b@200 ", list(v));
 }
 
 /* VFs without any extended capability begin with an empty header. */
@@ -377,14 +452,21 @@ TEST_F(choose, alone)
 	vfio_close(v);
 	ASSERT_EQ(0, host_layout("vf blank 100 1000\n"));
 	ASSERT_EQ(0, vfio_open(v, host_vf()));
-	EXPECT_STREQ("13@1c0 1b@1e0 ", list(v));
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_PASID, OFFSET, 0x100));
+	EXPECT_STREQ("13@1c0 1b@1e0 ", list(v));
+
+	anew(_metadata, v, host_vf());
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x104));
 	EXPECT_STREQ("1b@104 13@1c0 ", list(v));
+
+	anew(_metadata, v, host_vf());
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, HIDE, 0));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PRI, HIDE, 0));
 	EXPECT_STREQ("", list(v));
 	EXPECT_EQ(0, vfio_get(v, 0x100, 4));
+
+	anew(_metadata, v, host_vf());
+	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, HIDE, 0));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PRI, OFFSET, 0x800));
 	EXPECT_STREQ("13@800 ", list(v));
 }
@@ -401,7 +483,6 @@ TEST_F(choose, vmd)
 	ASSERT_EQ(0, vfio_open(v, vmd_bdf()));
 	EXPECT_EQ(VFCAP_STEP_GAP, query(v, VFCAP_CAP_SHDW).step);
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, OFFSET, 0x4c));
-	EXPECT_EQ(0x4c, vfio_find_cap(v, PCI_CAP_ID_VNDR));
 	EXPECT_EQ(VFCAP_STEP_USER, query(v, VFCAP_CAP_SHDW).step);
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_SHDW, OFFSET, 0xd0));
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_SHDW, OFFSET, 0xe8));
@@ -409,11 +490,11 @@ TEST_F(choose, vmd)
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_SHDW, OFFSET, 0x200));
 	EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_PASID, HIDE, 0));
 	EXPECT_EQ(0x4c, vfio_find_cap(v, PCI_CAP_ID_VNDR));
+
+	anew(_metadata, v, vmd_bdf());
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, HIDE, 0));
 	EXPECT_EQ(0, vfio_find_cap(v, PCI_CAP_ID_VNDR));
 	EXPECT_EQ(VMD_MSIX, vfio_get(v, PCI_CAPABILITY_LIST, 1));
-	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, 0, 0));
-	EXPECT_NE(0, vfio_find_cap(v, PCI_CAP_ID_VNDR));
 	vfio_close(v);
 	EXPECT_EQ(0, vmd_make("none"));
 }
@@ -432,108 +513,128 @@ TEST_F(choose, vmd_alone)
 	ASSERT_EQ(0, vfio_open(v, vmd_bdf()));
 	EXPECT_NE(0, vfio_find_cap(v, PCI_CAP_ID_VNDR));
 	EXPECT_NE(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
+
+	anew(_metadata, v, vmd_bdf());
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, HIDE, 0));
 	EXPECT_EQ(0, vfio_get(v, PCI_CAPABILITY_LIST, 1));
 	EXPECT_EQ(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
-	EXPECT_EQ(0, choose(v, VFCAP_CAP_SHDW, 0, 0));
-	EXPECT_NE(0, vfio_find_cap(v, PCI_CAP_ID_VNDR));
-	EXPECT_NE(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
 	vfio_close(v);
 	EXPECT_EQ(0, vmd_make("none"));
 }
 
 /*
- * A hostile VMM does all of it at once, and gets nothing but its own chaos. What
- * it writes where no capability lies any more, emulated VFs keep: zeroes only, but
- * where one always lies.
+ * A hostile VMM does all of it at once, in session after session. Whatever comes first,
+ * all see the same: what is committed.
  */
 struct racer {
 	struct vfio *v;
+	pthread_barrier_t *barrier;
 	atomic_bool *stop;
-	long done;
+	atomic_uint round;
+	unsigned int done, busy, other;
 };
 
-static void *race_write(void *arg)
+static void race_choose(struct racer *r, uint32_t flags, uint16_t offset)
 {
-	struct racer *r = arg;
-	uint32_t zeroes[16] = {}, ones[4] = { ~0U, ~0U, ~0U, ~0U };
+	int ret = choose(r->v, VFCAP_CAP_PASID, flags, offset);
 
-	while (!atomic_load(r->stop)) {
-		vfio_write(r->v, 0x1f0 + r->done % 64 * 4, zeroes, 64);
-		vfio_write(r->v, PF_PRI, ones, 16);
-		vfio_write(r->v, PF_PRI + PCI_PRI_CTRL, zeroes, 2);
-		r->done++;
-	}
-	return NULL;
+	r->done += !ret;
+	r->busy += ret == -EBUSY;
+	r->other += ret && ret != -EBUSY;
 }
 
-static void *race_read(void *arg)
+static uint16_t race_place(unsigned int round)
+{
+	return 0x200 + round % 32 * 8;
+}
+
+static void race_move(struct racer *r)
+{
+	race_choose(r, OFFSET, race_place(r->round));
+}
+
+static void race_hide(struct racer *r)
+{
+	race_choose(r, HIDE, 0);
+}
+
+static void race_read(struct racer *r)
 {
 	uint8_t all[0x1000];
-	struct racer *r = arg;
 
-	while (!atomic_load(r->stop)) {
-		vfio_read(r->v, 0, all, sizeof(all));
-		r->done++;
-	}
-	return NULL;
+	usleep(r->round % 4 * 50);
+	r->done += vfio_read(r->v, 0, all, sizeof(all)) > 0;
 }
 
-static void *race_reset(void *arg)
+static void race_write(struct racer *r)
+{
+	uint32_t ones[4] = { ~0U, ~0U, ~0U, ~0U };
+
+	usleep(r->round % 8 * 50);
+	r->done += vfio_write(r->v, PF_PRI, ones, 16) > 0;
+}
+
+static void (*const race_acts[])(struct racer *r) = {
+	race_move, race_hide, race_read, race_write,
+};
+
+static struct racer racers[ARRAY_SIZE(race_acts)];
+
+static void *race(void *arg)
 {
 	struct racer *r = arg;
 
-	while (!atomic_load(r->stop)) {
-		vfio_reset(r->v);
-		usleep(1000);
-		r->done++;
+	for (;;) {
+		pthread_barrier_wait(r->barrier);
+		if (atomic_load(r->stop))
+			return NULL;
+		race_acts[r - racers](r);
+		pthread_barrier_wait(r->barrier);
 	}
-	return NULL;
 }
 
 TEST_F_TIMEOUT(choose, race, 60)
 {
-	static void *(*const work[])(void *) = {
-		race_write, race_write, race_read, race_reset,
-	};
-	pthread_t threads[ARRAY_SIZE(work)];
-	struct racer racers[ARRAY_SIZE(work)];
-	unsigned int i, moved = 0, busy = 0, other = 0,
-		     wrong = 0;
-	long end = now_ms() + 4000;
+	pthread_t threads[ARRAY_SIZE(racers)];
+	struct vfio *v = &self->v;
+	struct vfcap_feature_query q;
+	pthread_barrier_t barrier;
 	atomic_bool stop = false;
+	unsigned int i, round;
 
-	for (i = 0; i < ARRAY_SIZE(work); i++) {
-		racers[i] = (struct racer){ &self->v, &stop, 0 };
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, work[i],
-					    &racers[i]));
+	ASSERT_EQ(0, pthread_barrier_init(&barrier, NULL, ARRAY_SIZE(racers) + 1));
+	for (i = 0; i < ARRAY_SIZE(racers); i++) {
+		racers[i] = (struct racer){ v, &barrier, &stop };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, race, &racers[i]));
 	}
-	for (i = 0; now_ms() < end; i++) {
-		uint16_t offset = 0x200 + i % 32 * 8;
-		int ret = choose(&self->v, VFCAP_CAP_PASID,
-				 i % 3 ? OFFSET : HIDE, i % 3 ? offset : 0);
+	for (round = 0; round < 100; round++) {
+		anew(_metadata, v, host_vf());
+		for (i = 0; i < ARRAY_SIZE(racers); i++)
+			racers[i].round = round;
+		pthread_barrier_wait(&barrier);
+		query(v, VFCAP_CAP_PASID);
+		pthread_barrier_wait(&barrier);
 
-		moved += !ret;
-		/* No write that began before has reached it past the tables. */
-		if (!ret && i % 3)
-			wrong += vfio_get(&self->v, offset + 4, 2) != host_pasid_cap();
-		busy += ret == -EBUSY;
-		other += ret && ret != -EBUSY;
+		q = query(v, VFCAP_CAP_PASID);
+		EXPECT_TRUE(q.flags & VFCAP_QUERY_COMMITTED);
+		EXPECT_TRUE(!q.offset || q.offset == PF_PASID ||
+			    q.offset == race_place(round));
+		EXPECT_EQ(q.offset, find(v));
+		if (q.offset) {
+			EXPECT_EQ(host_pasid_cap(), vfio_get(v, q.offset + 4, 4));
+			EXPECT_EQ(0, vfio_set(v, q.offset + 6, 2, 1));
+			EXPECT_EQ(1, vfio_get(v, q.offset + 6, 2));
+		}
 	}
 	atomic_store(&stop, true);
-	for (i = 0; i < ARRAY_SIZE(work); i++) {
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < ARRAY_SIZE(racers); i++) {
 		pthread_join(threads[i], NULL);
 		EXPECT_LT(0, racers[i].done);
+		EXPECT_EQ(0, racers[i].other);
 	}
-	printf("# moved %u times, busy %u times\n", moved, busy);
-	EXPECT_EQ(0, other);
-	EXPECT_EQ(0, wrong);
-	EXPECT_LT(0, moved);
-	ASSERT_EQ(0, vfio_reset(&self->v));
-	EXPECT_EQ(0, choose(&self->v, VFCAP_CAP_PASID, 0, 0));
-	EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(&self->v));
-	/* Read-only bits are as ever: no write has slipped past the tables. */
-	EXPECT_EQ(host_pasid_cap(), vfio_get(&self->v, PF_PASID + 4, 4));
+	printf("# chosen %u times, too late %u times\n",
+	       racers[0].done + racers[1].done, racers[0].busy + racers[1].busy);
 }
 
 TEST_HARNESS_MAIN

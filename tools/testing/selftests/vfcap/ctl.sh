@@ -84,7 +84,7 @@ release()
 	wait "$holder"
 }
 
-# How often a VF was opened, and decided anew
+# How often a VF was opened, and its config space accessed
 opens()
 {
 	dmesg | grep -c 'capability shown at\|PASID capability not shown'

@@ -382,9 +382,9 @@ static const char *after_attach(struct stage *s, int ret)
 	if (ret && ret != -EFAULT) {
 		if (in_iommu(s))
 			return "the PASID is attached although that failed";
-		vfio_set(&s->v, PASID_CTRL, 2, 0);
-		if (vfcap_choose(&s->v, VFCAP_CAP_PASID, 0, 0))
+		if (act_enable(s) || in_iommu(s))
 			return "there is an attachment left";
+		vfio_set(&s->v, PASID_CTRL, 2, 0);
 	}
 	if (!ret && (iommufd_detach(&s->v, PASID) || in_iommu(s)))
 		return "it cannot be detached";
@@ -393,7 +393,10 @@ static const char *after_attach(struct stage *s, int ret)
 	if (iommufd_detach(&s->v, PASID) || in_iommu(s))
 		return "the PASID cannot be detached";
 	vfio_set(&s->v, PASID_CTRL, 2, 0);
-	return vfcap_choose(&s->v, VFCAP_CAP_PASID, 0, 0) ? "there is an attachment left" : NULL;
+	if (act_enable(s) || in_iommu(s))
+		return "there is an attachment left";
+	vfio_set(&s->v, PASID_CTRL, 2, 0);
+	return NULL;
 }
 
 static int act_detach(struct stage *s)
@@ -420,16 +423,15 @@ static int act_choose(struct stage *s)
 
 static const char *after_choose(struct stage *s, int ret)
 {
-	unsigned int pos = vfio_find_ecap(&s->v, PCI_EXT_CAP_ID_PASID);
+	struct vfcap_feature_query q;
 
-	if (pos != (ret ? PF_PASID : ELSEWHERE))
+	if (vfcap_query(&s->v, VFCAP_CAP_PASID, &q) ||
+	    q.offset != (ret ? PF_PASID : ELSEWHERE))
 		return ret ? "a call that failed has moved it" :
 			     "it is not where it was put";
 	if (act_choose(s) ||
 	    vfio_find_ecap(&s->v, PCI_EXT_CAP_ID_PASID) != ELSEWHERE)
 		return "it cannot be put there";
-	if (vfcap_choose(&s->v, VFCAP_CAP_PASID, 0, 0) || shows_pasid(s))
-		return "it cannot be put back";
 	return NULL;
 }
 
@@ -648,7 +650,7 @@ static const struct sweep sessions[] = {
 
 static const struct sweep features[] = {
 	{ "QUERY", session, act_query, after_query, false },
-	{ "CHOOSE", session, act_choose, after_choose, false },
+	{ "CHOOSE", reopened, act_choose, after_choose, false },
 	{ "STATE, get", session, act_get_state, after_get_state, false },
 	{ "STATE, set", state_to_set, act_set_state, after_set_state, false },
 	{ "LOST_EVENTFD", event_to_set, act_set_lost_event, after_set_lost_event, false },

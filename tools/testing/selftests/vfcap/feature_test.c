@@ -311,7 +311,7 @@ TEST_F(feature, query)
 	uint32_t cap, nr_caps;
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	/* It is the first look at this session, and decides what is shown. */
+	/* It tells of the plan, and commits nothing. */
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_MAGIC, q.magic);
 	EXPECT_EQ(VFCAP_CAP_PASID, q.cap);
@@ -324,6 +324,9 @@ TEST_F(feature, query)
 	EXPECT_EQ(VFCAP_STEP_PF_OFFSET, q.step);
 	EXPECT_EQ(VFCAP_REASON_NONE, q.reason);
 	EXPECT_EQ(q.offset, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
+	EXPECT_EQ(VFCAP_QUERY_EXTENDED | VFCAP_QUERY_COMMITTED, q.flags);
+	EXPECT_EQ(PF_PASID, q.offset);
 
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(VFCAP_MAGIC, q.magic);
@@ -334,7 +337,7 @@ TEST_F(feature, query)
 	EXPECT_EQ(VFCAP_REASON_NO_ANSWERER, q.reason);
 
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_SHDW, &q));
-	EXPECT_EQ(0, q.flags);
+	EXPECT_EQ(VFCAP_QUERY_COMMITTED, q.flags);
 	EXPECT_EQ(PCI_CAP_ID_VNDR, q.id);
 	EXPECT_EQ(0, q.offset);
 	EXPECT_EQ(24, q.size);
@@ -348,6 +351,7 @@ TEST_F(feature, query)
 
 TEST_F(feature, query_enabled_and_lost)
 {
+	const uint32_t shown = VFCAP_QUERY_EXTENDED | VFCAP_QUERY_COMMITTED;
 	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
 	struct vfcap_feature_query q;
 	int i;
@@ -355,7 +359,7 @@ TEST_F(feature, query_enabled_and_lost)
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	ASSERT_EQ(0, vfio_set(&self->v, ctrl, 2, PCI_PASID_CTRL_ENABLE));
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
-	EXPECT_EQ(VFCAP_QUERY_EXTENDED | VFCAP_QUERY_ENABLED, q.flags);
+	EXPECT_EQ(shown | VFCAP_QUERY_ENABLED, q.flags);
 
 	host_log_expect("Unexpected write to kernel-exclusive config offset");
 	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 0));
@@ -364,12 +368,12 @@ TEST_F(feature, query_enabled_and_lost)
 		usleep(10000);
 		ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	}
-	EXPECT_EQ(VFCAP_QUERY_EXTENDED | VFCAP_QUERY_LOST, q.flags);
+	EXPECT_EQ(shown | VFCAP_QUERY_LOST, q.flags);
 	EXPECT_EQ(PF_PASID, q.offset);
 	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 7));
 	ASSERT_EQ(0, vfio_reset(&self->v));
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
-	EXPECT_EQ(VFCAP_QUERY_EXTENDED, q.flags);
+	EXPECT_EQ(shown, q.flags);
 }
 
 FIXTURE(reason) {
@@ -515,6 +519,7 @@ TEST_F(feature, quirks)
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(PF_PASID, q.offset);
 	EXPECT_EQ(VFCAP_STEP_PF_OFFSET, q.step);
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_EQ(1, host_log_count("does not fit at 0x100", "parameter quirks"));
 	vfio_close(&self->v);
 

@@ -52,9 +52,6 @@
 #define STUCK_MS	120000
 
 /* Two places for PASID that the fixture keeps free, whatever is written there */
-#define PLACE_A		0x200
-#define PLACE_B		0x300
-#define PLACES		"vf 200 0\nvf 204 0\nvf 300 0\nvf 304 0"
 
 struct scene;
 
@@ -291,7 +288,7 @@ static bool act_features(struct scene *s)
 		return false;
 	done = !vfcap_query(&v, VFCAP_CAP_PASID, &query) &&
 	       !vfcap_get_state(&v, &state);
-	/* All but Enable, which is another's. Refused where it was moved since. */
+	/* All but Enable, which is another's. */
 	state.caps[VFCAP_CAP_PASID].regs[PCI_PASID_CAP / 4] &= 0xffff;
 	if (done)
 		vfcap_set_state(&v, &state);
@@ -560,67 +557,6 @@ static bool act_unload_in_use(struct scene *s)
 	return true;
 }
 
-/*
- * PASID moves, and goes, while others write to its first place. What began before it
- * moved takes effect before it moves, or is refused the move: nothing of it is seen
- * in its other place, where nobody writes, or in the registers in front of all.
- */
-static void expect_reads(struct scene *s, struct vfio *v, unsigned int pos,
-			 unsigned int size, uint32_t expected)
-{
-	uint32_t value = vfio_get(v, pos, size);
-
-	if (value != expected)
-		wrong(s, "%#x reads %#x instead of %#x", pos, value, expected);
-}
-
-static bool act_move(struct scene *s)
-{
-	struct vfio *v = &s->v;
-	uint32_t ids = vfio_get(v, PCI_VENDOR_ID, 4);
-	uint32_t command = vfio_get(v, PCI_COMMAND, 4);
-	int ret, i;
-
-	ret = vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, PLACE_B);
-	if (ret == -EBUSY)
-		return false;
-	if (ret)
-		wrong(s, "it does not move: error %d", ret);
-	for (i = 0; i < 20; i++)
-		expect_reads(s, v, PLACE_B + PCI_PASID_CAP, 4, 0x1406);
-	if (vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_HIDE, 0))
-		wrong(s, "it is busy where nobody writes");
-	for (i = 0; i < 20; i++) {
-		expect_reads(s, v, PCI_VENDOR_ID, 4, ids);
-		expect_reads(s, v, PCI_COMMAND, 4, command);
-	}
-	if (vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, PLACE_A))
-		wrong(s, "it does not come back");
-	for (i = 0; i < 20; i++)
-		expect_reads(s, v, PLACE_A + PCI_PASID_CAP, 2, 0x1406);
-	/* It may yet be hidden, in the middle of a write that wants it shown. */
-	ret = vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_HIDE, 0);
-	for (i = 0; !ret && i < 20; i++)
-		expect_reads(s, v, PCI_COMMAND, 4, command);
-	if (!ret && vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, PLACE_A))
-		wrong(s, "it does not come back");
-	return true;
-}
-
-static bool act_write_place(struct scene *s)
-{
-	static const uint8_t ones[8] = { [0 ... 7] = 0xff }, zeroes[8];
-
-	return vfio_write(&s->v, PLACE_A, ones, 8) == 8 &&
-	       vfio_write(&s->v, PLACE_A, zeroes, 8) == 8;
-}
-
-static bool act_enable_place(struct scene *s)
-{
-	return !vfio_set(&s->v, PLACE_A + PCI_PASID_CTRL, 2, 1) &&
-	       !vfio_set(&s->v, PLACE_A + PCI_PASID_CTRL, 2, 0);
-}
-
 #define ACTOR(_name) static const struct actor _name = { #_name, act_##_name }
 
 ACTOR(user);
@@ -648,9 +584,6 @@ ACTOR(lost);
 ACTOR(request);
 ACTOR(unload);
 ACTOR(unload_in_use);
-ACTOR(move);
-ACTOR(write_place);
-ACTOR(enable_place);
 
 FIXTURE(race) {
 	struct scene scene;
@@ -679,10 +612,6 @@ FIXTURE_VARIANT_ADD(race, resets) {
 
 FIXTURE_VARIANT_ADD(race, open_resets) {
 	.actors = { &user, &reset, &reset_from_outside, &hot_reset, &config },
-};
-
-FIXTURE_VARIANT_ADD(race, move_write) {
-	.actors = { &move, &write_place, &enable_place, &look }, .held = true,
 };
 
 /*
@@ -807,7 +736,7 @@ FIXTURE_SETUP(race)
 	host_expect_pf_unbind();
 	ASSERT_EQ(0, set_scene(s));
 	s->port = host_port();
-	ASSERT_EQ(0, host_layout(PLACES));
+	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, sample_param("assigned_flag",
 				  variant->unassigned ? "N" : "Y"));
 }

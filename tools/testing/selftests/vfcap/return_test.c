@@ -159,6 +159,8 @@ TEST_F(returned, next_user)
 	EXPECT_TRUE(quiet(self->returned));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_QUERY(0, "");
+	/* It is shown from now on, so that it can be lost. */
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	ASSERT_EQ(0, disable_pf());
 	EXPECT_TRUE(WAIT_FOR(!strcmp(sample_state(host_vf(), "pasid_state"), "lost"),
 			     WAIT_MS));

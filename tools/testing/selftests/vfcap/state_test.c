@@ -184,6 +184,8 @@ TEST_F(state, refused)
 	ASSERT_EQ(0, vfio_feature(&self->twin, VFIO_DEVICE_FEATURE_SET |
 				  VFCAP_FEATURE_CHOOSE, &choose, sizeof(choose)));
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->twin, &s));
+	vfio_close(&self->v);
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	ASSERT_EQ(0, vfio_feature(&self->v, VFIO_DEVICE_FEATURE_SET |
 				  VFCAP_FEATURE_CHOOSE, &choose, sizeof(choose)));
 	ASSERT_EQ(0, vfio_set(&self->v, 0x206, 2, 5));
@@ -353,10 +355,10 @@ TEST_F(state, newer_program)
 /* A kernel that has more capabilities than this program, and shows the next one */
 TEST_F(state, newer_kernel)
 {
+	struct vfio *v[] = { &self->v, &self->twin };
 	struct vfcap_feature_query q;
 	struct vfcap_feature_state s;
-	struct vfio *v[] = { &self->v, &self->twin };
-	unsigned int i;
+	unsigned int i, pos;
 
 	/* Such a driver is built by the lab's grow_test. */
 	if (!nr_more(&self->v)) {
@@ -365,23 +367,25 @@ TEST_F(state, newer_kernel)
 	}
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 6));
 	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
+	/* The guest has seen what is missing there. */
+	EXPECT_EQ(-EBUSY, vfcap_set_state(&self->v, &s));
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
+		vfio_close(v[i]);
+		ASSERT_EQ(0, vfio_open(v[i], i ? host_vf2() : host_vf()));
 		ASSERT_EQ(0, vfcap_query(v[i], VFCAP_CAP_COUNT, &q));
-		EXPECT_NE(0, q.offset);
-		/* No register of it matters for the others. */
-		s.caps[VFCAP_CAP_SHDW].offset = 0x40;
-		EXPECT_EQ(-EINVAL, vfcap_set_state(v[i], &s));
-		s.caps[VFCAP_CAP_SHDW].offset = 0;
-		ASSERT_EQ(0, vfcap_query(v[i], VFCAP_CAP_COUNT, &q));
-		EXPECT_NE(0, q.offset);
-
+		pos = q.offset;
+		EXPECT_NE(0, pos);
 		EXPECT_EQ(0, vfcap_set_state(v[i], &s));
 		EXPECT_EQ(6, vfio_get(v[i], PASID_CTRL, 2));
-		EXPECT_EQ(0, vfio_get(v[i], q.offset, 4));
+		EXPECT_EQ(0, vfio_get(v[i], pos, 4));
 		ASSERT_EQ(0, vfcap_query(v[i], VFCAP_CAP_COUNT, &q));
 		EXPECT_EQ(0, q.offset);
 		EXPECT_EQ(VFCAP_REASON_USER, q.reason);
 		EXPECT_EQ(0, vfcap_set_state(v[i], &s));
+		/* No register of it matters for the others. */
+		s.caps[VFCAP_CAP_SHDW].offset = 0x40;
+		EXPECT_EQ(-EINVAL, vfcap_set_state(v[i], &s));
+		s.caps[VFCAP_CAP_SHDW].offset = 0;
 	}
 }
 

@@ -141,6 +141,19 @@ def choose(api, device, **values):
 
 
 def run(api, device, tap):
+    tap.check("a place that is taken is refused",
+              choose(api, device, cap=api.VFCAP_CAP_PASID,
+                     flags=api.VFCAP_CHOOSE_OFFSET, offset=0x150), errno.EINVAL)
+    tap.check("another one is not",
+              choose(api, device, cap=api.VFCAP_CAP_PASID,
+                     flags=api.VFCAP_CHOOSE_OFFSET, offset=0x300), 0)
+    pasid = query(api, device, api.VFCAP_CAP_PASID)
+    tap.check("it is planned to be there",
+              (pasid["offset"], pasid["step"],
+               pasid["flags"] & api.VFCAP_QUERY_COMMITTED),
+              (0x300, api.VFCAP_STEP_USER, 0))
+    tap.check("the choice can be taken back",
+              choose(api, device, cap=api.VFCAP_CAP_PASID), 0)
     pasid = query(api, device, api.VFCAP_CAP_PASID)
     tap.check("the magic number", pasid["magic"], api.VFCAP_MAGIC)
     tap.check("how many capabilities", pasid["nr_caps"], api.VFCAP_CAP_COUNT)
@@ -154,30 +167,25 @@ def run(api, device, tap):
     tap.check("nor is SHDW", query(api, device, api.VFCAP_CAP_SHDW)["reason"],
               api.VFCAP_REASON_NOT_APPLICABLE)
 
-    tap.check("a place that is taken is refused",
+    tap.check("it is too late to choose",
               choose(api, device, cap=api.VFCAP_CAP_PASID,
-                     flags=api.VFCAP_CHOOSE_OFFSET, offset=0x150), errno.EINVAL)
-    tap.check("another one is not",
-              choose(api, device, cap=api.VFCAP_CAP_PASID,
-                     flags=api.VFCAP_CHOOSE_OFFSET, offset=0x300), 0)
-    pasid = query(api, device, api.VFCAP_CAP_PASID)
-    tap.check("it is there now", (pasid["offset"], pasid["step"]),
-              (0x300, api.VFCAP_STEP_USER))
+                     flags=api.VFCAP_CHOOSE_OFFSET, offset=0x300), errno.EBUSY)
 
     blank = api.pack("vfcap_feature_state")
     before = device.feature(GET | api.VFCAP_FEATURE_STATE, blank)
     state = api.unpack("vfcap_feature_state", before)
     tap.check("the state's version and place",
               (state["version"], state[f"caps[{api.VFCAP_CAP_PASID}].offset"]),
-              (api.VFCAP_STATE_VERSION, 0x300))
-    device.config_write(0x306, b"\x07\x00")
+              (api.VFCAP_STATE_VERSION, 0x1e0))
+    device.config_write(0x1e6, b"\x07\x00")
     tap.check("Enable is set", query(api, device, api.VFCAP_CAP_PASID)["flags"],
-              api.VFCAP_QUERY_EXTENDED | api.VFCAP_QUERY_ENABLED)
+              api.VFCAP_QUERY_EXTENDED | api.VFCAP_QUERY_ENABLED |
+              api.VFCAP_QUERY_COMMITTED)
     after = device.feature(GET | api.VFCAP_FEATURE_STATE, blank)
     device.feature(SET | api.VFCAP_FEATURE_STATE, before)
-    tap.check("restored: control reads 0", device.config(0x306, 2), b"\0\0")
+    tap.check("restored: control reads 0", device.config(0x1e6, 2), b"\0\0")
     device.feature(SET | api.VFCAP_FEATURE_STATE, after)
-    tap.check("restored: control reads 7", device.config(0x306, 2), b"\x07\0")
+    tap.check("restored: control reads 7", device.config(0x1e6, 2), b"\x07\0")
 
 
 def main():
@@ -190,7 +198,7 @@ def main():
     with open(parameter, "w", encoding="ascii") as f:
         f.write("on")
     device = Device(bdf)
-    tap = Tap(13)
+    tap = Tap(15)
     try:
         run(api, device, tap)
     finally:

@@ -77,6 +77,8 @@ static bool fits(struct fuzz *f, enum model_id id, unsigned int pos)
 	enum model_id other = !id;
 	uint16_t at = f->model.caps[other].pos;
 
+	if (!at && f->chosen[other] != FUZZ_HIDDEN)
+		at = f->chosen[other];
 	/* The list starts at 100h, with a capability or without. */
 	return pos % 4 == 0 && pos >= EXT_START + 4 &&
 	       pos + model_size[id] <= EXT_END &&
@@ -134,15 +136,19 @@ static unsigned int where(struct fuzz *f, enum model_id id, const uint8_t *hw)
 	return 0;
 }
 
-static bool show(struct fuzz *f, enum model_id id)
+static bool plan(struct fuzz *f)
 {
 	uint8_t hw[EXT_END];
+	enum model_id id;
 
-	f->model.caps[id].pos = 0;
 	if (!read_hardware(f->bdf, hw))
 		return wrong(f, "no config space of %s", f->bdf);
-	model_show(&f->model, id, where(f, id, hw), f->layout->pf_pasid_cap,
-		   f->layout->pf_pasid_ctrl, PF_PRI_ALLOCATION / 2);
+	for (id = 0; id < MODEL_CAPS; id++)
+		f->model.caps[id].pos = 0;
+	for (id = 0; id < MODEL_CAPS; id++)
+		model_show(&f->model, id, where(f, id, hw),
+			   f->layout->pf_pasid_cap, f->layout->pf_pasid_ctrl,
+			   PF_PRI_ALLOCATION / 2);
 	return true;
 }
 
@@ -519,16 +525,13 @@ static bool fuzz_open(struct fuzz *f)
 	/* What the PF's driver forbids at the open is not held in this session. */
 	for (id = 0; id < MODEL_CAPS; id++)
 		f->held[id] = f->layout->place[id] != LAYOUT_NOWHERE;
-	for (id = 0; id < MODEL_CAPS; id++)
-		if (!show(f, id))
-			return false;
-	return check_list(f);
+	return plan(f);
 }
 
 static bool do_reopen(struct fuzz *f, const struct fuzz_op *op)
 {
 	fuzz_close(f);
-	return fuzz_open(f) && check_all(f);
+	return fuzz_open(f) && check_list(f) && check_all(f);
 }
 
 /* Its user is told when it has taken effect. */
@@ -564,65 +567,16 @@ static bool do_fail(struct fuzz *f, const struct fuzz_op *op)
 	return check_all(f);
 }
 
-static bool in_use(struct fuzz *f, enum model_id chosen)
-{
-	enum model_id id;
-	int pasid;
-
-	for (pasid = 1; pasid <= FUZZ_PASIDS; pasid++)
-		if (chosen == MODEL_PASID && f->attached[pasid])
-			return true;
-	for (id = 0; id < MODEL_CAPS; id++)
-		if (f->model.caps[id].pos &&
-		    (f->model.lost || model_is_enabled(&f->model, id)))
-			return true;
-	return false;
-}
-
-/* @size: which, and in what way. @pos: where */
-static bool do_choose(struct fuzz *f, const struct fuzz_op *op)
-{
-	static const uint32_t flags[] = {
-		0, VFCAP_CHOOSE_HIDE, VFCAP_CHOOSE_OFFSET,
-		VFCAP_CHOOSE_OFFSET | VFCAP_CHOOSE_FORCE,
-	};
-	enum model_id id = op->size & 1;
-	uint32_t how = flags[op->size >> 1 & 3];
-	uint16_t at = how & VFCAP_CHOOSE_OFFSET ? op->pos : 0;
-	uint8_t hw[EXT_END];
-	int ret, expected = 0;
-
-	if (!read_hardware(f->bdf, hw))
-		return wrong(f, "no config space of %s", f->bdf);
-
-	if (in_use(f, id))
-		expected = -EBUSY;
-	else if (how & VFCAP_CHOOSE_OFFSET &&
-		 (!at ||
-		  !(how & VFCAP_CHOOSE_FORCE ?
-		    fits(f, id, at) :
-		    is_free(f, id, at, hw))))
-		expected = -EINVAL;
-
-	ret = vfcap_choose(&f->v, id, how, at);
-	if (ret != expected)
-		return wrong(f, "choosing flags %x, offset %03x for %s returned %d, and not %d",
-			     how, at, param[id], ret, expected);
-	if (ret)
-		return true;
-	f->chosen[id] = how & VFCAP_CHOOSE_HIDE ? FUZZ_HIDDEN :
-			at;
-	return show(f, id) && check_list(f) && check_all(f);
-}
-
-static bool do_query(struct fuzz *f, const struct fuzz_op *op)
+/* What is told of the plan, or after the first access of what is shown */
+static bool check_query(struct fuzz *f, enum model_id id, bool committed)
 {
 	uint32_t flags = VFCAP_QUERY_EXTENDED;
-	enum model_id id = op->size & 1;
 	struct vfcap_feature_query q;
 
 	if (!succeeds(f, vfcap_query(&f->v, id, &q), "query"))
 		return false;
+	if (committed)
+		flags |= VFCAP_QUERY_COMMITTED;
 	if (model_is_enabled(&f->model, id))
 		flags |= VFCAP_QUERY_ENABLED;
 	/* The guard sees at its own time whether it is back. */
@@ -630,8 +584,66 @@ static bool do_query(struct fuzz *f, const struct fuzz_op *op)
 		flags |= VFCAP_QUERY_LOST | (q.flags & VFCAP_QUERY_RETURNED);
 	return (q.flags == flags && q.offset == f->model.caps[id].pos &&
 		!q.reason == !!q.offset) ||
-	       wrong(f, "%s is told to be at %03x, with flags %x (and not %x), reason %u",
-		     param[id], q.offset, q.flags, flags, q.reason);
+	       wrong(f, "%s is told to be at %03x, not %03x, with flags %x, not %x, reason %u",
+		     param[id], q.offset, f->model.caps[id].pos, q.flags, flags,
+		     q.reason);
+}
+
+static bool do_query(struct fuzz *f, const struct fuzz_op *op)
+{
+	return check_query(f, op->size & 1, true);
+}
+
+/* @how: which, and in what way */
+static bool choose(struct fuzz *f, unsigned int how, unsigned int pos)
+{
+	static const uint32_t flags[] = {
+		0, VFCAP_CHOOSE_HIDE, VFCAP_CHOOSE_OFFSET,
+		VFCAP_CHOOSE_OFFSET | VFCAP_CHOOSE_FORCE,
+	};
+	uint32_t flag = flags[how >> 1 & 3];
+	uint16_t at = flag & VFCAP_CHOOSE_OFFSET ? pos : 0;
+	enum model_id id = how & 1;
+	uint8_t hw[EXT_END];
+	int ret, expected = 0;
+
+	if (!read_hardware(f->bdf, hw))
+		return wrong(f, "no config space of %s", f->bdf);
+	if (flag & VFCAP_CHOOSE_OFFSET &&
+	    (!at || !(flag & VFCAP_CHOOSE_FORCE ? fits(f, id, at) :
+						  is_free(f, id, at, hw))))
+		expected = -EINVAL;
+
+	ret = vfcap_choose(&f->v, id, flag, at);
+	if (ret != expected)
+		return wrong(f, "choosing flags %x, offset %03x for %s returned %d, and not %d",
+			     flag, at, param[id], ret, expected);
+	if (!ret)
+		f->chosen[id] = flag & VFCAP_CHOOSE_HIDE ? FUZZ_HIDDEN : at;
+	return plan(f) && check_query(f, MODEL_PASID, false) &&
+	       check_query(f, MODEL_PRI, false);
+}
+
+/*
+ * Too late in this session; what is chosen in the next is in @size and @pos, and in
+ * @bytes, three for each.
+ */
+static bool do_choose(struct fuzz *f, const struct fuzz_op *op)
+{
+	unsigned int i;
+	int ret;
+
+	ret = vfcap_choose(&f->v, op->size & 1, 0, 0);
+	if (ret != -EBUSY)
+		return wrong(f, "a choice after the first access returned %d", ret);
+	fuzz_close(f);
+	if (!fuzz_open(f) || !choose(f, op->size, op->pos))
+		return false;
+	for (i = 0; i < op->size % 4U * 3; i += 3)
+		if (!choose(f, op->bytes[i], EXT_START + op->bytes[i + 1] * 16 +
+			    (op->bytes[i + 2] & 0x1c)))
+			return false;
+	return check_list(f) && check_all(f);
 }
 
 static bool do_save(struct fuzz *f, const struct fuzz_op *op)
@@ -697,7 +709,7 @@ static const struct {
 	[FUZZ_ATTACH]	= { "attach",	10,	false,	do_attach },
 	[FUZZ_DETACH]	= { "detach",	10,	false,	do_detach },
 	[FUZZ_IOMMU]	= { "iommu",	40,	false,	do_iommu },
-	[FUZZ_CHOOSE]	= { "choose",	10,	false,	do_choose },
+	[FUZZ_CHOOSE]	= { "choose",	3,	true,	do_choose },
 	[FUZZ_QUERY]	= { "query",	20,	false,	do_query },
 	[FUZZ_SAVE]	= { "save",	30,	false,	do_save },
 	[FUZZ_RESTORE]	= { "restore",	60,	false,	do_restore },
@@ -728,7 +740,7 @@ bool fuzz_begin(struct fuzz *f, const struct layout *l)
 		if (!succeeds(f, sample_set(knob, "%d", l->place[id]), knob))
 			return false;
 	}
-	return fuzz_open(f) && forget_record(f) && check_all(f);
+	return fuzz_open(f) && check_list(f) && forget_record(f) && check_all(f);
 }
 
 bool fuzz_end(struct fuzz *f)
@@ -768,6 +780,11 @@ static unsigned int make_pos(struct fuzz *f, uint64_t *random)
 	return EXT_START + layout_random(random) % (EXT_END - EXT_START);
 }
 
+static bool has_bytes(const struct fuzz_op *op)
+{
+	return op->kind == FUZZ_WRITE || op->kind == FUZZ_CHOOSE;
+}
+
 void fuzz_make_op(struct fuzz *f, struct fuzz_op *op, uint64_t *random)
 {
 	static const uint8_t sizes[] = { 1, 2, 4 };
@@ -787,7 +804,7 @@ void fuzz_make_op(struct fuzz *f, struct fuzz_op *op, uint64_t *random)
 		   1 + layout_random(random) % FUZZ_BYTES;
 	if (i == FUZZ_CHOOSE && layout_random(random) % 4)
 		op->pos &= ~3;
-	for (i = 0; op->kind == FUZZ_WRITE && i < op->size; i++)
+	for (i = 0; has_bytes(op) && i < op->size; i++)
 		op->bytes[i] = layout_random(random) >> layout_random(random) % 8;
 }
 
@@ -811,6 +828,6 @@ void fuzz_print_op(const struct fuzz_op *op, char *text, size_t size)
 			      op->pos, op->size);
 	unsigned int i;
 
-	for (i = 0; op->kind == FUZZ_WRITE && i < op->size && len < size; i++)
+	for (i = 0; has_bytes(op) && i < op->size && len < size; i++)
 		len += snprintf(text + len, size - len, " %02x", op->bytes[i]);
 }
