@@ -16,7 +16,6 @@
 #include "pci-vfcap.h"
 
 /* A VF's loss counts when it is seen twice: within one second in all. */
-#define VFCAP_GUARD_PERIOD	msecs_to_jiffies(300)
 #define VFCAP_GUARD_MISSES	2
 
 /* Is a bit clear in hardware that the kernel has set? */
@@ -111,17 +110,6 @@ void vfcap_guard(struct work_struct *work)
 			vfcap_guard_start(shared);
 	}
 	vfcap_log_losses(shared);
-}
-
-/**
- * vfcap_guard_start - have the guard watch a PF
- * @shared: the PF's record, with its lock held
- *
- * It goes on for as long as a VF shows a capability.
- */
-void vfcap_guard_start(struct pci_vfcap *shared)
-{
-	queue_delayed_work(vfcap_wq, &shared->guard, VFCAP_GUARD_PERIOD);
 }
 
 /*

@@ -12,11 +12,15 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "pci-vfcap.h"
 
 /* If no more VFs than this lose something, the log names each. */
 #define VFCAP_VFS_NAMED		8
+
+/* One at a time, since there may be thousands to tell, and nobody waits for them. */
+struct workqueue_struct *vfcap_tell_wq;
 
 const char vfcap_no_answer[] =
 	"its PF does not answer; it was removed or is powered down";
@@ -330,6 +334,23 @@ static void vfcap_uevent(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
 	kobject_uevent_env(&user->vf->dev.kobj, KOBJ_CHANGE, envp);
 	kfree(name);
 	kfree(why);
+}
+
+/**
+ * vfcap_sysfs_notify - wake who polls the state of a VF's capabilities
+ * @user: the VF's handle
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each
+ */
+void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask)
+{
+	static const char * const files[PCI_VFCAP_COUNT] = {
+		[PCI_VFCAP_PASID]	= "pasid_state",
+		[PCI_VFCAP_PRI]		= "pri_state",
+	};
+	unsigned long bit;
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		sysfs_notify(&user->vf->dev.kobj, "vfcap", files[bit]);
 }
 
 /**

@@ -166,16 +166,32 @@ static inline bool vfcap_answers(struct pci_vfcap *shared)
 	return ops && ops->pri_enable;
 }
 
+/**
+ * struct vfcap_pf_ops - what a record needs of what is built on it
+ * @ktype: of its folder in sysfs; frees it
+ * @guard: looks after it, as its @guard
+ */
+struct vfcap_pf_ops {
+	const struct kobj_type *ktype;
+	work_func_t guard;
+};
+
 /* pf.c: a record per PF, and where all work is done */
 extern struct workqueue_struct *vfcap_wq;
-extern struct workqueue_struct *vfcap_tell_wq;
+extern const struct vfcap_pf_ops *vfcap_pf_ops;
 struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
+bool vfcap_no_records(void);
 void vfcap_put(struct pci_vfcap *shared);
 void vfcap_show_folder(struct pci_vfcap *shared);
 void vfcap_hide_folder(struct pci_vfcap *shared);
 int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
 	       size_t nr_regs);
+unsigned long vfcap_held(struct pci_vfcap *shared);
+unsigned long vfcap_shown(struct pci_vfcap *shared);
+struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
+				   struct pci_dev *vf);
+void vfcap_guard_start(struct pci_vfcap *shared);
 
 /* ops.c: calls of the PF driver's callbacks */
 int vfcap_call_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
@@ -188,18 +204,8 @@ void vfcap_call_pri_disable(struct pci_vfcap_vf *user);
 int vfcap_call_pri_drain(struct pci_vfcap_vf *user, unsigned long timeout);
 void vfcap_call_pri_reset(struct pci_vfcap_vf *user);
 
-/* driver.c: what the PF's driver does */
-bool vfcap_drop_ops(struct pci_vfcap *shared);
-
-/* vf.c: which VF has what */
-unsigned long vfcap_held(struct pci_vfcap *shared);
-unsigned long vfcap_shown(struct pci_vfcap *shared);
-struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
-				   struct pci_dev *vf);
-void vfcap_mark_assigned(struct pci_vfcap_vf *user);
-void vfcap_find_returned(struct pci_vfcap_vf *user, unsigned long well);
-
 /* loss.c: why capabilities are lost, and who is told */
+extern struct workqueue_struct *vfcap_tell_wq;
 extern const char vfcap_no_answer[];
 bool vfcap_is_busy(struct pci_dev *pdev);
 const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id);
@@ -209,13 +215,9 @@ void vfcap_lose(struct pci_vfcap *shared, unsigned long mask,
 		const char *cause);
 void vfcap_loss_ends(struct pci_vfcap_vf *user, unsigned long mask);
 void vfcap_log_losses(struct pci_vfcap *shared);
+void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask);
 void vfcap_tell(struct work_struct *work);
 void vfcap_tell_rest(struct pci_vfcap_vf *user);
-
-/* guard.c: what becomes of the PF's capabilities */
-extern struct notifier_block vfcap_guard_nb;
-void vfcap_guard_start(struct pci_vfcap *shared);
-void vfcap_guard(struct work_struct *work);
 
 /* pri.c: page requests that the PF's driver answers */
 int vfcap_pri_init(struct pci_vfcap_vf *user);
@@ -224,6 +226,16 @@ void vfcap_pri_exit(struct pci_vfcap_vf *user);
 /* sysfs.c */
 extern const struct kobj_type vfcap_pf_ktype;
 extern const struct attribute_group vfcap_vf_group;
-void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask);
+
+/* vf.c: which VF has what */
+void vfcap_mark_assigned(struct pci_vfcap_vf *user);
+void vfcap_find_returned(struct pci_vfcap_vf *user, unsigned long well);
+
+/* driver.c: what the PF's driver does */
+bool vfcap_drop_ops(struct pci_vfcap *shared);
+
+/* guard.c: what becomes of the PF's capabilities */
+extern struct notifier_block vfcap_guard_nb;
+void vfcap_guard(struct work_struct *work);
 
 #endif /* PCI_VFCAP_INTERNAL_H */

@@ -12,6 +12,9 @@
 
 #include "pci-vfcap.h"
 
+/* How often the guard looks */
+#define VFCAP_GUARD_PERIOD	msecs_to_jiffies(300)
+
 #define VFCAP_PASID_CTRL(bits)	((u32)(bits) << 16)
 
 /* Where the kernel found it when it found the PF, if it looks for it */
@@ -60,9 +63,7 @@ const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 };
 
 struct workqueue_struct *vfcap_wq;
-
-/* One at a time, since there may be thousands to tell, and nobody waits for them. */
-struct workqueue_struct *vfcap_tell_wq;
+const struct vfcap_pf_ops *vfcap_pf_ops;
 
 static LIST_HEAD(vfcap_list);
 
@@ -83,6 +84,16 @@ static struct pci_vfcap *vfcap_lookup(struct pci_dev *pf)
 		}
 	}
 	return NULL;
+}
+
+/**
+ * vfcap_no_records - whether all records were given back
+ *
+ * Return: true if so.
+ */
+bool vfcap_no_records(void)
+{
+	return list_empty(&vfcap_list);
 }
 
 /**
@@ -175,8 +186,8 @@ static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
 	mutex_init(&shared->use_lock);
 	mutex_init(&shared->lock);
 	INIT_LIST_HEAD(&shared->vfs);
-	INIT_DELAYED_WORK(&shared->guard, vfcap_guard);
-	kobject_init(&shared->kobj, &vfcap_pf_ktype);
+	INIT_DELAYED_WORK(&shared->guard, vfcap_pf_ops->guard);
+	kobject_init(&shared->kobj, vfcap_pf_ops->ktype);
 	list_add(&shared->node, &vfcap_list);
 	return shared;
 }
@@ -268,46 +279,86 @@ int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
 	return pos;
 }
 
-static int __init pci_vfcap_init(void)
+static unsigned long vfcap_mask(const unsigned int *counts)
 {
-	int ret;
+	unsigned long mask = 0;
+	enum pci_vfcap_id id;
 
-	vfcap_wq = alloc_workqueue("pci-vfcap", WQ_UNBOUND | WQ_FREEZABLE, 0);
-	if (!vfcap_wq)
-		return -ENOMEM;
-
-	ret = -ENOMEM;
-	vfcap_tell_wq = alloc_ordered_workqueue("pci-vfcap-tell", WQ_FREEZABLE);
-	if (!vfcap_tell_wq)
-		goto err_wq;
-
-	ret = bus_register_notifier(&pci_bus_type, &vfcap_guard_nb);
-	if (ret)
-		goto err_tell_wq;
-	return 0;
-
-err_tell_wq:
-	destroy_workqueue(vfcap_tell_wq);
-err_wq:
-	destroy_workqueue(vfcap_wq);
-	return ret;
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		if (counts[id])
+			mask |= BIT(id);
+	return mask;
 }
-module_init(pci_vfcap_init);
 
-static void __exit pci_vfcap_exit(void)
+/**
+ * vfcap_held - which capabilities any VF of a PF holds
+ * @shared: the PF's record, with its lock held
+ *
+ * Return: a mask of BIT(enum pci_vfcap_id).
+ */
+unsigned long vfcap_held(struct pci_vfcap *shared)
 {
-	bus_unregister_notifier(&pci_bus_type, &vfcap_guard_nb);
-	destroy_workqueue(vfcap_tell_wq);
-	destroy_workqueue(vfcap_wq);
+	lockdep_assert_held(&shared->lock);
 
-	/* Users hold the module; a record that is left was never given back. */
-	WARN_ON(!list_empty(&vfcap_list));
+	return vfcap_mask(shared->holders);
 }
-module_exit(pci_vfcap_exit);
 
-MODULE_DESCRIPTION("PCI capabilities that VFs share with their PF");
-MODULE_AUTHOR("The vfcap authors");
-MODULE_LICENSE("GPL");
-#ifdef VFCAP_VERSION
-MODULE_VERSION(VFCAP_VERSION);
-#endif
+/**
+ * vfcap_shown - which capabilities any VF of a PF shows
+ * @shared: the PF's record, with its lock held
+ *
+ * Return: a mask of BIT(enum pci_vfcap_id).
+ */
+unsigned long vfcap_shown(struct pci_vfcap *shared)
+{
+	lockdep_assert_held(&shared->lock);
+
+	return vfcap_mask(shared->showing);
+}
+
+/**
+ * vfcap_find_vf - find the handle of a VF
+ * @shared: the record of its PF, with its lock held
+ * @vf: the VF
+ *
+ * Return: the handle, valid as long as the lock is held, or NULL if it takes no part.
+ */
+struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared, struct pci_dev *vf)
+{
+	struct pci_vfcap_vf *user;
+
+	lockdep_assert_held(&shared->lock);
+
+	list_for_each_entry(user, &shared->vfs, node)
+		if (user->vf == vf)
+			return user;
+	return NULL;
+}
+
+/**
+ * pci_vfcap_usable - whether a capability may be enabled in the VF
+ * @user: the VF's handle
+ * @id: a capability that it shows
+ *
+ * Context: Process context. It may be lost directly afterwards: the lost callback
+ * comes after that became true here.
+ * Return: false while it is lost.
+ */
+bool pci_vfcap_usable(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
+{
+	guard(mutex)(&user->shared->lock);
+
+	return vfcap_is_shown(user, id) && !(user->lost & BIT(id));
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_usable);
+
+/**
+ * vfcap_guard_start - have the guard watch a PF
+ * @shared: the PF's record, with its lock held
+ *
+ * It goes on for as long as a VF shows a capability.
+ */
+void vfcap_guard_start(struct pci_vfcap *shared)
+{
+	queue_delayed_work(vfcap_wq, &shared->guard, VFCAP_GUARD_PERIOD);
+}

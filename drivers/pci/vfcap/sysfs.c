@@ -199,21 +199,3 @@ const struct kobj_type vfcap_pf_ktype = {
 	.sysfs_ops	= &(const struct sysfs_ops) { .show = pf_show },
 	.default_groups	= pf_groups,
 };
-
-/**
- * vfcap_sysfs_notify - wake who polls the state of a VF's capabilities
- * @user: the VF's handle
- * @mask: the capabilities, BIT(enum pci_vfcap_id) each
- */
-void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask)
-{
-	static const struct vf_attribute * const states[PCI_VFCAP_COUNT] = {
-		[PCI_VFCAP_PASID]	= &vf_pasid_state,
-		[PCI_VFCAP_PRI]		= &vf_pri_state,
-	};
-	unsigned long bit;
-
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		sysfs_notify(&user->vf->dev.kobj, vfcap_vf_group.name,
-			     states[bit]->attr.attr.name);
-}

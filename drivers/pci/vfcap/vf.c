@@ -19,62 +19,6 @@ static bool assigned_flag = true;
 module_param(assigned_flag, bool, 0644);
 MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that its PF's driver keeps SR-IOV enabled if it asks pci_vfs_assigned() (default: Y)");
 
-static unsigned long vfcap_mask(const unsigned int *counts)
-{
-	unsigned long mask = 0;
-	enum pci_vfcap_id id;
-
-	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		if (counts[id])
-			mask |= BIT(id);
-	return mask;
-}
-
-/**
- * vfcap_held - which capabilities any VF of a PF holds
- * @shared: the PF's record, with its lock held
- *
- * Return: a mask of BIT(enum pci_vfcap_id).
- */
-unsigned long vfcap_held(struct pci_vfcap *shared)
-{
-	lockdep_assert_held(&shared->lock);
-
-	return vfcap_mask(shared->holders);
-}
-
-/**
- * vfcap_shown - which capabilities any VF of a PF shows
- * @shared: the PF's record, with its lock held
- *
- * Return: a mask of BIT(enum pci_vfcap_id).
- */
-unsigned long vfcap_shown(struct pci_vfcap *shared)
-{
-	lockdep_assert_held(&shared->lock);
-
-	return vfcap_mask(shared->showing);
-}
-
-/**
- * vfcap_find_vf - find the handle of a VF
- * @shared: the record of its PF, with its lock held
- * @vf: the VF
- *
- * Return: the handle, valid as long as the lock is held, or NULL if it takes no part.
- */
-struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared, struct pci_dev *vf)
-{
-	struct pci_vfcap_vf *user;
-
-	lockdep_assert_held(&shared->lock);
-
-	list_for_each_entry(user, &shared->vfs, node)
-		if (user->vf == vf)
-			return user;
-	return NULL;
-}
-
 /**
  * vfcap_mark_assigned - mark a VF that is open as assigned
  * @user: the VF's handle, with its PF's lock held
@@ -576,23 +520,6 @@ void pci_vfcap_hide(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
 	vfcap_drop(user, BIT(id));
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_hide);
-
-/**
- * pci_vfcap_usable - whether a capability may be enabled in the VF
- * @user: the VF's handle
- * @id: a capability that it shows
- *
- * Context: Process context. It may be lost directly afterwards: the lost callback
- * comes after that became true here.
- * Return: false while it is lost.
- */
-bool pci_vfcap_usable(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
-{
-	guard(mutex)(&user->shared->lock);
-
-	return vfcap_is_shown(user, id) && !(user->lost & BIT(id));
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_usable);
 
 /**
  * pci_vfcap_place - ask the PF's driver where a capability may lie in the VF
