@@ -193,8 +193,8 @@ static int vfcap_attach_again(struct vfcap_device *vf,
 }
 
 /**
- * vfcap_pasid_attach_ioas - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
- * @vdev: the VFIO device
+ * vfcap_attach - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
+ * @vf: the VF, of which it is committed what it shows
  * @pasid: the PASID
  * @pt_id: the page table to attach, and the one that was attached
  *
@@ -202,23 +202,18 @@ static int vfcap_attach_again(struct vfcap_device *vf,
  * Return: as vfio_iommufd_physical_pasid_attach_ioas(), or -ENOSPC when there are
  * too many.
  */
-int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
+int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfio_device *vdev = &vf->core.vdev;
 	struct vfcap_attachment *a;
 	u32 wanted = *pt_id;
 	bool new, awake;
 	int ret;
 
-	ret = vfcap_commit(vf);
-	if (ret)
-		return ret;
 	/* To VFIO, no PASID is PASID 0. */
 	if (!vfcap_pasid_is_shown(vf) || pasid == IOMMU_NO_PASID)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
-
-	vfcap_catch_up(vf);
 
 	a = vfcap_attachment_find(vf, pasid);
 	new = !a;

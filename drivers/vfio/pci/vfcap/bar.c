@@ -357,30 +357,3 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 	up_read(&vf->wc.bar_lock);
 	return ret;
 }
-
-/**
- * vfcap_ioctl_ioeventfd - VFIO_DEVICE_IOEVENTFD
- * @vf: the device
- * @arg: the ioctl's argument
- *
- * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the
- * argument, with the BAR in it, from memory that the user may change until then. So
- * a device has ioeventfds or aliases, and not both.
- *
- * Context: Process context, no locks held.
- * Return: as vfio_pci_core_ioctl(); -EBUSY while there is an alias; -EINTR.
- */
-long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
-{
-	long ret;
-
-	if (down_read_killable(&vf->wc.bar_lock))
-		return -EINTR;
-	ret = vf->wc.taken ? -EBUSY :
-	      vfcap_shadow_ioeventfd(vf, (void __user *)arg);
-	if (!ret)
-		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
-					  arg);
-	up_read(&vf->wc.bar_lock);
-	return ret;
-}

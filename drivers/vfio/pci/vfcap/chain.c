@@ -56,7 +56,7 @@ void vfcap_chain_mark_open_ended(unsigned long *used, const unsigned long *heads
 static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 			    unsigned long *used)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vf->table[id];
 	const struct vfcap_list *list = cap->list;
 	const u8 *map = vf->core.pci_config_map;
 	unsigned int pos = list->start, other;
@@ -70,7 +70,7 @@ static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 
 		if (other != id && place)
 			vfcap_chain_mark(used, place, place +
-					 vfcap_cap_size(vfcap_caps[other]));
+					 vfcap_cap_size(vf->table[other]));
 	}
 
 	while (pos < list->end &&
@@ -127,7 +127,7 @@ static bool vfcap_reads_zero(struct vfcap_device *vf,
 bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
 		      unsigned int pos)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vf->table[id];
 	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
 
 	if (vf->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
@@ -149,7 +149,7 @@ bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
 			 unsigned int pos)
 {
 	return vfcap_chain_fits(vf, id, pos) &&
-	       vfcap_reads_zero(vf, vfcap_caps[id], pos);
+	       vfcap_reads_zero(vf, vf->table[id], pos);
 }
 
 /* The highest place below @end, or 0 */
@@ -175,7 +175,7 @@ static u16 vfcap_find_gap(struct vfcap_device *vf, const struct vfcap_cap *cap,
  */
 u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vf->table[id];
 	const struct vfcap_list *list = cap->list;
 	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
 	u16 pos = 0;

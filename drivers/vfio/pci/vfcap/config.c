@@ -23,7 +23,7 @@ static int vfcap_cap_write_locked(struct vfcap_device *vf, unsigned int id,
 	CLASS(vfcap_locked, lock)(vf);
 	if (!lock)
 		return -EINTR;
-	vfcap_emul_write(vf, id, val, mask);
+	vfcap_guest_write(vf, id, val, mask);
 	return 0;
 }
 

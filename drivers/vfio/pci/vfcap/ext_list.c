@@ -206,7 +206,7 @@ void vfcap_ext_hide(struct vfcap_device *vf)
 	unsigned long id;
 
 	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS) {
-		const struct vfcap_cap *cap = vfcap_caps[id];
+		const struct vfcap_cap *cap = vf->table[id];
 		u16 pos;
 
 		if (cap->list != &vfcap_ext_list)

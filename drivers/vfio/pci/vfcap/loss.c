@@ -5,15 +5,10 @@
  */
 #include <linux/cleanup.h>
 #include <linux/eventfd.h>
-#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 
 #include "vfcap.h"
-
-static bool loss_as_error;
-module_param(loss_as_error, bool, 0644);
-MODULE_PARM_DESC(loss_as_error, "Signal the loss of a shared capability as a device error (VFIO_PCI_ERR_IRQ_INDEX), upon which QEMU stops the VM, and not by an eventfd of its own (default: N)");
 
 static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 {
@@ -62,52 +57,6 @@ const struct pci_vfcap_vf_ops vfcap_vf_ops = {
 	.pri_stopped	= vfcap_vf_pri_stopped,
 	.pri_failed	= vfcap_vf_pri_failed,
 };
-
-/**
- * vfcap_begin_loss - have the loss of capabilities take effect
- * @vf: the VF
- *
- * If PASID is lost then PASIDs are detached. The registers say what is lost already. The
- * rest is vfcap_sync()'s.
- *
- * Context: Process context, under the dev_set lock.
- * Return: what was lost, for vfcap_end_loss().
- */
-unsigned long vfcap_begin_loss(struct vfcap_device *vf)
-{
-	unsigned long lost;
-
-	scoped_guard(mutex, &vf->lock) {
-		lost = vf->lost;
-		vf->lost = 0;
-	}
-	if (lost)
-		vfcap_block(vf, lost);
-	return lost;
-}
-
-/**
- * vfcap_end_loss - tell the PF's side and the VF's user of a loss that has taken effect
- * @vf: the VF
- * @lost: what vfcap_begin_loss() returned
- *
- * Context: Process context, under the dev_set lock.
- */
-void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost)
-{
-	if (!lost)
-		return;
-
-	pci_vfcap_loss_done(vf->shared, lost);
-	if (READ_ONCE(loss_as_error)) {
-		vfio_pci_core_aer_err_detected(vf->core.pdev,
-					       pci_channel_io_normal);
-		return;
-	}
-	guard(mutex)(&vf->lock);
-	if (vf->lost_eventfd)
-		eventfd_signal(vf->lost_eventfd);
-}
 
 /**
  * vfcap_query_loss - what is known of a loss

@@ -37,34 +37,6 @@ static const struct pci_device_id vfcap_denylist[] = {
 	{ }
 };
 
-static struct workqueue_struct *vfcap_wq;
-
-static void vfcap_sync_work(struct work_struct *work)
-{
-	struct vfcap_device *vf = container_of(work, struct vfcap_device,
-					       sync_work);
-
-	/*
-	 * A user may hold the lock for as long as it does not let a page of its
-	 * own be read. Nothing interrupts a worker, but it is no hung task so.
-	 */
-	if (mutex_lock_interruptible(vfcap_dev_set_lock(vf)))
-		return;
-	vfcap_sync(vf);
-	mutex_unlock(vfcap_dev_set_lock(vf));
-}
-
-/**
- * vfcap_queue_sync - have vfcap_sync() called by a worker
- * @vf: the VF
- *
- * Context: Any context; the VF is bound.
- */
-void vfcap_queue_sync(struct vfcap_device *vf)
-{
-	queue_work(vfcap_wq, &vf->sync_work);
-}
-
 static int vfcap_init_device(struct vfio_device *vdev)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
@@ -72,6 +44,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 	mutex_init(&vf->lock);
 	vf->pasids = RB_ROOT;
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
+	vf->table = vfcap_caps;
 	vfcap_power_forget(vf);
 	ratelimit_default_init(&vf->log_limit);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
@@ -159,7 +132,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 
 	vfcap_keep_awake(vf->core.pdev);
 	vfcap_power_forget(vf);
-	vfcap_emul_close(vf);
+	vfcap_end_session(vf);
 	vfcap_forget_eventfds(vf);
 	vfcap_wc_close(vf);
 	vfio_pci_core_close_device(vdev);
@@ -217,6 +190,21 @@ static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
 					VFCAP_ALIAS_FIRST);
 	}
 }
+
+#if VFCAP_PASID_ATTACH
+static int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid,
+				   u32 *pt_id)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+	int ret;
+
+	ret = vfcap_commit(vf);
+	if (ret)
+		return ret;
+	vfcap_catch_up(vf);
+	return vfcap_attach(vf, pasid, pt_id);
+}
+#endif
 
 static const struct vfio_device_ops vfcap_ops = {
 	.name			= "vfcap-vfio-pci",
@@ -322,16 +310,14 @@ static int __init vfcap_init(void)
 {
 	int ret;
 
-	/* While the host sleeps so do VFs. */
-	vfcap_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
-				   0);
-	if (!vfcap_wq)
-		return -ENOMEM;
+	ret = vfcap_effects_init();
+	if (ret)
+		return ret;
 
 	vfcap_power_init();
 	ret = pci_register_driver(&vfcap_driver);
 	if (ret)
-		destroy_workqueue(vfcap_wq);
+		vfcap_effects_exit();
 	return ret;
 }
 module_init(vfcap_init);
@@ -339,7 +325,7 @@ module_init(vfcap_init);
 static void __exit vfcap_exit(void)
 {
 	pci_unregister_driver(&vfcap_driver);
-	destroy_workqueue(vfcap_wq);
+	vfcap_effects_exit();
 }
 module_exit(vfcap_exit);
 

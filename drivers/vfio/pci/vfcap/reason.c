@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Why a capability is not shown, in words
+ * The log of a session, and why a capability is not shown, in words
  */
+#include <linux/pci.h>
+
 #include "vfcap.h"
 
 static const char * const vfcap_reasons[] = {
@@ -59,4 +61,37 @@ const char *vfcap_reason_text(const struct vfcap_cap *cap,
 	if (reason == VFCAP_REASON_PF_DISABLED)
 		return cap->unavailable;
 	return vfcap_reasons[reason];
+}
+
+/**
+ * vfcap_log_open - a VF is opened: decide whether that is logged
+ * @vf: the VF
+ *
+ * Without a reset in between a user can open and close it many times a second.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_log_open(struct vfcap_device *vf)
+{
+	vf->quiet = !__ratelimit(&vf->log_limit);
+}
+
+/**
+ * vfcap_log - log what is shown in a session, and why
+ * @vf: the VF
+ * @fmt: as of printf()
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_log(struct vfcap_device *vf, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (vf->quiet)
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	pci_info(vf->core.pdev, "%pV", &vaf);
+	va_end(args);
 }

@@ -17,23 +17,6 @@
 
 #include "vfcap.h"
 
-/**
- * vfcap_was_reset - the VF was reset
- * @vf: the VF
- * @losses: what pci_vfcap_vf_losses() was when the reset began
- *
- * Or so its driver is told: the PCI core calls reset_done() after a failure too. What is
- * behind its registers may be out of reach here.
- *
- * Context: Process context. Core may hold memory_lock.
- */
-void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
-{
-	vfcap_emul_reset(vf);
-	pci_vfcap_vf_reset(vf->shared, losses);
-	vfcap_queue_sync(vf);
-}
-
 /* Whether a write to @start sets a bit of the byte at @pos */
 static bool vfcap_write_sets(const struct vfcap_core_call *c, loff_t start,
 			     unsigned int pos, u8 bit)
@@ -81,19 +64,12 @@ static bool vfcap_write_resets(struct vfcap_device *vf,
 				 PCI_AF_CTRL_FLR));
 }
 
-/**
- * vfcap_may_reset - whether a write may reset the VF
- * @vf: the VF
- * @pos: offset in config space in bytes
- * @size: how many bytes
- *
- * Upon a write to any register of a capability core acts on the bit that resets, which
- * another write may have just left there. The same registers change its power state.
- *
- * Context: Any context, while the device is open.
- * Return: true if so.
+/*
+ * Whether a write may reset the VF. Upon a write to any register of a capability core
+ * acts on the bit that resets, which another write may have just left there. The same
+ * registers change its power state.
  */
-bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
+static bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
 

@@ -255,19 +255,13 @@ int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma)
 	return vfio_pci_core_mmap(&vf->core.vdev, vma);
 }
 
-/**
- * vfcap_shadow_ioeventfd - whether a VFIO_DEVICE_IOEVENTFD hits what is trapped
- * @vf: the device
- * @arg: struct vfio_device_ioeventfd
- *
- * Core reads the argument again. A user that changes it meanwhile gains what
- * vfio-pci gives everybody: that its own device is written there.
- *
- * Context: Process context.
- * Return: 0 if core shall go on, -EINVAL as core says of the MSI-X table, or
- * -EFAULT.
+/*
+ * Whether a VFIO_DEVICE_IOEVENTFD hits what is trapped. Core reads the argument again. A
+ * user that changes it meanwhile gains what vfio-pci gives everybody: that its own device
+ * is written there. Returns 0 if core shall go on, -EINVAL as core says of the MSI-X
+ * table, or -EFAULT.
  */
-int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg)
+static int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg)
 {
 	struct vfio_device_ioeventfd data;
 
@@ -279,6 +273,33 @@ int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg)
 			   VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE))
 		return -EINVAL;
 	return 0;
+}
+
+/**
+ * vfcap_ioctl_ioeventfd - VFIO_DEVICE_IOEVENTFD
+ * @vf: the device
+ * @arg: the ioctl's argument
+ *
+ * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the
+ * argument, with the BAR in it, from memory that the user may change until then. So
+ * a device has ioeventfds or aliases, and not both.
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_ioctl(); -EBUSY while there is an alias; -EINTR.
+ */
+long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
+{
+	long ret;
+
+	if (down_read_killable(&vf->wc.bar_lock))
+		return -EINTR;
+	ret = vf->wc.taken ? -EBUSY :
+	      vfcap_shadow_ioeventfd(vf, (void __user *)arg);
+	if (!ret)
+		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
+					  arg);
+	up_read(&vf->wc.bar_lock);
+	return ret;
 }
 
 static int vfcap_add_sparse_mmap(struct vfcap_device *vf,

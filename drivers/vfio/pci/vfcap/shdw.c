@@ -42,7 +42,7 @@ static bool vfcap_shdw_is_first(struct vfcap_device *vf)
 static bool vfcap_shdw_leaves_room(struct vfcap_device *vf)
 {
 	return !(vf->vmd & VFCAP_VMD_QEMU) ||
-	       vfcap_place_is_given(vf, VFCAP_SHDW) ||
+	       vf->plan[VFCAP_SHDW].given ||
 	       vfcap_chain_find_gap(vf, VFCAP_SHDW) < vfcap_std_list.bound(vf);
 }
 

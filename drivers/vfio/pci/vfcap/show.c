@@ -13,39 +13,6 @@
 
 #include "vfcap.h"
 
-/**
- * vfcap_log_open - a VF is opened: decide whether that is logged
- * @vf: the VF
- *
- * Without a reset in between a user can open and close it many times a second.
- *
- * Context: Process context, under the dev_set lock.
- */
-void vfcap_log_open(struct vfcap_device *vf)
-{
-	vf->quiet = !__ratelimit(&vf->log_limit);
-}
-
-/**
- * vfcap_log - log what is shown in a session, and why
- * @vf: the VF
- * @fmt: as of printf()
- *
- * Context: Process context, under the dev_set lock.
- */
-void vfcap_log(struct vfcap_device *vf, const char *fmt, ...)
-{
-	struct va_format vaf = { .fmt = fmt };
-	va_list args;
-
-	if (vf->quiet)
-		return;
-	va_start(args, fmt);
-	vaf.va = &args;
-	pci_info(vf->core.pdev, "%pV", &vaf);
-	va_end(args);
-}
-
 /*
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or
  * VFCAP_REASON_NONE.
@@ -98,6 +65,7 @@ static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vf,
 
 	if (!vf->map_known)
 		return VFCAP_REASON_CORE;
+	plan->given = vfcap_place_is_given(vf, id);
 	return vfcap_read_pf(vf, id, plan->pf, &pf_pos) ?:
 	       vfcap_mode_forbids(vf, cap) ?:
 	       vfcap_check_enabled(cap, plan->pf) ?:

@@ -52,7 +52,7 @@ static bool vfcap_state_apply(struct vfcap_device *vf,
 	unsigned long id;
 
 	for_each_set_bit(id, &vf->shown, nr_caps)
-		enabled &= vfcap_emul_restore(vf, id, state->caps[id].regs);
+		enabled &= vfcap_restore(vf, id, state->caps[id].regs);
 	return enabled;
 }
 
@@ -118,7 +118,7 @@ static int vfcap_state_set(struct vfcap_device *vf,
 	for (id = 0; id < nr_caps; id++)
 		if (state->caps[id].regs[VFCAP_CTRL] &
 		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
-		    !vfcap_emul_may_enable(vf, id))
+		    !vfcap_may_enable(vf, id))
 			return -EBUSY;
 
 	if (vfcap_state_apply(vf, state, nr_caps))

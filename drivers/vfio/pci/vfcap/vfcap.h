@@ -132,10 +132,6 @@ static inline bool vfcap_is_shared(unsigned int id)
 	return id < PCI_VFCAP_COUNT;
 }
 
-extern const struct vfcap_cap vfcap_pasid;
-extern const struct vfcap_cap vfcap_pri;
-extern const struct vfcap_cap vfcap_shdw;
-
 /* The longest capability, in dwords */
 #define VFCAP_MAX_REGS		VFCAP_STATE_REGS
 
@@ -162,6 +158,7 @@ struct vfcap_choice {
  * @pos: where it lies, 0 if it is not shown
  * @step: what decided that
  * @reason: why it is not shown
+ * @given: the user or the administrator says where it goes
  * @pf: the PF's registers from which @regs follows, CPU endian
  * @regs: its dwords after a reset, CPU endian, but for the header
  */
@@ -169,6 +166,7 @@ struct vfcap_plan {
 	u16 pos;
 	enum vfcap_step step;
 	enum vfcap_reason reason;
+	bool given;
 	u32 pf[VFCAP_MAX_REGS];
 	u32 regs[VFCAP_MAX_REGS];
 };
@@ -181,6 +179,7 @@ struct vfcap_plan {
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @plan, @committed, @shown and @anchored, of
  *	which @lock protects the last two as well, @entry, @pasids and @choice.
+ * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
  * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
@@ -229,6 +228,7 @@ struct vfcap_plan {
  */
 struct vfcap_device {
 	struct vfio_pci_core_device core;
+	const struct vfcap_cap * const *table;
 	unsigned long caps;
 	unsigned long vmd;
 	struct pci_vfcap_vf *shared;
@@ -336,6 +336,18 @@ vfcap_access_pieces(struct vfcap_device *vf, char __user *buf, size_t count,
 	return done;
 }
 
+/*
+ * The rooms, from the ground up, as the Makefile lists them: each uses only what those
+ * before it have. Back up lead the callbacks of structures.
+ */
+
+/* reason.c: the log of a session, and why a capability is not shown, in words */
+const char *vfcap_reason_text(const struct vfcap_cap *cap,
+			      enum vfcap_reason reason);
+void vfcap_log_open(struct vfcap_device *vf);
+__printf(2, 3)
+void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
+
 /* mode.c: the parameters that say whether a capability is shown */
 extern const char * const vfcap_mode_words[];
 
@@ -349,106 +361,6 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 				     const struct vfcap_cap *cap);
 bool vfcap_has_iommu(struct vfcap_device *vf);
 bool vfcap_pf_is_kernels(struct vfcap_device *vf);
-
-/* map.c: what core keeps of config space */
-void vfcap_map_open(struct vfcap_device *vf);
-
-/* chain.c: where a capability fits; its place in the list is the list's affair */
-bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
-		      unsigned int pos);
-bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
-			 unsigned int pos);
-u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
-void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      u16 pos);
-
-/* place.c: where a capability goes */
-bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
-enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
-			      u16 pf_pos);
-
-/* reason.c: why a capability is not shown, in words */
-const char *vfcap_reason_text(const struct vfcap_cap *cap,
-			      enum vfcap_reason reason);
-
-/* show.c: what a VF shows: planned as often as asked, committed once */
-void vfcap_log_open(struct vfcap_device *vf);
-__printf(2, 3)
-void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
-void vfcap_plan(struct vfcap_device *vf);
-int vfcap_commit(struct vfcap_device *vf);
-int vfcap_begin(struct vfcap_device *vf);
-
-/* config.c: access to the virtual config space */
-ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, loff_t *ppos);
-ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
-			   size_t count, loff_t *ppos);
-
-/* emul.c: the engine that runs all capabilities */
-extern const struct vfcap_cap * const vfcap_caps[];
-void vfcap_emul_show(struct vfcap_device *vf, unsigned int id);
-bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id);
-bool vfcap_emul_may_enable(struct vfcap_device *vf, unsigned int id);
-void vfcap_emul_write(struct vfcap_device *vf, unsigned int id,
-		      const u32 *val, const u32 *mask);
-void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs);
-bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
-			 const u32 *wanted, const u32 *now);
-bool vfcap_emul_restore(struct vfcap_device *vf, unsigned int id,
-			const u32 *regs);
-u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
-		  unsigned int reg);
-void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
-void vfcap_block(struct vfcap_device *vf, unsigned long caps);
-void vfcap_sync(struct vfcap_device *vf);
-void vfcap_catch_up(struct vfcap_device *vf);
-void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
-void vfcap_emul_reset(struct vfcap_device *vf);
-void vfcap_emul_close(struct vfcap_device *vf);
-
-/* pasid.c: the capability, and what the IOMMU gives the VF of it */
-int vfcap_pasid_open(struct vfcap_device *vf);
-
-/* attach.c: PASIDs that the VF's user attaches */
-#if VFCAP_PASID_ATTACH
-void vfcap_unbind_iommufd(struct vfio_device *vdev);
-int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id);
-void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
-void vfcap_pasid_block(struct vfcap_device *vf);
-void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
-void vfcap_pasid_forget(struct vfcap_device *vf);
-#else
-static inline void vfcap_pasid_block(struct vfcap_device *vf)
-{
-}
-
-static inline void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled,
-				    bool restart)
-{
-}
-
-static inline void vfcap_pasid_forget(struct vfcap_device *vf)
-{
-}
-#endif
-
-/* ext_list.c: the list of extended capabilities, of which chain.c knows the rest */
-void vfcap_ext_hide(struct vfcap_device *vf);
-
-/* main.c: what is left to others, since it needs the dev_set lock */
-void vfcap_queue_sync(struct vfcap_device *vf);
-
-/* loss.c: what the PF's side tells of */
-extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
-unsigned long vfcap_begin_loss(struct vfcap_device *vf);
-void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost);
-int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
-			       size_t told);
-int vfcap_feature_return_eventfd(struct vfcap_device *vf, bool set, void *data,
-				 size_t told);
-void vfcap_forget_eventfds(struct vfcap_device *vf);
-u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
 
 /**
  * struct vfcap_core_call - a call of core that accesses memory of the user
@@ -473,37 +385,66 @@ struct vfcap_core_call {
 /* call.c: calls of core that access memory of the user */
 ssize_t vfcap_call_core(struct vfcap_device *vf, struct vfcap_core_call *c);
 
-/* reset.c: what resets a VF, and so its emulated registers */
-extern const struct pci_error_handlers vfcap_err_handlers;
-void vfcap_was_reset(struct vfcap_device *vf, u64 losses);
-bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size);
-ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
-				size_t *count, loff_t *ppos);
-long vfcap_ioctl_reset(struct vfcap_device *vf);
-
 /* power.c: the VF's power states */
 bool vfcap_is_awake(struct vfcap_device *vf);
+bool vfcap_is_let_go(struct vfcap_device *vf);
 bool vfcap_stays_awake(struct vfcap_device *vf);
 bool vfcap_in_d3(struct vfcap_device *vf);
 bool vfcap_soft_reset(struct vfcap_device *vf);
-void vfcap_power_forget(struct vfcap_device *vf);
-bool vfcap_has_returned(struct vfcap_device *vf);
-void vfcap_notice_return(struct vfcap_device *vf);
-int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
-			    void __user *arg, size_t argsz);
-void vfcap_power_init(void);
-void vfcap_power_watch(struct vfcap_device *vf);
-void vfcap_power_unwatch(struct vfcap_device *vf);
 
-/* feature.c, query.c, choose.c, state.c: VFIO_DEVICE_FEATURE */
-int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
-			size_t argsz);
-int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
-			size_t told);
-int vfcap_feature_choose(struct vfcap_device *vf, bool set, void *data,
-			 size_t told);
-int vfcap_feature_state(struct vfcap_device *vf, bool set, void *data,
-			size_t told);
+/* chain.c: where a capability fits; ext_list.c, std_list.c: its place in a list */
+bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
+		      unsigned int pos);
+bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
+			 unsigned int pos);
+u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
+void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
+		      u16 pos);
+void vfcap_ext_hide(struct vfcap_device *vf);
+
+/* emul.c: the engine that runs the registers of all capabilities */
+u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
+		  unsigned int reg);
+u32 vfcap_emul_ctrl(struct vfcap_device *vf, unsigned int id);
+bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id);
+void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
+void vfcap_emul_show(struct vfcap_device *vf, unsigned int id);
+u32 vfcap_emul_take(struct vfcap_device *vf, unsigned int id, bool *cleared,
+		    bool *restart);
+u32 vfcap_emul_writable(const struct vfcap_cap *cap, unsigned int reg, u32 old);
+u32 vfcap_emul_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
+		       u32 val, u32 mask);
+void vfcap_emul_store(struct vfcap_device *vf, unsigned int id, const u32 *val,
+		      const u32 *mask, u32 old, u32 new);
+bool vfcap_emul_set_w1c(struct vfcap_device *vf, unsigned int id, u32 ctrl);
+void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs);
+bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
+			 const u32 *wanted, const u32 *now);
+void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
+void vfcap_emul_reset(struct vfcap_device *vf);
+
+/* attach.c: PASIDs that the VF's user attaches */
+#if VFCAP_PASID_ATTACH
+void vfcap_unbind_iommufd(struct vfio_device *vdev);
+int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id);
+void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
+void vfcap_pasid_block(struct vfcap_device *vf);
+void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
+void vfcap_pasid_forget(struct vfcap_device *vf);
+#else
+static inline void vfcap_pasid_block(struct vfcap_device *vf)
+{
+}
+
+static inline void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled,
+				    bool restart)
+{
+}
+
+static inline void vfcap_pasid_forget(struct vfcap_device *vf)
+{
+}
+#endif
 
 /* vmd.c: Intel Volume Management Device endpoints */
 #define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */
@@ -524,6 +465,56 @@ bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
 u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar);
 bool vfcap_vmd_check_bars(struct vfcap_device *vf);
 
+/* pasid.c, pri.c, shdw.c: the capabilities */
+extern const struct vfcap_cap vfcap_pasid;
+extern const struct vfcap_cap vfcap_pri;
+extern const struct vfcap_cap vfcap_shdw;
+int vfcap_pasid_open(struct vfcap_device *vf);
+
+/* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
+void vfcap_ims_open(struct vfcap_device *vf);
+int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, unsigned int offset);
+
+/* effects.c: what is behind the registers, and follows them */
+extern const struct vfcap_cap * const vfcap_caps[];
+void vfcap_queue_sync(struct vfcap_device *vf);
+void vfcap_was_reset(struct vfcap_device *vf, u64 losses);
+void vfcap_power_forget(struct vfcap_device *vf);
+void vfcap_block(struct vfcap_device *vf, unsigned long caps);
+void vfcap_sync(struct vfcap_device *vf);
+void vfcap_catch_up(struct vfcap_device *vf);
+void vfcap_sync_work(struct work_struct *work);
+bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id);
+void vfcap_guest_write(struct vfcap_device *vf, unsigned int id,
+		       const u32 *val, const u32 *mask);
+bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs);
+void vfcap_end_session(struct vfcap_device *vf);
+int vfcap_effects_init(void);
+void vfcap_effects_exit(void);
+
+/* loss.c: what the PF's side tells of */
+extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
+int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
+			       size_t told);
+int vfcap_feature_return_eventfd(struct vfcap_device *vf, bool set, void *data,
+				 size_t told);
+void vfcap_forget_eventfds(struct vfcap_device *vf);
+u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
+
+/* map.c: what core keeps of config space */
+void vfcap_map_open(struct vfcap_device *vf);
+
+/* place.c: where a capability goes */
+bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
+enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
+			      u16 pf_pos);
+
+/* show.c: what a VF shows: planned as often as asked, committed once */
+void vfcap_plan(struct vfcap_device *vf);
+int vfcap_commit(struct vfcap_device *vf);
+int vfcap_begin(struct vfcap_device *vf);
+
 /* shadow.c: the native shadow registers of VMD endpoints that have none enabled */
 void vfcap_shadow_open(struct vfcap_device *vf);
 int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
@@ -536,14 +527,38 @@ ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 bool vfcap_is_trapped(struct vfcap_device *vf, unsigned int region, u64 start,
 		      u64 size);
 int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
-int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg);
+long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
 int vfcap_shadow_region_info(struct vfcap_device *vf,
 			     struct vfio_region_info *info,
 			     struct vfio_info_cap *caps);
 
-/* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
-void vfcap_ims_open(struct vfcap_device *vf);
-int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, unsigned int offset);
+/* reset.c: what resets a VF, and so its emulated registers */
+extern const struct pci_error_handlers vfcap_err_handlers;
+ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
+				size_t *count, loff_t *ppos);
+long vfcap_ioctl_reset(struct vfcap_device *vf);
+
+/* low_power.c: low power that the user asks for */
+int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+			    void __user *arg, size_t argsz);
+void vfcap_power_init(void);
+void vfcap_power_watch(struct vfcap_device *vf);
+void vfcap_power_unwatch(struct vfcap_device *vf);
+
+/* config.c: access to the virtual config space */
+ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, loff_t *ppos);
+ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
+			   size_t count, loff_t *ppos);
+
+/* feature.c, query.c, choose.c, state.c: VFIO_DEVICE_FEATURE */
+int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
+			size_t argsz);
+int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
+			size_t told);
+int vfcap_feature_choose(struct vfcap_device *vf, bool set, void *data,
+			 size_t told);
+int vfcap_feature_state(struct vfcap_device *vf, bool set, void *data,
+			size_t told);
 
 #endif /* VFCAP_H */

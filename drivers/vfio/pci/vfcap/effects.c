@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is behind the registers, and follows them
+ *
+ * PASIDs in the IOMMU, and page requests that the PF's driver answers: taken away before
+ * Enable goes to 0, given after it went to 1. Enable goes to 0 by a guest's write, a
+ * reset, a loss, or a return from low power, and whoever notices that without the dev_set
+ * lock leaves the rest to a worker.
+ */
+#include <linux/cleanup.h>
+#include <linux/eventfd.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+
+#include "vfcap.h"
+
+static bool loss_as_error;
+module_param(loss_as_error, bool, 0644);
+MODULE_PARM_DESC(loss_as_error, "Signal the loss of a shared capability as a device error (VFIO_PCI_ERR_IRQ_INDEX), upon which QEMU stops the VM, and not by an eventfd of its own (default: N)");
+
+const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
+	[PCI_VFCAP_PASID]	= &vfcap_pasid,
+	[PCI_VFCAP_PRI]		= &vfcap_pri,
+	[VFCAP_SHDW]		= &vfcap_shdw,
+};
+
+static struct workqueue_struct *vfcap_wq;
+
+/**
+ * vfcap_queue_sync - have vfcap_sync() called by a worker
+ * @vf: the VF
+ *
+ * Context: Any context; the VF is bound.
+ */
+void vfcap_queue_sync(struct vfcap_device *vf)
+{
+	queue_work(vfcap_wq, &vf->sync_work);
+}
+
+/* What vfcap_device.entry.suspended is while its user has not let it go */
+#define VFCAP_NOT_ENTERED	U64_MAX
+
+/**
+ * vfcap_was_reset - the VF was reset
+ * @vf: the VF
+ * @losses: what pci_vfcap_vf_losses() was when the reset began
+ *
+ * Or so its driver is told: the PCI core calls reset_done() after a failure too. What is
+ * behind its registers may be out of reach here.
+ *
+ * Context: Process context. Core may hold memory_lock.
+ */
+void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
+{
+	vfcap_emul_reset(vf);
+	pci_vfcap_vf_reset(vf->shared, losses);
+	vfcap_queue_sync(vf);
+}
+
+/**
+ * vfcap_power_forget - nobody has let the VF go to low power
+ * @vf: the VF
+ *
+ * Context: Process context, while the VF is not open or is being closed.
+ */
+void vfcap_power_forget(struct vfcap_device *vf)
+{
+	vf->entry.suspended = VFCAP_NOT_ENTERED;
+}
+
+/* Whether the VF's low power has ended, and nobody has noticed */
+static bool vfcap_has_returned(struct vfcap_device *vf)
+{
+	return vf->entry.suspended != VFCAP_NOT_ENTERED && !vfcap_is_let_go(vf);
+}
+
+/*
+ * The first that is done after the VF's low power has ended. A function without
+ * No_Soft_Reset was reset if it left D0 since it was let go: something else may have kept
+ * it awake. When it left, nobody tells: the reset began with the entry.
+ */
+static void vfcap_notice_return(struct vfcap_device *vf)
+{
+	if (!vfcap_has_returned(vf))
+		return;
+
+	if (vf->entry.soft_reset &&
+	    pm_runtime_suspended_time(&vf->core.pdev->dev) > vf->entry.suspended)
+		vfcap_was_reset(vf, vf->entry.losses);
+	vfcap_power_forget(vf);
+}
+
+/**
+ * vfcap_block - take away what the VF's Enable bits give
+ * @vf: the VF
+ * @caps: of which capabilities, BIT(index) each
+ *
+ * For what may clear them next; vfcap_sync() gives it back if it did not.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_block(struct vfcap_device *vf, unsigned long caps)
+{
+	unsigned long id;
+
+	lockdep_assert_held(vfcap_dev_set_lock(vf));
+
+	caps &= vf->shown;
+	for_each_set_bit(id, &caps, VFCAP_NR_CAPS)
+		if (vfcap_caps[id]->block)
+			vfcap_caps[id]->block(vf);
+}
+
+/*
+ * Have the loss of capabilities take effect: if PASID is lost then PASIDs are detached.
+ * The registers say what is lost already; the rest is vfcap_sync()'s. Returns what was
+ * lost, for vfcap_end_loss().
+ */
+static unsigned long vfcap_begin_loss(struct vfcap_device *vf)
+{
+	unsigned long lost;
+
+	scoped_guard(mutex, &vf->lock) {
+		lost = vf->lost;
+		vf->lost = 0;
+	}
+	if (lost)
+		vfcap_block(vf, lost);
+	return lost;
+}
+
+/* Tell the PF's side and the VF's user of a loss that has taken effect. */
+static void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost)
+{
+	if (!lost)
+		return;
+
+	pci_vfcap_loss_done(vf->shared, lost);
+	if (READ_ONCE(loss_as_error)) {
+		vfio_pci_core_aer_err_detected(vf->core.pdev,
+					       pci_channel_io_normal);
+		return;
+	}
+	guard(mutex)(&vf->lock);
+	if (vf->lost_eventfd)
+		eventfd_signal(vf->lost_eventfd);
+}
+
+static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	bool cleared, restart;
+	u32 ctrl = vfcap_emul_take(vf, id, &cleared, &restart);
+
+	if (cleared && vfcap_is_shared(id))
+		pci_vfcap_control(vf->shared, id, ctrl, ctrl);
+	if (cap->sync)
+		cap->sync(vf, ctrl & cap->enable, restart);
+}
+
+/**
+ * vfcap_sync - make what is behind the registers what they say
+ * @vf: the VF
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_sync(struct vfcap_device *vf)
+{
+	unsigned long lost, id;
+
+	lockdep_assert_held(vfcap_dev_set_lock(vf));
+
+	vfcap_notice_return(vf);
+	lost = vfcap_begin_loss(vf);
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
+		vfcap_sync_cap(vf, id);
+	vfcap_end_loss(vf, lost);
+}
+
+/**
+ * vfcap_catch_up - have what happened before come before what follows
+ * @vf: the VF
+ *
+ * Whoever holds the dev_set lock leaves all else as vfcap_sync() does.
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_catch_up(struct vfcap_device *vf)
+{
+	/* What changes right now may as well come afterwards. */
+	if (READ_ONCE(vf->lost) || READ_ONCE(vf->cleared) ||
+	    vfcap_has_returned(vf))
+		vfcap_sync(vf);
+}
+
+/**
+ * vfcap_sync_work - call vfcap_sync()
+ * @work: &vfcap_device.sync_work
+ */
+void vfcap_sync_work(struct work_struct *work)
+{
+	struct vfcap_device *vf = container_of(work, struct vfcap_device,
+					       sync_work);
+
+	/*
+	 * A user may hold the lock for as long as it does not let a page of its
+	 * own be read. Nothing interrupts a worker, but it is no hung task so.
+	 */
+	if (mutex_lock_interruptible(vfcap_dev_set_lock(vf)))
+		return;
+	vfcap_sync(vf);
+	mutex_unlock(vfcap_dev_set_lock(vf));
+}
+
+/**
+ * vfcap_may_enable - whether a guest could enable a capability now
+ * @vf: the VF
+ * @id: a capability that it shows
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: false if its Enable would stay 0.
+ */
+bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+
+	return pci_vfcap_usable(vf->shared, id) &&
+	       (!cap->may_enable || cap->may_enable(vf));
+}
+
+/*
+ * The Control dword after a write, as far as others have a say in it. The PF's driver
+ * is not asked to enable what cannot be had, for it would act on that.
+ */
+static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
+		       u32 new)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 open = vfcap_emul_writable(cap, VFCAP_CTRL, old) |
+		   cap->behavior[VFCAP_CTRL].w1c;
+	u32 answer;
+
+	if (!(old & cap->enable) && !vfcap_may_enable(vf, id)) {
+		if (new & cap->enable)
+			pci_notice_ratelimited(vf->core.pdev,
+					       "%s cannot be enabled now\n",
+					       cap->name);
+		new &= ~cap->enable;
+		open &= ~cap->enable;
+	}
+	answer = pci_vfcap_control(vf->shared, id, old, new);
+
+	/* Of bits that a guest cannot write, what is answered does not count. */
+	return new ^ ((new ^ answer) & open);
+}
+
+/**
+ * vfcap_guest_write - a guest's write to an emulated capability
+ * @vf: the VF
+ * @id: the capability
+ * @val: the capability's dwords, CPU endian
+ * @mask: of these, the bytes that are written
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_guest_write(struct vfcap_device *vf, unsigned int id,
+		       const u32 *val, const u32 *mask)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 old, new;
+
+	lockdep_assert_held(vfcap_dev_set_lock(vf));
+
+	vfcap_catch_up(vf);
+
+	old = vfcap_emul_ctrl(vf, id);
+	new = old;
+	if (mask[VFCAP_CTRL] && cap->enable)
+		new = vfcap_agree(vf, id, old,
+				  vfcap_emul_written(cap, VFCAP_CTRL, old,
+						     val[VFCAP_CTRL],
+						     mask[VFCAP_CTRL]));
+	if (old & ~new & cap->enable && cap->block)
+		cap->block(vf);
+
+	vfcap_emul_store(vf, id, val, mask, old, new);
+
+	/* What Enable gives was taken away before it was cleared. */
+	if (new & cap->enable || !cap->block)
+		vfcap_sync_cap(vf, id);
+}
+
+/**
+ * vfcap_restore - have registers as they once were
+ * @vf: the VF
+ * @id: a capability that it shows
+ * @regs: its dwords, as vfcap_emul_could_be() accepts them
+ *
+ * It is a guest's write of all of them; what only the device sets and only a guest
+ * clears follows. Stopped stays: it tells of this VF's own page requests.
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: false if Enable should be 1 and is not.
+ */
+bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs)
+{
+	static const u32 all[VFCAP_MAX_REGS] = {
+		[0 ... VFCAP_MAX_REGS - 1] = ~0U,
+	};
+
+	vfcap_guest_write(vf, id, regs, all);
+	return vfcap_emul_set_w1c(vf, id, regs[VFCAP_CTRL]);
+}
+
+/**
+ * vfcap_end_session - forget what this session showed
+ * @vf: the VF
+ *
+ * Context: Before core is closed, since that frees vconfig and then resets the
+ * VF; under the dev_set lock. The last user of the file is gone, so nobody else
+ * accesses config space. PASIDs stay attached until the VF is no bus master any more.
+ */
+void vfcap_end_session(struct vfcap_device *vf)
+{
+	vfcap_pasid_forget(vf);
+	vfcap_emul_reset(vf);
+	vfcap_sync(vf);
+
+	guard(mutex)(&vf->lock);
+
+	memset(vf->choice, 0, sizeof(vf->choice));
+	vf->shown = 0;
+	vf->anchored = false;
+	vf->shadow = false;
+	vf->committed = false;
+}
+
+/**
+ * vfcap_effects_init - make what the workers run on
+ *
+ * Return: 0, -ENOMEM.
+ */
+int vfcap_effects_init(void)
+{
+	/* While the host sleeps so do VFs. */
+	vfcap_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
+				   0);
+	return vfcap_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * vfcap_effects_exit - end vfcap_effects_init()
+ */
+void vfcap_effects_exit(void)
+{
+	destroy_workqueue(vfcap_wq);
+}
