@@ -1,16 +1,354 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO_DEVICE_FEATURE: which index is whose, and the arguments of ours
+ * VFIO_DEVICE_FEATURE: which index is whose, and what ours do
  *
  * A structure may grow at its end, and its user may have an older or a newer one than
  * this kernel. What the user does not have is zero, and what this kernel does not have
- * must be.
+ * must be. Memory of the user is accessed in vfcap_do_feature() alone, without locks.
  */
 #include <linux/array_size.h>
+#include <linux/cleanup.h>
+#include <linux/eventfd.h>
+#include <linux/nospec.h>
+#include <linux/pci.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 
-#include "vfcap.h"
+#include "chain.h"
+
+/*
+ * Whether there is a capability of that number. It is clamped, as it is an index that a
+ * user chooses.
+ */
+static bool vfcap_has_cap(u32 *cap)
+{
+	if (*cap >= VFCAP_NR_CAPS)
+		return false;
+	*cap = array_index_nospec(*cap, VFCAP_NR_CAPS);
+	return true;
+}
+
+/*
+ * VFCAP_FEATURE_QUERY: what the guest is shown, and why
+ */
+
+static u32 vfcap_query_flags(struct vfcap_device *vf, unsigned int id)
+{
+	const struct vfcap_cap *cap = vfcap_caps[id];
+	u32 flags = 0;
+
+	if (cap->list == &vfcap_ext_list)
+		flags |= VFCAP_QUERY_EXTENDED;
+	if (vf->committed)
+		flags |= VFCAP_QUERY_COMMITTED;
+	if (vfcap_reg_get(vf, id, VFCAP_CTRL) & cap->enable)
+		flags |= VFCAP_QUERY_ENABLED;
+	return flags;
+}
+
+static int vfcap_query(struct vfcap_device *vf, bool set, void *data,
+		       size_t told)
+{
+	struct vfcap_feature_query *query = data;
+	const struct vfcap_plan *plan;
+	unsigned int id;
+
+	if (query->reserved[0] || query->reserved[1] ||
+	    !vfcap_has_cap(&query->cap))
+		return -EINVAL;
+	id = query->cap;
+	plan = &vf->plan[id];
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	vfcap_plan(vf);
+	/* A loss that is known is told. */
+	vfcap_sync(vf);
+	*query = (struct vfcap_feature_query) {
+		.magic		= VFCAP_MAGIC,
+		.cap		= id,
+		.nr_caps	= VFCAP_NR_CAPS,
+		.flags		= vfcap_query_flags(vf, id),
+		.id		= vfcap_caps[id]->id,
+		.offset		= plan->pos,
+		.size		= vfcap_cap_size(vfcap_caps[id]),
+		.step		= plan->step,
+		.reason		= plan->reason,
+	};
+	if (vf->shown & BIT(id) && vfcap_is_shared(id))
+		query->flags |= vfcap_query_loss(vf, id, query->cause);
+	return 0;
+}
+
+/*
+ * VFCAP_FEATURE_CHOOSE: the user's say in what is shown, and where
+ */
+
+/* Flags that go together. Each other combination contradicts itself. */
+static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
+{
+	switch (data->flags) {
+	case VFCAP_CHOOSE_OFFSET:
+	case VFCAP_CHOOSE_OFFSET | VFCAP_CHOOSE_FORCE:
+		return data->offset;
+	case VFCAP_CHOOSE_HIDE:
+	case 0:
+		return !data->offset;
+	default:
+		return false;
+	}
+}
+
+static bool vfcap_may_lie(struct vfcap_device *vf, unsigned int id,
+			  const struct vfcap_choice *choice)
+{
+	return choice->flags & VFCAP_CHOOSE_FORCE ?
+	       vfcap_chain_fits(vf, id, choice->offset) :
+	       vfcap_chain_is_free(vf, id, choice->offset);
+}
+
+static int vfcap_choose(struct vfcap_device *vf, bool set, void *data,
+			size_t told)
+{
+	struct vfcap_feature_choose *choose = data;
+	struct vfcap_choice choice = {
+		.flags = choose->flags, .offset = choose->offset,
+	};
+
+	if (!vfcap_has_cap(&choose->cap) || !vfcap_choice_is_valid(choose) ||
+	    memchr_inv(choose->reserved, 0, sizeof(choose->reserved)) ||
+	    !(vf->caps & BIT(choose->cap)))
+		return -EINVAL;
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	if (vf->committed)
+		return -EBUSY;
+	/* It is not to lie where others would. */
+	vfcap_plan(vf);
+	if (choice.offset && !vfcap_may_lie(vf, choose->cap, &choice))
+		return -EINVAL;
+	vf->choice[choose->cap] = choice;
+	return 0;
+}
+
+/*
+ * VFCAP_FEATURE_STATE: the virtual registers as a whole, for VMMs that snapshot,
+ * restore, or update themselves live
+ */
+
+static void vfcap_state_fill(struct vfcap_device *vf,
+			     struct vfcap_feature_state *state)
+{
+	unsigned long id;
+
+	memset(state, 0, sizeof(*state));
+	state->magic = VFCAP_MAGIC;
+	state->version = VFCAP_STATE_VERSION;
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS) {
+		struct vfcap_state_cap *cap = &state->caps[id];
+
+		cap->offset = vf->plan[id].pos;
+		cap->size = vfcap_cap_size(vfcap_caps[id]);
+		vfcap_emul_save(vf, id, cap->regs);
+	}
+}
+
+static bool vfcap_state_fits(struct vfcap_device *vf, unsigned int id,
+			     const struct vfcap_state_cap *wanted,
+			     const struct vfcap_state_cap *now)
+{
+	unsigned int i;
+
+	if (wanted->offset != now->offset || wanted->size != now->size ||
+	    wanted->reserved)
+		return false;
+	if (now->size && !vfcap_emul_could_be(vf, id, wanted->regs, now->regs))
+		return false;
+	for (i = now->size / sizeof(u32); i < VFCAP_STATE_REGS; i++)
+		if (wanted->regs[i])
+			return false;
+	return true;
+}
+
+/* Returns false when something that shall be enabled is not. */
+static bool vfcap_state_apply(struct vfcap_device *vf,
+			      const struct vfcap_feature_state *state,
+			      unsigned int nr_caps)
+{
+	bool enabled = true;
+	unsigned long id;
+
+	for_each_set_bit(id, &vf->shown, nr_caps)
+		enabled &= vfcap_restore(vf, id, state->caps[id].regs);
+	return enabled;
+}
+
+/* What the guest did not have when the state was saved it does not get by that. */
+static int vfcap_state_commit(struct vfcap_device *vf, unsigned int nr_caps)
+{
+	unsigned int id;
+	int ret;
+
+	for (id = nr_caps; !vf->committed && id < VFCAP_NR_CAPS; id++)
+		vf->choice[id] = (struct vfcap_choice) {
+			.flags = VFCAP_CHOOSE_HIDE,
+		};
+	ret = vfcap_commit(vf);
+	if (ret)
+		return ret;
+	return vf->shown >> nr_caps ? -EBUSY : 0;
+}
+
+/* How many capabilities a user's structure of @told bytes has */
+static unsigned int vfcap_state_caps(size_t told)
+{
+	return (told - offsetof(struct vfcap_feature_state, caps)) /
+	       sizeof(struct vfcap_state_cap);
+}
+
+static int vfcap_state_set(struct vfcap_device *vf,
+			   const struct vfcap_feature_state *state,
+			   unsigned int nr_caps)
+{
+	struct vfcap_feature_state before;
+	unsigned int id;
+	int ret;
+
+	if (state->magic != VFCAP_MAGIC ||
+	    state->version != VFCAP_STATE_VERSION || state->reserved ||
+	    memchr_inv(&state->caps[nr_caps], 0,
+		       (VFCAP_NR_CAPS - nr_caps) * sizeof(*state->caps)))
+		return -EINVAL;
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	ret = vfcap_state_commit(vf, nr_caps);
+	if (ret)
+		return ret;
+	vfcap_sync(vf);
+	vfcap_state_fill(vf, &before);
+	/* What is hidden then was not led to. */
+	for (id = 0; id < nr_caps; id++)
+		if (nr_caps < VFCAP_NR_CAPS)
+			before.caps[id].regs[0] ^=
+				(before.caps[id].regs[0] ^
+				 state->caps[id].regs[0]) &
+				(vfcap_caps[id]->list == &vfcap_ext_list ?
+				 GENMASK(31, 20) : GENMASK(15, 8));
+	for (id = 0; id < nr_caps; id++)
+		if (!vfcap_state_fits(vf, id, &state->caps[id],
+				      &before.caps[id]))
+			return -EINVAL;
+
+	/* What would fail is not begun. */
+	for (id = 0; id < nr_caps; id++)
+		if (state->caps[id].regs[VFCAP_CTRL] &
+		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
+		    !vfcap_may_enable(vf, id))
+			return -EBUSY;
+
+	if (vfcap_state_apply(vf, state, nr_caps))
+		return 0;
+	vfcap_state_apply(vf, &before, nr_caps);
+	return -EBUSY;
+}
+
+static int vfcap_state_get(struct vfcap_device *vf,
+			   struct vfcap_feature_state *state)
+{
+	int ret;
+
+	CLASS(vfcap_locked, lock)(vf);
+	if (!lock)
+		return -EINTR;
+	ret = vfcap_commit(vf);
+	if (ret)
+		return ret;
+	vfcap_sync(vf);
+	vfcap_state_fill(vf, state);
+	return 0;
+}
+
+static int vfcap_state(struct vfcap_device *vf, bool set, void *data,
+		       size_t told)
+{
+	/* No byte of it is without a name. */
+	static_assert(sizeof(struct vfcap_feature_state) ==
+		      offsetof(struct vfcap_feature_state, caps) +
+		      VFCAP_NR_CAPS * (2 * sizeof(u16) + sizeof(u32) +
+				       VFCAP_STATE_REGS * sizeof(u32)));
+
+	return set ? vfcap_state_set(vf, data, vfcap_state_caps(told)) :
+		     vfcap_state_get(vf, data);
+}
+
+/*
+ * VFCAP_FEATURE_LOST_EVENTFD, VFCAP_FEATURE_RETURN_EVENTFD
+ */
+
+static int vfcap_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+			 const struct vfcap_feature_lost_eventfd *data)
+{
+	struct eventfd_ctx *ctx = NULL;
+
+	if (data->reserved || data->fd < -1)
+		return -EINVAL;
+
+	if (data->fd >= 0) {
+		ctx = eventfd_ctx_fdget(data->fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	}
+	vfcap_set_eventfd(vf, slot, ctx);
+	return 0;
+}
+
+static int vfcap_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
+			      size_t told)
+{
+	return vfcap_eventfd(vf, &vf->lost_eventfd, data);
+}
+
+static int vfcap_return_eventfd(struct vfcap_device *vf, bool set, void *data,
+				size_t told)
+{
+	return vfcap_eventfd(vf, &vf->return_eventfd, data);
+}
+
+/*
+ * VFCAP_FEATURE_WRITE_COMBINE
+ */
+
+static int vfcap_write_combine(struct vfcap_device *vf, bool set, void *data,
+			       size_t told)
+{
+	struct vfcap_feature_write_combine *wc = data;
+	struct vfcap_alias alias = {
+		.bar = wc->region_index, .start = wc->offset, .size = wc->size,
+	};
+	int ret;
+
+	if (wc->flags || wc->reserved)
+		return -EINVAL;
+	if (set)
+		return vfcap_wc_remove(vf, wc->alias_index);
+	ret = vfcap_wc_create(vf, &alias);
+	wc->alias_index = alias.index;
+	return ret;
+}
+
+/* Another task of the user may have removed it already. */
+static void vfcap_undo_write_combine(struct vfcap_device *vf, void *data)
+{
+	struct vfcap_feature_write_combine *wc = data;
+
+	vfcap_wc_remove(vf, wc->alias_index);
+}
 
 /**
  * struct vfcap_feature - a feature of ours
@@ -19,8 +357,8 @@
  * @first: size in bytes of its structure in the first version of the header, which
  *	never changes
  * @size: and in this version
- * @handle: Do it. @told is what the user has of the structure, at least @first and at
- *	most @size bytes. Called without locks.
+ * @handle: Do it. @data is the structure, of which the user has @told bytes, at least
+ *	@first and at most @size. Called without locks.
  * @undo: Optional. Upon GET, take it back, since the user cannot be told.
  */
 struct vfcap_feature {
@@ -46,38 +384,38 @@ static const struct vfcap_feature vfcap_features[] = {
 		.ops	= VFIO_DEVICE_FEATURE_GET,
 		.first	= 40,
 		.size	= sizeof(struct vfcap_feature_query),
-		.handle	= vfcap_feature_query,
+		.handle	= vfcap_query,
 	}, {
 		.index	= VFCAP_FEATURE_CHOOSE,
 		.ops	= VFIO_DEVICE_FEATURE_SET,
 		.first	= 16,
 		.size	= sizeof(struct vfcap_feature_choose),
-		.handle	= vfcap_feature_choose,
+		.handle	= vfcap_choose,
 	}, {
 		.index	= VFCAP_FEATURE_STATE,
 		.ops	= VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
 		.first	= 112,
 		.size	= sizeof(struct vfcap_feature_state),
-		.handle	= vfcap_feature_state,
+		.handle	= vfcap_state,
 	}, {
 		.index	= VFCAP_FEATURE_LOST_EVENTFD,
 		.ops	= VFIO_DEVICE_FEATURE_SET,
 		.first	= 8,
 		.size	= sizeof(struct vfcap_feature_lost_eventfd),
-		.handle	= vfcap_feature_lost_eventfd,
+		.handle	= vfcap_lost_eventfd,
 	}, {
 		.index	= VFCAP_FEATURE_RETURN_EVENTFD,
 		.ops	= VFIO_DEVICE_FEATURE_SET,
 		.first	= 8,
 		.size	= sizeof(struct vfcap_feature_lost_eventfd),
-		.handle	= vfcap_feature_return_eventfd,
+		.handle	= vfcap_return_eventfd,
 	}, {
 		.index	= VFCAP_FEATURE_WRITE_COMBINE,
 		.ops	= VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
 		.first	= 32,
 		.size	= sizeof(struct vfcap_feature_write_combine),
-		.handle	= vfcap_feature_write_combine,
-		.undo	= vfcap_feature_write_combine_undo,
+		.handle	= vfcap_write_combine,
+		.undo	= vfcap_undo_write_combine,
 	},
 };
 

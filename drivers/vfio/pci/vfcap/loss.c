@@ -79,9 +79,16 @@ u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause)
 	       (vf->returned & BIT(id) ? VFCAP_QUERY_RETURNED : 0);
 }
 
-/* What tells the user from now on; the reference is taken over. NULL: nothing */
-static void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
-			      struct eventfd_ctx *ctx)
+/**
+ * vfcap_set_eventfd - set what tells the user from now on
+ * @vf: the VF
+ * @slot: of what it tells: @lost_eventfd or @return_eventfd of &struct vfcap_device
+ * @ctx: the eventfd, whose reference is taken over, or NULL for none
+ *
+ * Context: Process context.
+ */
+void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+		       struct eventfd_ctx *ctx)
 {
 	scoped_guard(mutex, &vf->lock)
 		swap(*slot, ctx);
@@ -99,54 +106,4 @@ void vfcap_forget_eventfds(struct vfcap_device *vf)
 {
 	vfcap_set_eventfd(vf, &vf->lost_eventfd, NULL);
 	vfcap_set_eventfd(vf, &vf->return_eventfd, NULL);
-}
-
-static int vfcap_feature_eventfd(struct vfcap_device *vf,
-				 struct eventfd_ctx **slot,
-				 const struct vfcap_feature_lost_eventfd *data)
-{
-	struct eventfd_ctx *ctx = NULL;
-
-	if (data->reserved || data->fd < -1)
-		return -EINVAL;
-
-	if (data->fd >= 0) {
-		ctx = eventfd_ctx_fdget(data->fd);
-		if (IS_ERR(ctx))
-			return PTR_ERR(ctx);
-	}
-	vfcap_set_eventfd(vf, slot, ctx);
-	return 0;
-}
-
-/**
- * vfcap_feature_lost_eventfd - VFCAP_FEATURE_LOST_EVENTFD
- * @vf: the VF
- * @set: true
- * @data: struct vfcap_feature_lost_eventfd
- * @told: how much of it the user has
- *
- * Context: Process context, no locks held.
- * Return: 0 or -errno, see the structure.
- */
-int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
-			       size_t told)
-{
-	return vfcap_feature_eventfd(vf, &vf->lost_eventfd, data);
-}
-
-/**
- * vfcap_feature_return_eventfd - VFCAP_FEATURE_RETURN_EVENTFD
- * @vf: the VF
- * @set: true
- * @data: struct vfcap_feature_lost_eventfd
- * @told: how much of it the user has
- *
- * Context: Process context, no locks held.
- * Return: 0 or -errno, see the structure.
- */
-int vfcap_feature_return_eventfd(struct vfcap_device *vf, bool set, void *data,
-				 size_t told)
-{
-	return vfcap_feature_eventfd(vf, &vf->return_eventfd, data);
 }

@@ -495,10 +495,8 @@ void vfcap_effects_exit(void);
 
 /* loss.c: what the PF's side tells of */
 extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
-int vfcap_feature_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
-			       size_t told);
-int vfcap_feature_return_eventfd(struct vfcap_device *vf, bool set, void *data,
-				 size_t told);
+void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+		       struct eventfd_ctx *ctx);
 void vfcap_forget_eventfds(struct vfcap_device *vf);
 u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
 
@@ -551,14 +549,8 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos);
 
-/* feature.c, query.c, choose.c, state.c: VFIO_DEVICE_FEATURE */
+/* feature.c: VFIO_DEVICE_FEATURE */
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz);
-int vfcap_feature_query(struct vfcap_device *vf, bool set, void *data,
-			size_t told);
-int vfcap_feature_choose(struct vfcap_device *vf, bool set, void *data,
-			 size_t told);
-int vfcap_feature_state(struct vfcap_device *vf, bool set, void *data,
-			size_t told);
 
 #endif /* VFCAP_H */

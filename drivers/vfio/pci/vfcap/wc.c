@@ -104,16 +104,16 @@ int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info)
 }
 
 /* Whether a range of a BAR is in pages that are asked for */
-static bool vfcap_wc_has(const struct vfcap_feature_write_combine *wc,
-			 unsigned int bar, u64 start, u64 size)
+static bool vfcap_wc_has(const struct vfcap_alias *wanted, unsigned int bar,
+			 u64 start, u64 size)
 {
-	return bar == wc->region_index &&
-	       vfcap_overlaps(wc->offset, wc->size, start, size);
+	return bar == wanted->bar &&
+	       vfcap_overlaps(wanted->start, wanted->size, start, size);
 }
 
 /* The kernel has the table mapped uncached, and the pending bits belong to it. */
 static bool vfcap_wc_has_msix(struct vfcap_device *vf,
-			      const struct vfcap_feature_write_combine *wc)
+			      const struct vfcap_alias *wanted)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	u32 pba, pba_size;
@@ -123,35 +123,34 @@ static bool vfcap_wc_has_msix(struct vfcap_device *vf,
 	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_PBA, &pba);
 	pba_size = DIV_ROUND_UP(vf->core.msix_size / PCI_MSIX_ENTRY_SIZE, 64) *
 		   sizeof(u64);
-	return vfcap_wc_has(wc, vf->core.msix_bar, vf->core.msix_offset,
+	return vfcap_wc_has(wanted, vf->core.msix_bar, vf->core.msix_offset,
 			    vf->core.msix_size) ||
-	       vfcap_wc_has(wc, pba & PCI_MSIX_PBA_BIR,
+	       vfcap_wc_has(wanted, pba & PCI_MSIX_PBA_BIR,
 			    pba & PCI_MSIX_PBA_OFFSET, pba_size);
 }
 
 /* What can be known of a request for ever */
-static int vfcap_wc_check(struct vfcap_device *vf,
-			  struct vfcap_feature_write_combine *wc)
+static int vfcap_wc_check(struct vfcap_device *vf, struct vfcap_alias *wanted)
 {
 	u64 end;
 
-	if (wc->region_index >= PCI_STD_NUM_BARS)
+	if (wanted->bar >= PCI_STD_NUM_BARS)
 		return -EINVAL;
-	wc->region_index = array_index_nospec(wc->region_index,
-					      PCI_STD_NUM_BARS);
-	if (!vf->core.bar_mmap_supported[wc->region_index])
+	wanted->bar = array_index_nospec(wanted->bar, PCI_STD_NUM_BARS);
+	if (!vf->core.bar_mmap_supported[wanted->bar])
 		return -EINVAL;
-	if (!wc->size || !PAGE_ALIGNED(wc->offset) || !PAGE_ALIGNED(wc->size) ||
-	    check_add_overflow(wc->offset, wc->size, &end) ||
-	    end > pci_resource_len(vf->core.pdev, wc->region_index))
+	if (!wanted->size || !PAGE_ALIGNED(wanted->start) ||
+	    !PAGE_ALIGNED(wanted->size) ||
+	    check_add_overflow(wanted->start, wanted->size, &end) ||
+	    end > pci_resource_len(vf->core.pdev, wanted->bar))
 		return -EINVAL;
-	if (vfcap_is_trapped(vf, wc->region_index, wc->offset, wc->size))
+	if (vfcap_is_trapped(vf, wanted->bar, wanted->start, wanted->size))
 		return -EINVAL;
 
-	if (vfcap_wc_has_msix(vf, wc))
-		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_MSIX);
+	if (vfcap_wc_has_msix(vf, wanted))
+		return vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_MSIX);
 	if (!vfcap_has_wc())
-		return vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_PLATFORM);
+		return vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_PLATFORM);
 	return 0;
 }
 
@@ -164,23 +163,20 @@ static bool vfcap_has_ioeventfds(struct vfcap_device *vf)
 
 /* Caller holds both locks for write. */
 static int vfcap_wc_create_locked(struct vfcap_device *vf,
-				  struct vfcap_feature_write_combine *wc)
+				  struct vfcap_alias *wanted)
 {
 	struct vfcap_alias *alias;
 	int ret;
 
-	if (vfcap_bar_find_alias(vf, wc->region_index, wc->offset, wc->size))
+	if (vfcap_bar_find_alias(vf, wanted->bar, wanted->start, wanted->size))
 		return -EEXIST;
 	if (vfcap_has_ioeventfds(vf) ||
-	    vfcap_wc_is_mapped(vf, wc->region_index, wc->offset, wc->size))
+	    vfcap_wc_is_mapped(vf, wanted->bar, wanted->start, wanted->size))
 		return -EBUSY;
 
-	alias = kzalloc_obj(*alias, GFP_KERNEL_ACCOUNT);
+	alias = kmemdup(wanted, sizeof(*wanted), GFP_KERNEL_ACCOUNT);
 	if (!alias)
 		return -ENOMEM;
-	alias->start = wc->offset;
-	alias->size = wc->size;
-	alias->bar = wc->region_index;
 	ret = xa_alloc(&vf->wc.aliases, &alias->index, alias,
 		       XA_LIMIT(VFCAP_ALIAS_FIRST, VFCAP_ALIAS_LAST),
 		       GFP_KERNEL_ACCOUNT);
@@ -192,18 +188,17 @@ static int vfcap_wc_create_locked(struct vfcap_device *vf,
 	if (ret) {
 		kfree(alias);
 		return ret == -EOPNOTSUPP ?
-		       vfcap_wc_refuse(vf, wc->region_index, VFCAP_WC_KERNEL) :
-		       ret;
+		       vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_KERNEL) : ret;
 	}
-	wc->alias_index = alias->index;
+	wanted->index = alias->index;
 	return 0;
 }
 
 /* Caller holds both locks for write. */
 static int vfcap_wc_remove_locked(struct vfcap_device *vf,
-				  struct vfcap_feature_write_combine *wc)
+				  struct vfcap_alias *wanted)
 {
-	struct vfcap_alias *alias = xa_load(&vf->wc.aliases, wc->alias_index);
+	struct vfcap_alias *alias = xa_load(&vf->wc.aliases, wanted->index);
 
 	if (!alias)
 		return -ENOENT;
@@ -212,63 +207,47 @@ static int vfcap_wc_remove_locked(struct vfcap_device *vf,
 	return 0;
 }
 
-typedef int (*vfcap_wc_change_fn)(struct vfcap_device *vf,
-				  struct vfcap_feature_write_combine *wc);
-
-static int vfcap_wc_change(struct vfcap_device *vf,
-			   struct vfcap_feature_write_combine *wc,
-			   vfcap_wc_change_fn change)
+static int vfcap_wc_change(struct vfcap_device *vf, struct vfcap_alias *wanted,
+			   int (*change)(struct vfcap_device *vf,
+					 struct vfcap_alias *wanted))
 {
 	int ret = -EINTR;
 
 	if (down_write_killable(&vf->wc.bar_lock))
 		return ret;
 	if (!down_write_killable(&vf->wc.map_lock)) {
-		ret = change(vf, wc);
+		ret = change(vf, wanted);
 		up_write(&vf->wc.map_lock);
 	}
 	up_write(&vf->wc.bar_lock);
 	return ret;
 }
 
-static int vfcap_wc_create(struct vfcap_device *vf,
-			   struct vfcap_feature_write_combine *wc)
+/**
+ * vfcap_wc_create - create an alias
+ * @vf: the device
+ * @wanted: its BAR, start and size; its index is set
+ *
+ * Context: Process context, no locks held.
+ * Return: 0 or -errno, see &struct vfcap_feature_write_combine.
+ */
+int vfcap_wc_create(struct vfcap_device *vf, struct vfcap_alias *wanted)
 {
-	return vfcap_wc_check(vf, wc) ?:
-	       vfcap_wc_change(vf, wc, vfcap_wc_create_locked);
+	return vfcap_wc_check(vf, wanted) ?:
+	       vfcap_wc_change(vf, wanted, vfcap_wc_create_locked);
 }
 
 /**
- * vfcap_feature_write_combine - VFCAP_FEATURE_WRITE_COMBINE
+ * vfcap_wc_remove - remove an alias
  * @vf: the device
- * @set: remove an alias, else create one
- * @data: struct vfcap_feature_write_combine
- * @told: how much of it the user has
+ * @index: of its region
  *
  * Context: Process context, no locks held.
- * Return: 0 or -errno, see the structure.
+ * Return: 0, -ENOENT if there is none, -EINTR.
  */
-int vfcap_feature_write_combine(struct vfcap_device *vf, bool set, void *data,
-				size_t told)
+int vfcap_wc_remove(struct vfcap_device *vf, u32 index)
 {
-	struct vfcap_feature_write_combine *wc = data;
+	struct vfcap_alias wanted = { .index = index };
 
-	if (wc->flags || wc->reserved)
-		return -EINVAL;
-	return set ? vfcap_wc_change(vf, wc, vfcap_wc_remove_locked) :
-		     vfcap_wc_create(vf, wc);
-}
-
-/**
- * vfcap_feature_write_combine_undo - remove an alias of which the user cannot be told
- * @vf: the device
- * @data: struct vfcap_feature_write_combine, of the alias
- *
- * Another task of the user may have removed it already.
- *
- * Context: Process context, no locks held.
- */
-void vfcap_feature_write_combine_undo(struct vfcap_device *vf, void *data)
-{
-	vfcap_wc_change(vf, data, vfcap_wc_remove_locked);
+	return vfcap_wc_change(vf, &wanted, vfcap_wc_remove_locked);
 }

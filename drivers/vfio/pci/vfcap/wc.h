@@ -65,9 +65,8 @@ void vfcap_wc_init(struct vfcap_device *vf);
 void vfcap_wc_open(struct vfcap_device *vf);
 void vfcap_wc_close(struct vfcap_device *vf);
 int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info);
-int vfcap_feature_write_combine(struct vfcap_device *vf, bool set, void *data,
-				size_t told);
-void vfcap_feature_write_combine_undo(struct vfcap_device *vf, void *data);
+int vfcap_wc_create(struct vfcap_device *vf, struct vfcap_alias *wanted);
+int vfcap_wc_remove(struct vfcap_device *vf, u32 index);
 
 /* bar.c: the kernel's own mappings of BARs, and who uses them */
 struct vfcap_alias *vfcap_bar_find_alias(struct vfcap_device *vf,
