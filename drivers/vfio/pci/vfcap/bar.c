@@ -21,6 +21,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "vfcap.h"
 
@@ -310,26 +311,38 @@ static ssize_t vfcap_windows_rw(struct vfcap_device *vf, unsigned int bar,
 	return done;
 }
 
-static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, char __user *buf,
-				  size_t count, loff_t *ppos, bool write)
+static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, unsigned int bar,
+				  char __user *buf, size_t count, u64 offset,
+				  bool write)
 {
 	struct device *dev = &vf->core.pdev->dev;
 	ssize_t ret;
 
-	if (!count)
-		return 0;
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
-	ret = vfcap_windows_rw(vf, VFIO_PCI_OFFSET_TO_INDEX(*ppos), buf, count,
-			       *ppos & VFIO_PCI_OFFSET_MASK, write);
+	ret = vfcap_windows_rw(vf, bar, buf, count, offset, write);
 	pm_runtime_put(dev);
-	if (ret > 0)
-		*ppos += ret;
 	return ret;
 }
 
+/* Which part of it is whose: emulated, of a BAR of which core has no mapping, or core's */
+static ssize_t vfcap_bar_piece(struct vfcap_device *vf, char __user *buf,
+			       size_t *count, loff_t pos, bool write)
+{
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(pos);
+	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
+
+	if (vfcap_shadow_cut(vf, index, offset, count))
+		return vfcap_shadow_rw(vf, buf, *count, offset, write);
+	if (index < PCI_STD_NUM_BARS && vf->wc.taken & BIT(index))
+		return vfcap_taken_bar_rw(vf, index, buf, *count, offset, write);
+	if (write)
+		return vfio_pci_core_write(&vf->core.vdev, buf, *count, &pos);
+	return vfio_pci_core_read(&vf->core.vdev, buf, *count, &pos);
+}
+
 /**
- * vfcap_bar_rw - read or write a BAR, or a region of core's that is none
+ * vfcap_bar_rw - read or write a region other than config space
  * @vf: the device
  * @buf: the bytes
  * @count: how many
@@ -343,17 +356,56 @@ static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 		     loff_t *ppos, bool write)
 {
-	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 	ssize_t ret;
 
 	if (down_read_killable(&vf->wc.bar_lock))
 		return -EINTR;
-	if (index < PCI_STD_NUM_BARS && vf->wc.taken & BIT(index))
-		ret = vfcap_taken_bar_rw(vf, buf, count, ppos, write);
-	else if (write)
-		ret = vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
-	else
-		ret = vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
+	ret = vfcap_access_pieces(vf, buf, count, ppos, write, vfcap_bar_piece);
+	up_read(&vf->wc.bar_lock);
+	return ret;
+}
+
+/*
+ * Whether a VFIO_DEVICE_IOEVENTFD hits what is trapped. Core reads the argument again. A
+ * user that changes it meanwhile gains what vfio-pci gives everybody: that its own device
+ * is written there. Returns 0 if core shall go on, -EINVAL as core says of the MSI-X
+ * table, or -EFAULT.
+ */
+static int vfcap_check_ioeventfd(struct vfcap_device *vf, void __user *arg)
+{
+	struct vfio_device_ioeventfd data;
+
+	if (copy_from_user(&data, arg, offsetofend(typeof(data), fd)))
+		return -EFAULT;
+	return vfcap_shadow_hit(vf, VFIO_PCI_OFFSET_TO_INDEX(data.offset),
+				data.offset & VFIO_PCI_OFFSET_MASK,
+				data.flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK) ?
+	       -EINVAL : 0;
+}
+
+/**
+ * vfcap_ioctl_ioeventfd - VFIO_DEVICE_IOEVENTFD
+ * @vf: the device
+ * @arg: the ioctl's argument
+ *
+ * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the
+ * argument, with the BAR in it, from memory that the user may change until then. So
+ * a device has ioeventfds or aliases, and not both.
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_ioctl(); -EBUSY while there is an alias; -EINTR.
+ */
+long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
+{
+	long ret;
+
+	if (down_read_killable(&vf->wc.bar_lock))
+		return -EINTR;
+	ret = vf->wc.taken ? -EBUSY :
+	      vfcap_check_ioeventfd(vf, (void __user *)arg);
+	if (!ret)
+		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
+					  arg);
 	up_read(&vf->wc.bar_lock);
 	return ret;
 }

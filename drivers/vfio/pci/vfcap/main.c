@@ -146,7 +146,7 @@ static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
 		return vfcap_config_read(vf, buf, count, ppos);
-	return vfcap_shadow_rw(vf, buf, count, ppos, false);
+	return vfcap_bar_rw(vf, buf, count, ppos, false);
 }
 
 static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
@@ -156,7 +156,7 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
 		return vfcap_config_write(vf, buf, count, ppos);
-	return vfcap_shadow_rw(vf, (char __user *)buf, count, ppos, true);
+	return vfcap_bar_rw(vf, (char __user *)buf, count, ppos, true);
 }
 
 static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)

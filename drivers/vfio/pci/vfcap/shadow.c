@@ -198,108 +198,63 @@ static bool vfcap_bar_answers(struct vfcap_device *vf)
 	       vf->core.vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
-static ssize_t vfcap_shadow_piece(struct vfcap_device *vf, char __user *buf,
-				  size_t *count, loff_t pos, bool write)
+/**
+ * vfcap_shadow_hit - whether a range of a region has one of the shadow registers
+ * @vf: the device
+ * @region: the region
+ * @offset: in it
+ * @size: of the range
+ *
+ * Context: Any context, while the device is open.
+ * Return: true if so.
+ */
+bool vfcap_shadow_hit(struct vfcap_device *vf, unsigned int region, u64 offset,
+		      u64 size)
 {
-	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
+	return vfcap_traps(vf, region) &&
+	       vfcap_overlaps(offset, size, VFCAP_SHADOW_START,
+			      VFCAP_SHADOW_SIZE);
+}
 
-	if (!vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(pos)) ||
-	    !vfcap_cut(offset, count, VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE))
-		return vfcap_bar_rw(vf, buf, *count, &pos, write);
+/**
+ * vfcap_shadow_cut - whether an access to a region begins in the shadow registers
+ * @vf: the device
+ * @region: the region
+ * @offset: in it, where the access begins
+ * @count: its length, cut down to what lies on the same side of their edges
+ *
+ * They are aligned to their length, so that what lies beside them keeps the width that
+ * core gives it.
+ *
+ * Context: Any context, while the device is open.
+ * Return: true if so.
+ */
+bool vfcap_shadow_cut(struct vfcap_device *vf, unsigned int region, u64 offset,
+		      size_t *count)
+{
+	return vfcap_traps(vf, region) &&
+	       vfcap_cut(offset, count, VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE);
+}
+
+/**
+ * vfcap_shadow_rw - read the shadow registers, or have a write to them no effect
+ * @vf: the device
+ * @buf: the bytes
+ * @count: how many, as vfcap_shadow_cut() says
+ * @offset: of the first one in the region
+ * @write: whether it is a write
+ *
+ * Context: Process context.
+ * Return: @count, -EFAULT, or -EIO if the device does not answer.
+ */
+ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
+			u64 offset, bool write)
+{
 	if (!vfcap_bar_answers(vf))
 		return -EIO;
 	if (write)
-		return *count;
-	return vfcap_shadow_read(vf, buf, *count, offset - VFCAP_SHADOW_START);
-}
-
-/**
- * vfcap_shadow_rw - read or write a region other than config space
- * @vf: the device
- * @buf: the bytes
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was done
- * @write: whether it is a write
- *
- * All but the shadow registers is core's. These are aligned to their length, so
- * that what lies beside them keeps the width that core gives it. They are not
- * written.
- *
- * Context: Process context, no locks held.
- * Return: bytes done, or -errno as vfio_pci_core_read() and
- * vfio_pci_core_write() have it.
- */
-ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
-			loff_t *ppos, bool write)
-{
-	return vfcap_access_pieces(vf, buf, count, ppos, write,
-				   vfcap_shadow_piece);
-}
-
-/**
- * vfcap_shadow_mmap - map a BAR, but for what is trapped
- * @vf: the device
- * @vma: what is to be mapped
- *
- * Context: Process context.
- * Return: as vfio_pci_core_mmap().
- */
-int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma)
-{
-	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
-
-	if (vfcap_is_trapped(vf, VFIO_PCI_OFFSET_TO_INDEX(offset),
-			     offset & VFIO_PCI_OFFSET_MASK,
-			     vma->vm_end - vma->vm_start))
-		return -EINVAL;
-	return vfio_pci_core_mmap(&vf->core.vdev, vma);
-}
-
-/*
- * Whether a VFIO_DEVICE_IOEVENTFD hits what is trapped. Core reads the argument again. A
- * user that changes it meanwhile gains what vfio-pci gives everybody: that its own device
- * is written there. Returns 0 if core shall go on, -EINVAL as core says of the MSI-X
- * table, or -EFAULT.
- */
-static int vfcap_shadow_ioeventfd(struct vfcap_device *vf, void __user *arg)
-{
-	struct vfio_device_ioeventfd data;
-
-	if (copy_from_user(&data, arg, offsetofend(typeof(data), fd)))
-		return -EFAULT;
-	if (vfcap_traps(vf, VFIO_PCI_OFFSET_TO_INDEX(data.offset)) &&
-	    vfcap_overlaps(data.offset & VFIO_PCI_OFFSET_MASK,
-			   data.flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK,
-			   VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE))
-		return -EINVAL;
-	return 0;
-}
-
-/**
- * vfcap_ioctl_ioeventfd - VFIO_DEVICE_IOEVENTFD
- * @vf: the device
- * @arg: the ioctl's argument
- *
- * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the
- * argument, with the BAR in it, from memory that the user may change until then. So
- * a device has ioeventfds or aliases, and not both.
- *
- * Context: Process context, no locks held.
- * Return: as vfio_pci_core_ioctl(); -EBUSY while there is an alias; -EINTR.
- */
-long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
-{
-	long ret;
-
-	if (down_read_killable(&vf->wc.bar_lock))
-		return -EINTR;
-	ret = vf->wc.taken ? -EBUSY :
-	      vfcap_shadow_ioeventfd(vf, (void __user *)arg);
-	if (!ret)
-		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
-					  arg);
-	up_read(&vf->wc.bar_lock);
-	return ret;
+		return count;
+	return vfcap_shadow_read(vf, buf, count, offset - VFCAP_SHADOW_START);
 }
 
 static int vfcap_add_sparse_mmap(struct vfcap_device *vf,

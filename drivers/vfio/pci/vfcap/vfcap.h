@@ -3,6 +3,7 @@
 #define VFCAP_H
 
 #include <linux/cleanup.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
 #include <linux/ratelimit.h>
@@ -12,12 +13,23 @@
 #include <linux/vfcap-compat.h>
 #include <linux/workqueue.h>
 
-#include "param.h"
 #include "wc.h"
 
 struct eventfd_ctx;
 struct vfcap_device;
 struct vfcap_list;
+
+/**
+ * struct vfcap_param - a module parameter that takes one of some words
+ * @words: the words, and NULL
+ * @choices: all of them, for messages
+ * @value: index of the one that it has; read and written at any time
+ */
+struct vfcap_param {
+	const char * const *words;
+	const char *choices;
+	unsigned int value;
+};
 
 /* Whether a capability is shown: a parameter for each */
 enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
@@ -348,7 +360,8 @@ void vfcap_log_open(struct vfcap_device *vf);
 __printf(2, 3)
 void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
 
-/* mode.c: the parameters that say whether a capability is shown */
+/* mode.c: parameters of words, such as those that say whether a capability is shown */
+extern const struct kernel_param_ops vfcap_param_ops;
 extern const char * const vfcap_mode_words[];
 
 #define VFCAP_MODE_PARAM {			\
@@ -520,12 +533,14 @@ int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
 				  const char __user *buf, size_t count,
 				  unsigned int offset);
+bool vfcap_shadow_hit(struct vfcap_device *vf, unsigned int region, u64 offset,
+		      u64 size);
+bool vfcap_shadow_cut(struct vfcap_device *vf, unsigned int region, u64 offset,
+		      size_t *count);
 ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
-			loff_t *ppos, bool write);
+			u64 offset, bool write);
 bool vfcap_is_trapped(struct vfcap_device *vf, unsigned int region, u64 start,
 		      u64 size);
-int vfcap_shadow_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);
-long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
 int vfcap_shadow_region_info(struct vfcap_device *vf,
 			     struct vfio_region_info *info,
 			     struct vfio_info_cap *caps);

@@ -76,6 +76,7 @@ void vfcap_bar_remove(struct vfcap_device *vf, struct vfcap_alias *alias);
 void vfcap_bar_close(struct vfcap_device *vf);
 ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 		     loff_t *ppos, bool write);
+long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg);
 
 /* wc_mmap.c: what of a BAR is mapped into user space */
 int vfcap_wc_mmap(struct vfcap_device *vf, struct vm_area_struct *vma);

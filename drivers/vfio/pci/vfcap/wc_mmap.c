@@ -85,12 +85,15 @@ static void vfcap_set_vm_ops(struct vm_area_struct *vma,
 static int vfcap_mmap_bar(struct vfcap_device *vf, struct vm_area_struct *vma,
 			  u64 offset, u64 size)
 {
+	unsigned int bar = VFIO_PCI_OFFSET_TO_INDEX(offset);
+	u64 start = offset & VFIO_PCI_OFFSET_MASK;
 	int ret;
 
-	if (vfcap_bar_find_alias(vf, VFIO_PCI_OFFSET_TO_INDEX(offset),
-				 offset & VFIO_PCI_OFFSET_MASK, size))
+	if (vfcap_bar_find_alias(vf, bar, start, size))
 		return -EBUSY;
-	ret = vfcap_shadow_mmap(vf, vma);
+	if (vfcap_is_trapped(vf, bar, start, size))
+		return -EINVAL;
+	ret = vfio_pci_core_mmap(&vf->core.vdev, vma);
 	if (!ret)
 		vfcap_set_vm_ops(vma, &vfcap_bar_vm_ops);
 	return ret;
