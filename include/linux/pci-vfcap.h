@@ -142,26 +142,26 @@ struct pci_vfcap_vf_ops {
 struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 					   const struct pci_vfcap_vf_ops *ops,
 					   void *priv);
-void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user);
-int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask);
-void pci_vfcap_vf_close(struct pci_vfcap_vf *user);
-void pci_vfcap_loss_done(struct pci_vfcap_vf *user, unsigned long mask);
-u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *user);
-void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses);
-struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *user);
-int pci_vfcap_read(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 *regs,
+void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle);
+int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask);
+void pci_vfcap_vf_close(struct pci_vfcap_vf *handle);
+void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask);
+u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle);
+void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses);
+struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *handle);
+int pci_vfcap_read(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs);
-int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
+int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs);
-void pci_vfcap_hide(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
-bool pci_vfcap_usable(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
-int pci_vfcap_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
-u32 pci_vfcap_control(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 old,
-		      u32 new);
-bool pci_vfcap_pri_answered(struct pci_vfcap_vf *user);
-u32 pci_vfcap_pri_share(struct pci_vfcap_vf *user);
-void pci_vfcap_pri_enable(struct pci_vfcap_vf *user, u32 allocation);
-void pci_vfcap_pri_disable(struct pci_vfcap_vf *user);
-void pci_vfcap_pri_reset(struct pci_vfcap_vf *user);
+void pci_vfcap_hide(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
+bool pci_vfcap_usable(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
+int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
+u32 pci_vfcap_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
+		      u32 old, u32 new);
+bool pci_vfcap_pri_answered(struct pci_vfcap_vf *handle);
+u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation);
+void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle);
 
 #endif /* LINUX_PCI_VFCAP_H */

@@ -18,21 +18,21 @@ static bool vfcap_ops_valid(const struct pci_vfcap_ops *ops)
 }
 
 /* VFs may have been opened before their PF's driver registers. */
-static void vfcap_notice_users(struct pci_vfcap *shared,
+static void vfcap_notice_users(struct pci_vfcap *record,
 			       const struct pci_vfcap_ops *ops)
 {
 	unsigned long held, bit;
 	int ret;
 
-	scoped_guard(mutex, &shared->lock)
-		held = vfcap_held(shared);
+	scoped_guard(mutex, &record->lock)
+		held = vfcap_held(record);
 
 	for_each_set_bit(bit, &held, PCI_VFCAP_COUNT) {
-		ret = ops->first_user ? ops->first_user(shared->pf, bit) : 0;
+		ret = ops->first_user ? ops->first_user(record->pf, bit) : 0;
 		if (!ret)
-			__set_bit(bit, &shared->noticed);
+			__set_bit(bit, &record->noticed);
 		else
-			pci_warn(shared->pf, "its driver cannot provide %s for VFs that are open already (error %d)\n",
+			pci_warn(record->pf, "its driver cannot provide %s for VFs that are open already (error %d)\n",
 				 vfcap_shared[bit].name, ret);
 	}
 }
@@ -52,62 +52,62 @@ static void vfcap_notice_users(struct pci_vfcap *shared,
  */
 int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
 	if (!pf->is_physfn || !vfcap_ops_valid(ops))
 		return -EINVAL;
 
-	shared = vfcap_get(pf);
-	if (IS_ERR(shared))
-		return PTR_ERR(shared);
+	record = vfcap_get(pf);
+	if (IS_ERR(record))
+		return PTR_ERR(record);
 
-	guard(mutex)(&shared->use_lock);
+	guard(mutex)(&record->use_lock);
 
 	/* Others only take it away, under use_lock too. */
-	if (rcu_access_pointer(shared->ops)) {
-		vfcap_put(shared);
+	if (rcu_access_pointer(record->ops)) {
+		vfcap_put(record);
 		return -EBUSY;
 	}
 
 	/* What the other callbacks need is set up first. */
-	shared->noticed = 0;
-	vfcap_notice_users(shared, ops);
-	scoped_guard(mutex, &shared->lock)
-		rcu_assign_pointer(shared->ops, ops);
+	record->noticed = 0;
+	vfcap_notice_users(record, ops);
+	scoped_guard(mutex, &record->lock)
+		rcu_assign_pointer(record->ops, ops);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_register);
 
 /**
  * vfcap_drop_ops - end a PF driver's registration, if there is one
- * @shared: the PF's record; the caller holds a reference of its own
+ * @record: the PF's record; the caller holds a reference of its own
  *
  * Context: Process context. Waits for callbacks that run.
  * Return: whether there was one.
  */
-bool vfcap_drop_ops(struct pci_vfcap *shared)
+bool vfcap_drop_ops(struct pci_vfcap *record)
 {
 	const struct pci_vfcap_ops *ops;
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
-	scoped_guard(mutex, &shared->use_lock) {
-		scoped_guard(mutex, &shared->lock) {
-			ops = vfcap_ops(shared);
-			rcu_assign_pointer(shared->ops, NULL);
-			shared->changing = 0;
-			list_for_each_entry(user, &shared->vfs, node)
-				if (ops && user->pri_answered)
-					vfcap_lose_one(user, BIT(PCI_VFCAP_PRI),
+	scoped_guard(mutex, &record->use_lock) {
+		scoped_guard(mutex, &record->lock) {
+			ops = vfcap_ops(record);
+			rcu_assign_pointer(record->ops, NULL);
+			record->changing = 0;
+			list_for_each_entry(handle, &record->vfs, node)
+				if (ops && handle->pri_answered)
+					vfcap_lose_one(handle, BIT(PCI_VFCAP_PRI),
 						       "the driver of its PF no longer answers page requests");
 		}
-		shared->noticed = 0;
+		record->noticed = 0;
 	}
-	vfcap_log_losses(shared);
+	vfcap_log_losses(record);
 	if (!ops)
 		return false;
 
-	synchronize_srcu(&shared->srcu);
-	vfcap_put(shared);
+	synchronize_srcu(&record->srcu);
+	vfcap_put(record);
 	return true;
 }
 
@@ -127,12 +127,12 @@ bool vfcap_drop_ops(struct pci_vfcap *shared)
  */
 void pci_vfcap_unregister(struct pci_dev *pf)
 {
-	struct pci_vfcap *shared = vfcap_find(pf);
+	struct pci_vfcap *record = vfcap_find(pf);
 
-	if (!shared)
+	if (!record)
 		return;
-	vfcap_drop_ops(shared);
-	vfcap_put(shared);
+	vfcap_drop_ops(record);
+	vfcap_put(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_unregister);
 
@@ -173,23 +173,23 @@ EXPORT_SYMBOL_GPL(devm_pci_vfcap_register);
  */
 int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id)
 {
-	struct pci_vfcap *shared = vfcap_find(pf);
+	struct pci_vfcap *record = vfcap_find(pf);
 	int ret = 0;
 
-	if (!shared)
+	if (!record)
 		return -ENOENT;
 
-	scoped_guard(mutex, &shared->lock) {
-		if (!vfcap_ops(shared))
+	scoped_guard(mutex, &record->lock) {
+		if (!vfcap_ops(record))
 			ret = -ENOENT;
-		else if (shared->changing & BIT(id))
+		else if (record->changing & BIT(id))
 			ret = -EALREADY;
-		else if (vfcap_held(shared) & BIT(id))
+		else if (vfcap_held(record) & BIT(id))
 			ret = -EBUSY;
 		else
-			shared->changing |= BIT(id);
+			record->changing |= BIT(id);
 	}
-	vfcap_put(shared);
+	vfcap_put(record);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
@@ -204,13 +204,13 @@ EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
  */
 void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id)
 {
-	struct pci_vfcap *shared = vfcap_find(pf);
+	struct pci_vfcap *record = vfcap_find(pf);
 
-	if (!shared)
+	if (!record)
 		return;
-	scoped_guard(mutex, &shared->lock)
-		shared->changing &= ~BIT(id);
-	vfcap_put(shared);
+	scoped_guard(mutex, &record->lock)
+		record->changing &= ~BIT(id);
+	vfcap_put(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
 
@@ -233,13 +233,13 @@ EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
  */
 void pci_vfcap_lost(struct pci_dev *pf, const char *cause)
 {
-	struct pci_vfcap *shared = vfcap_find(pf);
+	struct pci_vfcap *record = vfcap_find(pf);
 
-	if (!shared)
+	if (!record)
 		return;
-	scoped_guard(mutex, &shared->lock)
-		vfcap_lose(shared, ~0UL, cause);
-	vfcap_log_losses(shared);
-	vfcap_put(shared);
+	scoped_guard(mutex, &record->lock)
+		vfcap_lose(record, ~0UL, cause);
+	vfcap_log_losses(record);
+	vfcap_put(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_lost);

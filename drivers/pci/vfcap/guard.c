@@ -46,33 +46,33 @@ static bool vfcap_vf_was_reset(struct pci_dev *vf)
 	return lost && !vfcap_is_busy(vf);
 }
 
-static void vfcap_guard_vf(struct pci_vfcap_vf *user)
+static void vfcap_guard_vf(struct pci_vfcap_vf *handle)
 {
-	if (!vfcap_vf_was_reset(user->vf)) {
-		user->misses = 0;
+	if (!vfcap_vf_was_reset(handle->vf)) {
+		handle->misses = 0;
 		return;
 	}
 	/* A VF that shows nothing yet may come to it. */
-	if (++user->misses >= VFCAP_GUARD_MISSES)
-		vfcap_lose_one(user, ~0UL,
+	if (++handle->misses >= VFCAP_GUARD_MISSES)
+		vfcap_lose_one(handle, ~0UL,
 			       "its PF was reset, and the VF with it");
 }
 
 /* What was lost for one cause is told as one. Returns whether its VFs may answer. */
-static bool vfcap_guard_pf(struct pci_vfcap *shared)
+static bool vfcap_guard_pf(struct pci_vfcap *record)
 {
 	const char *causes[PCI_VFCAP_COUNT] = {};
-	unsigned long shown = vfcap_shown(shared);
+	unsigned long shown = vfcap_shown(record);
 	unsigned long bit, other, mask, well = 0;
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 	bool answers = true;
 
-	if (vfcap_is_busy(shared->pf))
+	if (vfcap_is_busy(record->pf))
 		return false;
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
-		causes[bit] = vfcap_find_loss(shared, bit);
+		causes[bit] = vfcap_find_loss(record, bit);
 	/* If it became so meanwhile then what was read says nothing either. */
-	if (vfcap_is_busy(shared->pf))
+	if (vfcap_is_busy(record->pf))
 		return false;
 
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
@@ -81,13 +81,13 @@ static bool vfcap_guard_pf(struct pci_vfcap *shared)
 			if (causes[other] == causes[bit])
 				mask |= BIT(other);
 		if (causes[bit])
-			vfcap_lose(shared, mask, causes[bit]);
+			vfcap_lose(record, mask, causes[bit]);
 		else
 			well |= BIT(bit);
 		answers &= causes[bit] != vfcap_no_answer;
 	}
-	list_for_each_entry(user, &shared->vfs, node)
-		vfcap_find_returned(user, well);
+	list_for_each_entry(handle, &record->vfs, node)
+		vfcap_find_returned(handle, well);
 	return answers;
 }
 
@@ -97,19 +97,19 @@ static bool vfcap_guard_pf(struct pci_vfcap *shared)
  */
 void vfcap_guard(struct work_struct *work)
 {
-	struct pci_vfcap *shared = container_of(to_delayed_work(work),
+	struct pci_vfcap *record = container_of(to_delayed_work(work),
 						struct pci_vfcap, guard);
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
-	scoped_guard(mutex, &shared->lock) {
-		if (vfcap_guard_pf(shared))
-			list_for_each_entry(user, &shared->vfs, node)
-				vfcap_guard_vf(user);
+	scoped_guard(mutex, &record->lock) {
+		if (vfcap_guard_pf(record))
+			list_for_each_entry(handle, &record->vfs, node)
+				vfcap_guard_vf(handle);
 
-		if (vfcap_shown(shared))
-			vfcap_guard_start(shared);
+		if (vfcap_shown(record))
+			vfcap_guard_start(record);
 	}
-	vfcap_log_losses(shared);
+	vfcap_log_losses(record);
 }
 
 /*
@@ -117,79 +117,79 @@ void vfcap_guard(struct work_struct *work)
  * unbound, with users and without a PF. Not assigned, the VFs are removed first,
  * and that waits for their users as under vfio-pci.
  */
-static void vfcap_pf_unbinding(struct pci_vfcap *shared)
+static void vfcap_pf_unbinding(struct pci_vfcap *record)
 {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
-	scoped_guard(mutex, &shared->lock) {
-		shared->unbinding = true;
-		list_for_each_entry(user, &shared->vfs, node)
-			pci_clear_dev_assigned(user->vf);
-		vfcap_lose(shared, ~0UL, pci_device_is_present(shared->pf) ?
+	scoped_guard(mutex, &record->lock) {
+		record->unbinding = true;
+		list_for_each_entry(handle, &record->vfs, node)
+			pci_clear_dev_assigned(handle->vf);
+		vfcap_lose(record, ~0UL, pci_device_is_present(record->pf) ?
 			   "the driver of its PF is being unbound" :
 			   "its PF is being removed, and does not answer");
 	}
-	vfcap_log_losses(shared);
+	vfcap_log_losses(record);
 }
 
 /*
  * A driver that forgot to unregister has its code unloaded next. The record may be
  * younger than the beginning of the end.
  */
-static void vfcap_pf_unbound(struct pci_vfcap *shared)
+static void vfcap_pf_unbound(struct pci_vfcap *record)
 {
-	vfcap_pf_unbinding(shared);
-	if (vfcap_drop_ops(shared))
-		pci_warn(shared->pf, "its driver did not call pci_vfcap_unregister()\n");
+	vfcap_pf_unbinding(record);
+	if (vfcap_drop_ops(record))
+		pci_warn(record->pf, "its driver did not call pci_vfcap_unregister()\n");
 }
 
 /* After a failed probe; before devres, so that it may yet end by itself. */
-static void vfcap_pf_not_bound(struct pci_vfcap *shared)
+static void vfcap_pf_not_bound(struct pci_vfcap *record)
 {
-	vfcap_pf_unbinding(shared);
-	vfcap_drop_ops(shared);
+	vfcap_pf_unbinding(record);
+	vfcap_drop_ops(record);
 }
 
-static void vfcap_pf_bound(struct pci_vfcap *shared)
+static void vfcap_pf_bound(struct pci_vfcap *record)
 {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
-	vfcap_show_folder(shared);
+	vfcap_show_folder(record);
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
-	shared->unbinding = false;
-	list_for_each_entry(user, &shared->vfs, node)
-		vfcap_mark_assigned(user);
+	record->unbinding = false;
+	list_for_each_entry(handle, &record->vfs, node)
+		vfcap_mark_assigned(handle);
 }
 
-static void vfcap_pf_removed(struct pci_vfcap *shared)
+static void vfcap_pf_removed(struct pci_vfcap *record)
 {
-	scoped_guard(mutex, &shared->lock)
-		vfcap_lose(shared, ~0UL, "its PF was removed");
-	vfcap_log_losses(shared);
-	vfcap_hide_folder(shared);
+	scoped_guard(mutex, &record->lock)
+		vfcap_lose(record, ~0UL, "its PF was removed");
+	vfcap_log_losses(record);
+	vfcap_hide_folder(record);
 }
 
 static int vfcap_guard_notify(struct notifier_block *nb, unsigned long action,
 			      void *data)
 {
-	static void (* const handlers[])(struct pci_vfcap *shared) = {
+	static void (* const handlers[])(struct pci_vfcap *record) = {
 		[BUS_NOTIFY_DRIVER_NOT_BOUND]	= vfcap_pf_not_bound,
 		[BUS_NOTIFY_BOUND_DRIVER]	= vfcap_pf_bound,
 		[BUS_NOTIFY_UNBIND_DRIVER]	= vfcap_pf_unbinding,
 		[BUS_NOTIFY_UNBOUND_DRIVER]	= vfcap_pf_unbound,
 		[BUS_NOTIFY_DEL_DEVICE]		= vfcap_pf_removed,
 	};
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
 	if (action >= ARRAY_SIZE(handlers) || !handlers[action])
 		return NOTIFY_DONE;
 
-	shared = vfcap_find(to_pci_dev(data));
-	if (shared) {
-		handlers[action](shared);
-		vfcap_put(shared);
+	record = vfcap_find(to_pci_dev(data));
+	if (record) {
+		handlers[action](record);
+		vfcap_put(record);
 	}
 	return NOTIFY_OK;
 }

@@ -51,32 +51,32 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
 
 /**
  * vfcap_find_loss - why a PF cannot provide a capability at this time
- * @shared: the PF's record, with its lock held
+ * @record: the PF's record, with its lock held
  * @id: a capability that VFs show, or showed
  *
  * Return: the cause as far as it is known, NULL when all is well.
  */
-const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
+const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
-	const u32 *seen = shared->seen[id];
+	const u32 *seen = record->seen[id];
 	u32 regs[VFCAP_MAX_REGS];
 	unsigned int i;
 	bool lost;
 	int pos;
 
-	lockdep_assert_held(&shared->lock);
+	lockdep_assert_held(&record->lock);
 
 	/* A probe that fails may have no event, or not as the last thing it does. */
-	if (!READ_ONCE(shared->pf->dev.driver))
+	if (!READ_ONCE(record->pf->dev.driver))
 		return "its PF has no driver";
 
-	pos = vfcap_read(shared, id, regs, cap->nr_regs);
+	pos = vfcap_read(record, id, regs, cap->nr_regs);
 	if (pos == -ENODEV)
 		return vfcap_no_answer;
 	if (pos < 0)
 		return "the capability is gone from its PF";
-	if (vfcap_in_low_power(shared->pf))
+	if (vfcap_in_low_power(record->pf))
 		return "its PF is in a low power state";
 
 	lost = cap->number && regs[cap->number] < seen[cap->number];
@@ -90,7 +90,7 @@ const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id)
 }
 
 /* Caller holds the lock. Without memory there is none: NULL. */
-static struct vfcap_cause *vfcap_get_cause(struct pci_vfcap *shared,
+static struct vfcap_cause *vfcap_get_cause(struct pci_vfcap *record,
 					   struct vfcap_cause *cause)
 {
 	if (cause)
@@ -98,31 +98,31 @@ static struct vfcap_cause *vfcap_get_cause(struct pci_vfcap *shared,
 	return cause;
 }
 
-static void vfcap_put_cause(struct pci_vfcap *shared, struct vfcap_cause *cause)
+static void vfcap_put_cause(struct pci_vfcap *record, struct vfcap_cause *cause)
 {
-	lockdep_assert_held(&shared->lock);
+	lockdep_assert_held(&record->lock);
 
 	if (!cause || --cause->users)
 		return;
-	if (shared->cause == cause)
-		shared->cause = NULL;
+	if (record->cause == cause)
+		record->cause = NULL;
 	kfree(cause);
 }
 
 /* One for all VFs that lose something for the same cause. Caller holds the lock. */
-static struct vfcap_cause *vfcap_find_cause(struct pci_vfcap *shared,
+static struct vfcap_cause *vfcap_find_cause(struct pci_vfcap *record,
 					    const char *text)
 {
 	size_t size = strlen(text) + 1;
-	struct vfcap_cause *cause = shared->cause;
+	struct vfcap_cause *cause = record->cause;
 
 	if (!cause || strcmp(cause->text, text)) {
 		cause = kzalloc(struct_size(cause, text, size), GFP_KERNEL);
 		if (cause)
 			memcpy(cause->text, text, size);
-		shared->cause = cause;
+		record->cause = cause;
 	}
-	return vfcap_get_cause(shared, cause);
+	return vfcap_get_cause(record, cause);
 }
 
 static const char *vfcap_cause_text(const struct vfcap_cause *cause)
@@ -132,90 +132,90 @@ static const char *vfcap_cause_text(const struct vfcap_cause *cause)
 
 /**
  * vfcap_lose_one - take lost capabilities from a VF that shows them
- * @user: the VF's handle, with its PF's lock held
+ * @handle: the VF's handle, with its PF's lock held
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @text: the cause
  *
  * It is told once, until it has the capability back, which takes a reset that begins
  * after the last time. vfcap_log_losses() follows when the lock is no longer held.
  */
-void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
+void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		    const char *text)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	unsigned long new = 0, bit;
 	enum pci_vfcap_id id;
 
-	lockdep_assert_held(&shared->lock);
+	lockdep_assert_held(&record->lock);
 
-	user->losses++;
+	handle->losses++;
 	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
-		if (!(mask & BIT(id)) || !vfcap_is_shown(user, id))
+		if (!(mask & BIT(id)) || !vfcap_is_shown(handle, id))
 			continue;
 		new |= BIT(id);
-		user->lost_last[id] = user->losses;
+		handle->lost_last[id] = handle->losses;
 	}
-	new &= ~user->lost;
+	new &= ~handle->lost;
 	if (!new)
 		return;
 
-	user->lost |= new;
-	user->losing |= new;
-	user->ops->lost(user->priv, new, text);
+	handle->lost |= new;
+	handle->losing |= new;
+	handle->ops->lost(handle->priv, new, text);
 
-	user->unlogged |= new;
+	handle->unlogged |= new;
 	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
-		vfcap_put_cause(shared, user->cause[bit]);
-		user->cause[bit] = vfcap_find_cause(shared, text);
+		vfcap_put_cause(record, handle->cause[bit]);
+		handle->cause[bit] = vfcap_find_cause(record, text);
 	}
 }
 
 /**
  * vfcap_lose - take lost capabilities from all VFs that show them
- * @shared: the PF's record, with its lock held
+ * @record: the PF's record, with its lock held
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @text: the cause
  *
  * As vfcap_lose_one().
  */
-void vfcap_lose(struct pci_vfcap *shared, unsigned long mask, const char *text)
+void vfcap_lose(struct pci_vfcap *record, unsigned long mask, const char *text)
 {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
-	list_for_each_entry(user, &shared->vfs, node)
-		vfcap_lose_one(user, mask, text);
+	list_for_each_entry(handle, &record->vfs, node)
+		vfcap_lose_one(handle, mask, text);
 }
 
 /**
  * vfcap_loss_ends - what was being taken from a VF's guest is taken
- * @user: the VF's handle, with its PF's lock held
+ * @handle: the VF's handle, with its PF's lock held
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each; others than those that are being
  *	lost do not matter
  */
-void vfcap_loss_ends(struct pci_vfcap_vf *user, unsigned long mask)
+void vfcap_loss_ends(struct pci_vfcap_vf *handle, unsigned long mask)
 {
-	lockdep_assert_held(&user->shared->lock);
+	lockdep_assert_held(&handle->record->lock);
 
-	mask &= user->losing;
+	mask &= handle->losing;
 	if (!mask)
 		return;
-	user->losing &= ~mask;
-	user->untold |= mask;
-	queue_work(vfcap_tell_wq, &user->tell);
+	handle->losing &= ~mask;
+	handle->untold |= mask;
+	queue_work(vfcap_tell_wq, &handle->tell);
 }
 
 /**
  * pci_vfcap_loss_done - what was lost has been taken from the VF's guest
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @mask: what the lost callback was called with, or more of that
  *
  * Context: Process context. Calls nothing back.
  */
-void pci_vfcap_loss_done(struct pci_vfcap_vf *user, unsigned long mask)
+void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 {
-	guard(mutex)(&user->shared->lock);
+	guard(mutex)(&handle->record->lock);
 
-	vfcap_loss_ends(user, mask);
+	vfcap_loss_ends(handle, mask);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 
@@ -234,40 +234,40 @@ struct vfcap_report {
 };
 
 /* Of what is yet to be logged, what was lost for the same cause as the first of it */
-static unsigned long vfcap_unlogged(const struct pci_vfcap_vf *user)
+static unsigned long vfcap_unlogged(const struct pci_vfcap_vf *handle)
 {
 	unsigned long mask = 0, bit;
 
-	for_each_set_bit(bit, &user->unlogged, PCI_VFCAP_COUNT)
-		if (user->cause[bit] == user->cause[__ffs(user->unlogged)])
+	for_each_set_bit(bit, &handle->unlogged, PCI_VFCAP_COUNT)
+		if (handle->cause[bit] == handle->cause[__ffs(handle->unlogged)])
 			mask |= BIT(bit);
 	return mask;
 }
 
-static void vfcap_make_report(struct pci_vfcap *shared, struct vfcap_report *r)
+static void vfcap_make_report(struct pci_vfcap *record, struct vfcap_report *r)
 {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
 	*r = (struct vfcap_report){};
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
-	list_for_each_entry(user, &shared->vfs, node) {
-		unsigned long mask = vfcap_unlogged(user);
+	list_for_each_entry(handle, &record->vfs, node) {
+		unsigned long mask = vfcap_unlogged(handle);
 		struct vfcap_cause *cause;
 
 		if (!mask)
 			continue;
-		cause = user->cause[__ffs(mask)];
+		cause = handle->cause[__ffs(mask)];
 		if (!r->nr) {
 			r->mask = mask;
-			r->cause = vfcap_get_cause(shared, cause);
+			r->cause = vfcap_get_cause(record, cause);
 		}
 		if (mask != r->mask || cause != r->cause)
 			continue;
-		user->unlogged &= ~mask;
+		handle->unlogged &= ~mask;
 		if (r->nr < VFCAP_VFS_NAMED)
-			r->vfs[r->nr] = pci_dev_get(user->vf);
+			r->vfs[r->nr] = pci_dev_get(handle->vf);
 		r->nr++;
 	}
 }
@@ -285,10 +285,10 @@ static const char *vfcap_names(unsigned long mask)
 	}
 }
 
-static void vfcap_log_report(struct pci_vfcap *shared, struct vfcap_report *r)
+static void vfcap_log_report(struct pci_vfcap *record, struct vfcap_report *r)
 {
 	const char *cause = vfcap_cause_text(r->cause);
-	struct pci_dev *pf = shared->pf;
+	struct pci_dev *pf = record->pf;
 	unsigned int i;
 
 	if (r->nr > VFCAP_VFS_NAMED)
@@ -301,28 +301,28 @@ static void vfcap_log_report(struct pci_vfcap *shared, struct vfcap_report *r)
 		pci_dev_put(r->vfs[i]);
 	}
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
-	vfcap_put_cause(shared, r->cause);
+	vfcap_put_cause(record, r->cause);
 }
 
 /**
  * vfcap_log_losses - log what is yet to be logged
- * @shared: the PF's record
+ * @record: the PF's record
  */
-void vfcap_log_losses(struct pci_vfcap *shared)
+void vfcap_log_losses(struct pci_vfcap *record)
 {
 	struct vfcap_report r;
 
 	for (;;) {
-		vfcap_make_report(shared, &r);
+		vfcap_make_report(record, &r);
 		if (!r.nr)
 			break;
-		vfcap_log_report(shared, &r);
+		vfcap_log_report(record, &r);
 	}
 }
 
-static void vfcap_uevent(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			 const char *cause)
 {
 	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
@@ -331,17 +331,17 @@ static void vfcap_uevent(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
 	char *envp[4] = { "VFCAP_STATE=lost", name, why };
 
 	/* Without memory for the details the list ends before these. */
-	kobject_uevent_env(&user->vf->dev.kobj, KOBJ_CHANGE, envp);
+	kobject_uevent_env(&handle->vf->dev.kobj, KOBJ_CHANGE, envp);
 	kfree(name);
 	kfree(why);
 }
 
 /**
  * vfcap_sysfs_notify - wake who polls the state of a VF's capabilities
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  */
-void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask)
+void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	static const char * const files[PCI_VFCAP_COUNT] = {
 		[PCI_VFCAP_PASID]	= "pasid_state",
@@ -350,7 +350,7 @@ void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask)
 	unsigned long bit;
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		sysfs_notify(&user->vf->dev.kobj, "vfcap", files[bit]);
+		sysfs_notify(&handle->vf->dev.kobj, "vfcap", files[bit]);
 }
 
 /**
@@ -359,46 +359,46 @@ void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask)
  */
 void vfcap_tell(struct work_struct *work)
 {
-	struct pci_vfcap_vf *user = container_of(work, struct pci_vfcap_vf,
-						 tell);
+	struct pci_vfcap_vf *handle = container_of(work, struct pci_vfcap_vf,
+						   tell);
 	struct vfcap_cause *cause[PCI_VFCAP_COUNT] = {};
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	unsigned long mask, bit;
 
-	scoped_guard(mutex, &shared->lock) {
-		mask = user->untold;
-		user->untold = 0;
+	scoped_guard(mutex, &record->lock) {
+		mask = handle->untold;
+		handle->untold = 0;
 		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-			cause[bit] = vfcap_get_cause(shared, user->cause[bit]);
+			cause[bit] = vfcap_get_cause(record, handle->cause[bit]);
 	}
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_uevent(user, bit, vfcap_cause_text(cause[bit]));
-	vfcap_sysfs_notify(user, mask);
+		vfcap_uevent(handle, bit, vfcap_cause_text(cause[bit]));
+	vfcap_sysfs_notify(handle, mask);
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_put_cause(shared, cause[bit]);
+		vfcap_put_cause(record, cause[bit]);
 }
 
 /**
  * vfcap_tell_rest - tell what is yet to be told before a VF goes
- * @user: the VF's handle, closed
+ * @handle: the VF's handle, closed
  *
  * Context: Process context. The VF's uevents do not wait for those of other VFs.
  */
-void vfcap_tell_rest(struct pci_vfcap_vf *user)
+void vfcap_tell_rest(struct pci_vfcap_vf *handle)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	enum pci_vfcap_id id;
 
-	vfcap_log_losses(shared);
-	if (cancel_work_sync(&user->tell))
-		vfcap_tell(&user->tell);
+	vfcap_log_losses(record);
+	if (cancel_work_sync(&handle->tell))
+		vfcap_tell(&handle->tell);
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		vfcap_put_cause(shared, user->cause[id]);
+		vfcap_put_cause(record, handle->cause[id]);
 }

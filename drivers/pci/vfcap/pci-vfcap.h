@@ -98,7 +98,7 @@ struct pci_vfcap {
 /**
  * struct pci_vfcap_vf - a VF that takes part
  * @node: entry in the PF's list of VFs
- * @shared: the record of its PF, referenced
+ * @record: the record of its PF, referenced
  * @vf: the VF; its driver is bound to it for as long as this lives
  * @ops: what its driver is told through
  * @priv: and with
@@ -122,7 +122,7 @@ struct pci_vfcap {
  */
 struct pci_vfcap_vf {
 	struct list_head node;
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 	struct pci_dev *vf;
 	const struct pci_vfcap_vf_ops *ops;
 	void *priv;
@@ -145,23 +145,23 @@ struct pci_vfcap_vf {
 	struct vfcap_pri *pri;
 };
 
-static inline bool vfcap_is_shown(const struct pci_vfcap_vf *user,
+static inline bool vfcap_is_shown(const struct pci_vfcap_vf *handle,
 				  enum pci_vfcap_id id)
 {
-	return user->pos[id];
+	return handle->pos[id];
 }
 
 /* The PF driver's callbacks, with the PF's lock held */
-static inline const struct pci_vfcap_ops *vfcap_ops(struct pci_vfcap *shared)
+static inline const struct pci_vfcap_ops *vfcap_ops(struct pci_vfcap *record)
 {
-	return rcu_dereference_protected(shared->ops,
-					 lockdep_is_held(&shared->lock));
+	return rcu_dereference_protected(record->ops,
+					 lockdep_is_held(&record->lock));
 }
 
 /* Does the PF's driver declare that it answers its VFs' page requests? */
-static inline bool vfcap_answers(struct pci_vfcap *shared)
+static inline bool vfcap_answers(struct pci_vfcap *record)
 {
-	const struct pci_vfcap_ops *ops = vfcap_ops(shared);
+	const struct pci_vfcap_ops *ops = vfcap_ops(record);
 
 	return ops && ops->pri_enable;
 }
@@ -182,57 +182,57 @@ extern const struct vfcap_pf_ops *vfcap_pf_ops;
 struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
 bool vfcap_no_records(void);
-void vfcap_put(struct pci_vfcap *shared);
-void vfcap_show_folder(struct pci_vfcap *shared);
-void vfcap_hide_folder(struct pci_vfcap *shared);
-int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
+void vfcap_put(struct pci_vfcap *record);
+void vfcap_show_folder(struct pci_vfcap *record);
+void vfcap_hide_folder(struct pci_vfcap *record);
+int vfcap_read(struct pci_vfcap *record, enum pci_vfcap_id id, u32 *regs,
 	       size_t nr_regs);
-unsigned long vfcap_held(struct pci_vfcap *shared);
-unsigned long vfcap_shown(struct pci_vfcap *shared);
-struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared,
+unsigned long vfcap_held(struct pci_vfcap *record);
+unsigned long vfcap_shown(struct pci_vfcap *record);
+struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record,
 				   struct pci_dev *vf);
-void vfcap_guard_start(struct pci_vfcap *shared);
+void vfcap_guard_start(struct pci_vfcap *record);
 
 /* ops.c: calls of the PF driver's callbacks */
-int vfcap_call_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id);
-int vfcap_call_first_user(struct pci_vfcap *shared, enum pci_vfcap_id id);
-void vfcap_call_last_user(struct pci_vfcap *shared, enum pci_vfcap_id id);
-u32 vfcap_call_control(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 old,
-		       u32 new);
-int vfcap_call_pri_enable(struct pci_vfcap_vf *user, u32 allocation);
-void vfcap_call_pri_disable(struct pci_vfcap_vf *user);
-int vfcap_call_pri_drain(struct pci_vfcap_vf *user, unsigned long timeout);
-void vfcap_call_pri_reset(struct pci_vfcap_vf *user);
+int vfcap_call_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
+int vfcap_call_first_user(struct pci_vfcap *record, enum pci_vfcap_id id);
+void vfcap_call_last_user(struct pci_vfcap *record, enum pci_vfcap_id id);
+u32 vfcap_call_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
+		       u32 old, u32 new);
+int vfcap_call_pri_enable(struct pci_vfcap_vf *handle, u32 allocation);
+void vfcap_call_pri_disable(struct pci_vfcap_vf *handle);
+int vfcap_call_pri_drain(struct pci_vfcap_vf *handle, unsigned long timeout);
+void vfcap_call_pri_reset(struct pci_vfcap_vf *handle);
 
 /* loss.c: why capabilities are lost, and who is told */
 extern struct workqueue_struct *vfcap_tell_wq;
 extern const char vfcap_no_answer[];
 bool vfcap_is_busy(struct pci_dev *pdev);
-const char *vfcap_find_loss(struct pci_vfcap *shared, enum pci_vfcap_id id);
-void vfcap_lose_one(struct pci_vfcap_vf *user, unsigned long mask,
+const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id);
+void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		    const char *cause);
-void vfcap_lose(struct pci_vfcap *shared, unsigned long mask,
+void vfcap_lose(struct pci_vfcap *record, unsigned long mask,
 		const char *cause);
-void vfcap_loss_ends(struct pci_vfcap_vf *user, unsigned long mask);
-void vfcap_log_losses(struct pci_vfcap *shared);
-void vfcap_sysfs_notify(struct pci_vfcap_vf *user, unsigned long mask);
+void vfcap_loss_ends(struct pci_vfcap_vf *handle, unsigned long mask);
+void vfcap_log_losses(struct pci_vfcap *record);
+void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_tell(struct work_struct *work);
-void vfcap_tell_rest(struct pci_vfcap_vf *user);
+void vfcap_tell_rest(struct pci_vfcap_vf *handle);
 
 /* pri.c: page requests that the PF's driver answers */
-int vfcap_pri_init(struct pci_vfcap_vf *user);
-void vfcap_pri_exit(struct pci_vfcap_vf *user);
+int vfcap_pri_init(struct pci_vfcap_vf *handle);
+void vfcap_pri_exit(struct pci_vfcap_vf *handle);
 
 /* sysfs.c */
 extern const struct kobj_type vfcap_pf_ktype;
 extern const struct attribute_group vfcap_vf_group;
 
 /* vf.c: which VF has what */
-void vfcap_mark_assigned(struct pci_vfcap_vf *user);
-void vfcap_find_returned(struct pci_vfcap_vf *user, unsigned long well);
+void vfcap_mark_assigned(struct pci_vfcap_vf *handle);
+void vfcap_find_returned(struct pci_vfcap_vf *handle, unsigned long well);
 
 /* driver.c: what the PF's driver does */
-bool vfcap_drop_ops(struct pci_vfcap *shared);
+bool vfcap_drop_ops(struct pci_vfcap *record);
 
 /* guard.c: what becomes of the PF's capabilities */
 extern struct notifier_block vfcap_guard_nb;

@@ -75,12 +75,12 @@ static DEFINE_MUTEX(vfcap_list_lock);
 
 static struct pci_vfcap *vfcap_lookup(struct pci_dev *pf)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
-	list_for_each_entry(shared, &vfcap_list, node) {
-		if (shared->pf == pf) {
-			shared->refs++;
-			return shared;
+	list_for_each_entry(record, &vfcap_list, node) {
+		if (record->pf == pf) {
+			record->refs++;
+			return record;
 		}
 	}
 	return NULL;
@@ -116,80 +116,80 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
  * caller holds. So the folder that this is made in cannot go meanwhile. Nothing but
  * readers depends on it.
  */
-static void vfcap_add_folder(struct pci_vfcap *shared)
+static void vfcap_add_folder(struct pci_vfcap *record)
 {
-	struct pci_dev *pf = shared->pf;
+	struct pci_dev *pf = record->pf;
 	int ret;
 
 	lockdep_assert_held(&vfcap_list_lock);
 
-	if (shared->kobj.state_in_sysfs || !READ_ONCE(pf->dev.driver))
+	if (record->kobj.state_in_sysfs || !READ_ONCE(pf->dev.driver))
 		return;
-	ret = kobject_add(&shared->kobj, &pf->dev.kobj, "vfcap");
+	ret = kobject_add(&record->kobj, &pf->dev.kobj, "vfcap");
 	if (ret)
 		pci_warn(pf, "no folder \"vfcap\" in sysfs (error %d)\n", ret);
 }
 
-static void vfcap_del_folder(struct pci_vfcap *shared)
+static void vfcap_del_folder(struct pci_vfcap *record)
 {
 	lockdep_assert_held(&vfcap_list_lock);
 
-	if (shared->kobj.state_in_sysfs)
-		kobject_del(&shared->kobj);
+	if (record->kobj.state_in_sysfs)
+		kobject_del(&record->kobj);
 }
 
 /**
  * vfcap_show_folder - have the PF's sysfs folder if it is missing
- * @shared: the record
+ * @record: the record
  *
  * Context: Process context.
  */
-void vfcap_show_folder(struct pci_vfcap *shared)
+void vfcap_show_folder(struct pci_vfcap *record)
 {
 	guard(mutex)(&vfcap_list_lock);
 
-	vfcap_add_folder(shared);
+	vfcap_add_folder(record);
 }
 
 /**
  * vfcap_hide_folder - remove the PF's sysfs folder before the PF goes
- * @shared: the record
+ * @record: the record
  *
  * Context: Process context. Waits for readers.
  */
-void vfcap_hide_folder(struct pci_vfcap *shared)
+void vfcap_hide_folder(struct pci_vfcap *record)
 {
 	guard(mutex)(&vfcap_list_lock);
 
-	vfcap_del_folder(shared);
+	vfcap_del_folder(record);
 }
 
 static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 	int ret;
 
-	shared = kzalloc_obj(*shared, GFP_KERNEL);
-	if (!shared)
+	record = kzalloc_obj(*record, GFP_KERNEL);
+	if (!record)
 		return ERR_PTR(-ENOMEM);
 
-	ret = init_srcu_struct(&shared->srcu);
+	ret = init_srcu_struct(&record->srcu);
 	if (ret) {
-		kfree(shared);
+		kfree(record);
 		return ERR_PTR(ret);
 	}
 
-	shared->refs = 1;
-	shared->pf = pci_dev_get(pf);
+	record->refs = 1;
+	record->pf = pci_dev_get(pf);
 	/* Its driver may have gone, and left VFs behind: the notifier saw no record. */
-	shared->unbinding = !pf->dev.driver;
-	mutex_init(&shared->use_lock);
-	mutex_init(&shared->lock);
-	INIT_LIST_HEAD(&shared->vfs);
-	INIT_DELAYED_WORK(&shared->guard, vfcap_pf_ops->guard);
-	kobject_init(&shared->kobj, vfcap_pf_ops->ktype);
-	list_add(&shared->node, &vfcap_list);
-	return shared;
+	record->unbinding = !pf->dev.driver;
+	mutex_init(&record->use_lock);
+	mutex_init(&record->lock);
+	INIT_LIST_HEAD(&record->vfs);
+	INIT_DELAYED_WORK(&record->guard, vfcap_pf_ops->guard);
+	kobject_init(&record->kobj, vfcap_pf_ops->ktype);
+	list_add(&record->node, &vfcap_list);
+	return record;
 }
 
 /**
@@ -206,38 +206,38 @@ static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
  */
 struct pci_vfcap *vfcap_get(struct pci_dev *pf)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
 	guard(mutex)(&vfcap_list_lock);
 
-	shared = vfcap_lookup(pf) ?: vfcap_make(pf);
-	if (!IS_ERR(shared))
-		vfcap_add_folder(shared);
-	return shared;
+	record = vfcap_lookup(pf) ?: vfcap_make(pf);
+	if (!IS_ERR(record))
+		vfcap_add_folder(record);
+	return record;
 }
 
 /**
  * vfcap_put - give a record back
- * @shared: the record
+ * @record: the record
  *
  * Context: Process context.
  */
-void vfcap_put(struct pci_vfcap *shared)
+void vfcap_put(struct pci_vfcap *record)
 {
 	guard(mutex)(&vfcap_list_lock);
 
-	if (--shared->refs)
+	if (--record->refs)
 		return;
 
-	list_del(&shared->node);
-	cancel_delayed_work_sync(&shared->guard);
-	vfcap_del_folder(shared);
-	kobject_put(&shared->kobj);
+	list_del(&record->node);
+	cancel_delayed_work_sync(&record->guard);
+	vfcap_del_folder(record);
+	kobject_put(&record->kobj);
 }
 
 /**
  * vfcap_read - read a shared capability of the PF
- * @shared: the record
+ * @record: the record
  * @id: which one
  * @regs: where the registers go, from the capability header on, CPU endian
  * @nr_regs: how many dwords to read
@@ -250,11 +250,11 @@ void vfcap_put(struct pci_vfcap *shared)
  * Return: the capability's offset in bytes, -ENOENT when the PF has no such
  * capability, -ENODEV when it does not answer (removed, or powered down).
  */
-int vfcap_read(struct pci_vfcap *shared, enum pci_vfcap_id id, u32 *regs,
+int vfcap_read(struct pci_vfcap *record, enum pci_vfcap_id id, u32 *regs,
 	       size_t nr_regs)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
-	struct pci_dev *pf = shared->pf;
+	struct pci_dev *pf = record->pf;
 	u16 pos = cap->find(pf);
 	u32 val = 0;
 	size_t i;
@@ -292,73 +292,73 @@ static unsigned long vfcap_mask(const unsigned int *counts)
 
 /**
  * vfcap_held - which capabilities any VF of a PF holds
- * @shared: the PF's record, with its lock held
+ * @record: the PF's record, with its lock held
  *
  * Return: a mask of BIT(enum pci_vfcap_id).
  */
-unsigned long vfcap_held(struct pci_vfcap *shared)
+unsigned long vfcap_held(struct pci_vfcap *record)
 {
-	lockdep_assert_held(&shared->lock);
+	lockdep_assert_held(&record->lock);
 
-	return vfcap_mask(shared->holders);
+	return vfcap_mask(record->holders);
 }
 
 /**
  * vfcap_shown - which capabilities any VF of a PF shows
- * @shared: the PF's record, with its lock held
+ * @record: the PF's record, with its lock held
  *
  * Return: a mask of BIT(enum pci_vfcap_id).
  */
-unsigned long vfcap_shown(struct pci_vfcap *shared)
+unsigned long vfcap_shown(struct pci_vfcap *record)
 {
-	lockdep_assert_held(&shared->lock);
+	lockdep_assert_held(&record->lock);
 
-	return vfcap_mask(shared->showing);
+	return vfcap_mask(record->showing);
 }
 
 /**
  * vfcap_find_vf - find the handle of a VF
- * @shared: the record of its PF, with its lock held
+ * @record: the record of its PF, with its lock held
  * @vf: the VF
  *
  * Return: the handle, valid as long as the lock is held, or NULL if it takes no part.
  */
-struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *shared, struct pci_dev *vf)
+struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record, struct pci_dev *vf)
 {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 
-	lockdep_assert_held(&shared->lock);
+	lockdep_assert_held(&record->lock);
 
-	list_for_each_entry(user, &shared->vfs, node)
-		if (user->vf == vf)
-			return user;
+	list_for_each_entry(handle, &record->vfs, node)
+		if (handle->vf == vf)
+			return handle;
 	return NULL;
 }
 
 /**
  * pci_vfcap_usable - whether a capability may be enabled in the VF
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @id: a capability that it shows
  *
  * Context: Process context. It may be lost directly afterwards: the lost callback
  * comes after that became true here.
  * Return: false while it is lost.
  */
-bool pci_vfcap_usable(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
+bool pci_vfcap_usable(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
-	guard(mutex)(&user->shared->lock);
+	guard(mutex)(&handle->record->lock);
 
-	return vfcap_is_shown(user, id) && !(user->lost & BIT(id));
+	return vfcap_is_shown(handle, id) && !(handle->lost & BIT(id));
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_usable);
 
 /**
  * vfcap_guard_start - have the guard watch a PF
- * @shared: the PF's record, with its lock held
+ * @record: the PF's record, with its lock held
  *
  * It goes on for as long as a VF shows a capability.
  */
-void vfcap_guard_start(struct pci_vfcap *shared)
+void vfcap_guard_start(struct pci_vfcap *record)
 {
-	queue_delayed_work(vfcap_wq, &shared->guard, VFCAP_GUARD_PERIOD);
+	queue_delayed_work(vfcap_wq, &record->guard, VFCAP_GUARD_PERIOD);
 }

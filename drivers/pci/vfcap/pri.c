@@ -23,7 +23,7 @@ MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be ans
  *
  * Apart from the handle, which each VF has that is bound: few VFs are open.
  *
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @lock: Protects all below. Taken before @lock of the PF.
  * @on: PRI was enabled, and the PF driver lets the VF send page requests
  * @refused: it was enabled, and the PF driver refused
@@ -36,7 +36,7 @@ MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be ans
  * @failed: the wait ended without that of the requests
  */
 struct vfcap_pri {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 	struct mutex lock;		/* all below */
 	bool on;
 	bool refused;
@@ -57,14 +57,14 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 {
 	int ret;
 
-	if (!pci_vfcap_usable(pri->user, PCI_VFCAP_PRI))
+	if (!pci_vfcap_usable(pri->handle, PCI_VFCAP_PRI))
 		return;
 
-	ret = vfcap_call_pri_enable(pri->user, allocation);
+	ret = vfcap_call_pri_enable(pri->handle, allocation);
 	pri->on = !ret;
 	pri->refused = ret;
 	if (ret)
-		dev_warn_ratelimited(&pri->user->vf->dev, "PRI is enabled but sends nothing: the driver of its PF refused an allocation of %u (error %d)\n",
+		dev_warn_ratelimited(&pri->handle->vf->dev, "PRI is enabled but sends nothing: the driver of its PF refused an allocation of %u (error %d)\n",
 				     allocation, ret);
 }
 
@@ -72,25 +72,25 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 static void vfcap_pri_stop(struct vfcap_pri *pri)
 {
 	if (pri->on)
-		vfcap_call_pri_disable(pri->user);
+		vfcap_call_pri_disable(pri->handle);
 	pri->on = false;
 	pri->refused = false;
 	pri->again = 0;
 }
 
-static void vfcap_pri_report_stopped(struct pci_vfcap_vf *user)
+static void vfcap_pri_report_stopped(struct pci_vfcap_vf *handle)
 {
-	guard(mutex)(&user->shared->lock);
+	guard(mutex)(&handle->record->lock);
 
-	user->ops->pri_stopped(user->priv);
+	handle->ops->pri_stopped(handle->priv);
 }
 
-static void vfcap_pri_report_failed(struct pci_vfcap_vf *user)
+static void vfcap_pri_report_failed(struct pci_vfcap_vf *handle)
 {
-	scoped_guard(mutex, &user->shared->lock)
-		vfcap_lose_one(user, ~0UL,
+	scoped_guard(mutex, &handle->record->lock)
+		vfcap_lose_one(handle, ~0UL,
 			       "its page requests were not answered in time");
-	vfcap_log_losses(user->shared);
+	vfcap_log_losses(handle->record);
 }
 
 /* Caller holds the lock. Reports the end of the wait, once. */
@@ -104,9 +104,9 @@ static void vfcap_pri_end_wait(struct vfcap_pri *pri, int error)
 	cancel_delayed_work(&pri->limit);
 	if (error) {
 		pri->again = 0;
-		vfcap_pri_report_failed(pri->user);
+		vfcap_pri_report_failed(pri->handle);
 	} else {
-		vfcap_pri_report_stopped(pri->user);
+		vfcap_pri_report_stopped(pri->handle);
 	}
 }
 
@@ -116,7 +116,7 @@ static void vfcap_pri_drain(struct work_struct *work)
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
 	int ret;
 
-	ret = vfcap_call_pri_drain(pri->user, timeout);
+	ret = vfcap_call_pri_drain(pri->handle, timeout);
 
 	guard(mutex)(&pri->lock);
 
@@ -142,63 +142,63 @@ static void vfcap_pri_limit(struct work_struct *work)
 
 /**
  * vfcap_pri_init - prepare a VF for an open
- * @user: its handle
+ * @handle: its handle
  *
  * Context: Process context; opens of a VF do not run side by side.
  * Return: 0, -ENOMEM.
  */
-int vfcap_pri_init(struct pci_vfcap_vf *user)
+int vfcap_pri_init(struct pci_vfcap_vf *handle)
 {
 	struct vfcap_pri *pri;
 
-	if (user->pri)
+	if (handle->pri)
 		return 0;
 
 	pri = kzalloc_obj(*pri, GFP_KERNEL);
 	if (!pri)
 		return -ENOMEM;
-	pri->user = user;
+	pri->handle = handle;
 	mutex_init(&pri->lock);
 	INIT_WORK(&pri->drain, vfcap_pri_drain);
 	INIT_DELAYED_WORK(&pri->limit, vfcap_pri_limit);
-	user->pri = pri;
+	handle->pri = pri;
 	return 0;
 }
 
 /**
  * vfcap_pri_exit - end what runs for a VF
- * @user: its handle, closed
+ * @handle: its handle, closed
  *
  * Context: Process context. Waits for the PF driver's pri_drain.
  */
-void vfcap_pri_exit(struct pci_vfcap_vf *user)
+void vfcap_pri_exit(struct pci_vfcap_vf *handle)
 {
-	if (!user->pri)
+	if (!handle->pri)
 		return;
 
-	cancel_work_sync(&user->pri->drain);
-	cancel_delayed_work_sync(&user->pri->limit);
-	kfree(user->pri);
+	cancel_work_sync(&handle->pri->drain);
+	cancel_delayed_work_sync(&handle->pri->limit);
+	kfree(handle->pri);
 }
 
 /**
  * pci_vfcap_pri_answered - whether the PF's driver answers its VFs' page requests
- * @user: the VF's handle
+ * @handle: the VF's handle
  *
  * Context: Process context.
  * Return: true if the driver has declared so with its pri_* callbacks.
  */
-bool pci_vfcap_pri_answered(struct pci_vfcap_vf *user)
+bool pci_vfcap_pri_answered(struct pci_vfcap_vf *handle)
 {
-	guard(mutex)(&user->shared->lock);
+	guard(mutex)(&handle->record->lock);
 
-	return vfcap_answers(user->shared);
+	return vfcap_answers(handle->record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_answered);
 
 /**
  * pci_vfcap_pri_share - how many page requests a VF may have outstanding
- * @user: the VF's handle
+ * @handle: the VF's handle
  *
  * Each VF has an equal share of what the PF was allotted (PCIe r6.0, sec
  * 7.8.10.5), which is not its capacity. While a VF shows PRI the allotment is
@@ -207,34 +207,34 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_answered);
  * Context: Process context.
  * Return: a number of requests, 0 where the PF has no PRI or more VFs than that.
  */
-u32 pci_vfcap_pri_share(struct pci_vfcap_vf *user)
+u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle)
 {
 	const unsigned int reg = PCI_PRI_ALLOC_REQ / 4;
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	u32 regs[VFCAP_MAX_REGS];
 	u16 vfs;
 
 	/* pci_num_vf() is 0 until the last of them was added. */
-	pci_read_config_word(shared->pf,
-			     pci_find_ext_capability(shared->pf,
+	pci_read_config_word(record->pf,
+			     pci_find_ext_capability(record->pf,
 						     PCI_EXT_CAP_ID_SRIOV) +
 			     PCI_SRIOV_NUM_VF, &vfs);
-	if (!vfs || vfcap_read(shared, PCI_VFCAP_PRI, regs,
+	if (!vfs || vfcap_read(record, PCI_VFCAP_PRI, regs,
 			       ARRAY_SIZE(regs)) < 0)
 		return 0;
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
 	/* Others have shares of what it was then. */
-	if (vfcap_shown(shared) & BIT(PCI_VFCAP_PRI))
-		regs[reg] = min(regs[reg], shared->seen[PCI_VFCAP_PRI][reg]);
+	if (vfcap_shown(record) & BIT(PCI_VFCAP_PRI))
+		regs[reg] = min(regs[reg], record->seen[PCI_VFCAP_PRI][reg]);
 	return regs[reg] / vfs;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_share);
 
 /**
  * pci_vfcap_pri_enable - let a VF send page requests
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @allocation: how many may be outstanding, at least 1
  *
  * While requests from before are still being answered it takes effect after
@@ -244,9 +244,9 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_share);
  * Context: Process context. Calls the PF driver's pri_enable, unless it did since
  * pci_vfcap_pri_disable().
  */
-void pci_vfcap_pri_enable(struct pci_vfcap_vf *user, u32 allocation)
+void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation)
 {
-	struct vfcap_pri *pri = user->pri;
+	struct vfcap_pri *pri = handle->pri;
 
 	guard(mutex)(&pri->lock);
 
@@ -261,7 +261,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
 
 /**
  * pci_vfcap_pri_disable - let a VF send no new page requests
- * @user: the VF's handle
+ * @handle: the VF's handle
  *
  * The VF's driver is told by its pri_stopped callback, perhaps before this
  * returns, when none is in flight any more. Where that takes longer than the
@@ -270,10 +270,10 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
  *
  * Context: Process context. Calls the PF driver's pri_disable; does not wait.
  */
-void pci_vfcap_pri_disable(struct pci_vfcap_vf *user)
+void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle)
 {
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
-	struct vfcap_pri *pri = user->pri;
+	struct vfcap_pri *pri = handle->pri;
 
 	guard(mutex)(&pri->lock);
 
@@ -288,37 +288,37 @@ void pci_vfcap_pri_disable(struct pci_vfcap_vf *user)
 	}
 	vfcap_pri_stop(pri);
 	if (!pri->waiting && !pri->failed)
-		vfcap_pri_report_stopped(user);
+		vfcap_pri_report_stopped(handle);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_disable);
 
 /**
  * pci_vfcap_pri_reset - forget a VF's page requests
- * @user: the VF's handle
+ * @handle: the VF's handle
  *
  * Disables it if it is enabled, and stops it at once.
  *
  * Context: Process context. Calls the PF driver's pri_disable and pri_reset if
  * the VF shows PRI.
  */
-void pci_vfcap_pri_reset(struct pci_vfcap_vf *user)
+void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 {
-	struct vfcap_pri *pri = user->pri;
+	struct vfcap_pri *pri = handle->pri;
 	bool shown;
 
 	guard(mutex)(&pri->lock);
 
-	scoped_guard(mutex, &user->shared->lock)
-		shown = vfcap_is_shown(user, PCI_VFCAP_PRI);
+	scoped_guard(mutex, &handle->record->lock)
+		shown = vfcap_is_shown(handle, PCI_VFCAP_PRI);
 	if (!shown)
 		return;
 
 	vfcap_pri_stop(pri);
-	vfcap_call_pri_reset(user);
+	vfcap_call_pri_reset(handle);
 	pri->waiting = false;
 	pri->failed = false;
 	cancel_delayed_work(&pri->limit);
-	vfcap_pri_report_stopped(user);
+	vfcap_pri_report_stopped(handle);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
 
@@ -335,18 +335,18 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
  */
 void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status)
 {
-	struct pci_vfcap *shared = vfcap_find(pf);
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap *record = vfcap_find(pf);
+	struct pci_vfcap_vf *handle;
 
-	if (!shared)
+	if (!record)
 		return;
 
 	status &= PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI;
-	scoped_guard(mutex, &shared->lock) {
-		user = vfcap_find_vf(shared, vf);
-		if (user && vfcap_is_shown(user, PCI_VFCAP_PRI))
-			user->ops->pri_failed(user->priv, status);
+	scoped_guard(mutex, &record->lock) {
+		handle = vfcap_find_vf(record, vf);
+		if (handle && vfcap_is_shown(handle, PCI_VFCAP_PRI))
+			handle->ops->pri_failed(handle->priv, status);
 	}
-	vfcap_put(shared);
+	vfcap_put(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_failed);

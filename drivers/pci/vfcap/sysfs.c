@@ -20,7 +20,7 @@
 struct pf_attribute {
 	struct attribute attr;
 	enum pci_vfcap_id id;
-	ssize_t (*show)(struct pci_vfcap *shared, enum pci_vfcap_id id,
+	ssize_t (*show)(struct pci_vfcap *record, enum pci_vfcap_id id,
 			char *buf);
 };
 
@@ -33,93 +33,93 @@ struct pf_attribute {
 struct vf_attribute {
 	struct device_attribute attr;
 	enum pci_vfcap_id id;
-	ssize_t (*show)(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+	ssize_t (*show)(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			char *buf);
 };
 
-static struct pci_vfcap *to_shared(struct kobject *kobj)
+static struct pci_vfcap *to_record(struct kobject *kobj)
 {
 	return container_of(kobj, struct pci_vfcap, kobj);
 }
 
-static ssize_t pf_driver_show(struct pci_vfcap *shared, enum pci_vfcap_id id,
+static ssize_t pf_driver_show(struct pci_vfcap *record, enum pci_vfcap_id id,
 			      char *buf)
 {
 	/* It stays while it is registered, and that while we hold the lock. */
-	const struct device_driver *drv = READ_ONCE(shared->pf->dev.driver);
+	const struct device_driver *drv = READ_ONCE(record->pf->dev.driver);
 
 	return sysfs_emit(buf, "%s\n",
-			  vfcap_ops(shared) && drv ? drv->name : "none");
+			  vfcap_ops(record) && drv ? drv->name : "none");
 }
 
-static ssize_t pf_state_show(struct pci_vfcap *shared, enum pci_vfcap_id id,
+static ssize_t pf_state_show(struct pci_vfcap *record, enum pci_vfcap_id id,
 			     char *buf)
 {
 	const char *state = "unlocked";
 
-	if (shared->changing & BIT(id))
+	if (record->changing & BIT(id))
 		state = "changing";
-	else if (vfcap_shown(shared) & BIT(id) && !vfcap_is_busy(shared->pf))
-		state = vfcap_find_loss(shared, id) ? "lost" : "locked";
-	else if (vfcap_held(shared) & BIT(id))
+	else if (vfcap_shown(record) & BIT(id) && !vfcap_is_busy(record->pf))
+		state = vfcap_find_loss(record, id) ? "lost" : "locked";
+	else if (vfcap_held(record) & BIT(id))
 		state = "locked";
 	return sysfs_emit(buf, "%s\n", state);
 }
 
-static ssize_t pf_users_show(struct pci_vfcap *shared, enum pci_vfcap_id id,
+static ssize_t pf_users_show(struct pci_vfcap *record, enum pci_vfcap_id id,
 			     char *buf)
 {
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap_vf *handle;
 	int len = 0;
 
-	list_for_each_entry(user, &shared->vfs, node) {
-		if (!(user->held & BIT(id)))
+	list_for_each_entry(handle, &record->vfs, node) {
+		if (!(handle->held & BIT(id)))
 			continue;
 		/* Whole names only: a part of one is another device's. */
-		if (len + strlen(pci_name(user->vf)) + 2 > PAGE_SIZE)
+		if (len + strlen(pci_name(handle->vf)) + 2 > PAGE_SIZE)
 			break;
-		len += sysfs_emit_at(buf, len, "%s\n", pci_name(user->vf));
+		len += sysfs_emit_at(buf, len, "%s\n", pci_name(handle->vf));
 	}
 	return len;
 }
 
-static ssize_t vf_state_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+static ssize_t vf_state_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			     char *buf)
 {
 	const char *state = "hidden";
 
-	if (user->losing & BIT(id))
+	if (handle->losing & BIT(id))
 		state = "losing";
-	else if (user->lost & BIT(id))
+	else if (handle->lost & BIT(id))
 		state = "lost";
-	else if (vfcap_is_shown(user, id))
+	else if (vfcap_is_shown(handle, id))
 		state = "shown";
-	else if (user->held & BIT(id))
+	else if (handle->held & BIT(id))
 		state = "held";
 	return sysfs_emit(buf, "%s\n", state);
 }
 
-static ssize_t vf_open_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+static ssize_t vf_open_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			    char *buf)
 {
-	return sysfs_emit(buf, "%d\n", user->open);
+	return sysfs_emit(buf, "%d\n", handle->open);
 }
 
-static ssize_t vf_offset_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+static ssize_t vf_offset_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			      char *buf)
 {
-	return sysfs_emit(buf, "%#x\n", user->pos[id]);
+	return sysfs_emit(buf, "%#x\n", handle->pos[id]);
 }
 
 static ssize_t pf_show(struct kobject *kobj, struct attribute *attr, char *buf)
 {
 	const struct pf_attribute *pa = container_of(attr, struct pf_attribute,
 						     attr);
-	struct pci_vfcap *shared = to_shared(kobj);
+	struct pci_vfcap *record = to_record(kobj);
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
-	return pa->show(shared, pa->id, buf);
+	return pa->show(record, pa->id, buf);
 }
 
 /* The group of a VF goes before its handle does. */
@@ -129,12 +129,12 @@ static ssize_t vf_show(struct device *dev, struct device_attribute *attr,
 	const struct vf_attribute *va = container_of(attr, struct vf_attribute,
 						     attr);
 	struct pci_dev *vf = to_pci_dev(dev);
-	struct pci_vfcap *shared = vfcap_find(pci_physfn(vf));
+	struct pci_vfcap *record = vfcap_find(pci_physfn(vf));
 	ssize_t ret;
 
-	scoped_guard(mutex, &shared->lock)
-		ret = va->show(vfcap_find_vf(shared, vf), va->id, buf);
-	vfcap_put(shared);
+	scoped_guard(mutex, &record->lock)
+		ret = va->show(vfcap_find_vf(record, vf), va->id, buf);
+	vfcap_put(record);
 	return ret;
 }
 
@@ -186,11 +186,11 @@ const struct attribute_group vfcap_vf_group = {
 
 static void pf_release(struct kobject *kobj)
 {
-	struct pci_vfcap *shared = to_shared(kobj);
+	struct pci_vfcap *record = to_record(kobj);
 
-	pci_dev_put(shared->pf);
-	cleanup_srcu_struct(&shared->srcu);
-	kfree(shared);
+	pci_dev_put(record->pf);
+	cleanup_srcu_struct(&record->srcu);
+	kfree(record);
 }
 
 /* It outlives the folder that it is in, when the PF is removed first. */

@@ -21,35 +21,35 @@ MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that
 
 /**
  * vfcap_mark_assigned - mark a VF that is open as assigned
- * @user: the VF's handle, with its PF's lock held
+ * @handle: the VF's handle, with its PF's lock held
  *
  * Not while its PF has no driver, or is losing it.
  */
-void vfcap_mark_assigned(struct pci_vfcap_vf *user)
+void vfcap_mark_assigned(struct pci_vfcap_vf *handle)
 {
-	lockdep_assert_held(&user->shared->lock);
+	lockdep_assert_held(&handle->record->lock);
 
-	if (assigned_flag && user->open && !user->shared->unbinding)
-		pci_set_dev_assigned(user->vf);
+	if (assigned_flag && handle->open && !handle->record->unbinding)
+		pci_set_dev_assigned(handle->vf);
 }
 
 /* They are counted, since a PF may have thousands of VFs. Caller holds the lock. */
-static void vfcap_set_held(struct pci_vfcap_vf *user, unsigned long held)
+static void vfcap_set_held(struct pci_vfcap_vf *handle, unsigned long held)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	enum pci_vfcap_id id;
 
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		shared->holders[id] += !!(held & BIT(id)) -
-				       !!(user->held & BIT(id));
-	user->held = held;
+		record->holders[id] += !!(held & BIT(id)) -
+				       !!(handle->held & BIT(id));
+	handle->held = held;
 }
 
-static void vfcap_set_pos(struct pci_vfcap_vf *user, enum pci_vfcap_id id,
+static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			  u16 pos)
 {
-	user->shared->showing[id] += !!pos - !!user->pos[id];
-	user->pos[id] = pos;
+	handle->record->showing[id] += !!pos - !!handle->pos[id];
+	handle->pos[id] = pos;
 }
 
 /**
@@ -67,80 +67,80 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 					   const struct pci_vfcap_vf_ops *ops,
 					   void *priv)
 {
-	struct pci_vfcap *shared;
-	struct pci_vfcap_vf *user;
+	struct pci_vfcap *record;
+	struct pci_vfcap_vf *handle;
 	int ret;
 
 	if (!vf->is_virtfn)
 		return ERR_PTR(-EINVAL);
 
-	shared = vfcap_get(pci_physfn(vf));
-	if (IS_ERR(shared))
-		return ERR_CAST(shared);
+	record = vfcap_get(pci_physfn(vf));
+	if (IS_ERR(record))
+		return ERR_CAST(record);
 
-	user = kzalloc_obj(*user, GFP_KERNEL);
-	if (!user) {
+	handle = kzalloc_obj(*handle, GFP_KERNEL);
+	if (!handle) {
 		ret = -ENOMEM;
 		goto err_put;
 	}
 
-	user->shared = shared;
-	user->vf = vf;
-	user->ops = ops;
-	user->priv = priv;
-	INIT_WORK(&user->tell, vfcap_tell);
-	scoped_guard(mutex, &shared->lock)
-		list_add_tail(&user->node, &shared->vfs);
+	handle->record = record;
+	handle->vf = vf;
+	handle->ops = ops;
+	handle->priv = priv;
+	INIT_WORK(&handle->tell, vfcap_tell);
+	scoped_guard(mutex, &record->lock)
+		list_add_tail(&handle->node, &record->vfs);
 
 	ret = sysfs_create_group(&vf->dev.kobj, &vfcap_vf_group);
 	if (ret)
 		goto err_free;
-	return user;
+	return handle;
 
 err_free:
-	scoped_guard(mutex, &shared->lock)
-		list_del(&user->node);
-	kfree(user);
+	scoped_guard(mutex, &record->lock)
+		list_del(&handle->node);
+	kfree(handle);
 err_put:
-	vfcap_put(shared);
+	vfcap_put(record);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_register);
 
 /**
  * pci_vfcap_vf_unregister - the VF no longer takes part
- * @user: the VF's handle, closed; NULL does nothing
+ * @handle: the VF's handle, closed; NULL does nothing
  *
  * Context: Process context. Waits for callbacks of the PF's driver for this VF.
  */
-void pci_vfcap_vf_unregister(struct pci_vfcap_vf *user)
+void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
-	if (!user)
+	if (!handle)
 		return;
 
-	shared = user->shared;
-	vfcap_pri_exit(user);
-	vfcap_tell_rest(user);
+	record = handle->record;
+	vfcap_pri_exit(handle);
+	vfcap_tell_rest(handle);
 	/* Waits for who reads it. */
-	sysfs_remove_group(&user->vf->dev.kobj, &vfcap_vf_group);
-	scoped_guard(mutex, &shared->lock)
-		list_del(&user->node);
-	kfree(user);
-	vfcap_put(shared);
+	sysfs_remove_group(&handle->vf->dev.kobj, &vfcap_vf_group);
+	scoped_guard(mutex, &record->lock)
+		list_del(&handle->node);
+	kfree(handle);
+	vfcap_put(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_unregister);
 
 /* The kernel says so, from now on, if user space writes the registers. */
-static void vfcap_claim(struct pci_vfcap *shared, enum pci_vfcap_id id)
+static void vfcap_claim(struct pci_vfcap *record, enum pci_vfcap_id id)
 {
 	size_t size = vfcap_shared[id].nr_regs * sizeof(u32);
-	int pos = vfcap_read(shared, id, NULL, 0);
+	int pos = vfcap_read(record, id, NULL, 0);
 
 	if (pos > 0)
-		shared->claimed[id] =
-			pci_request_config_region_exclusive(shared->pf, pos,
+		record->claimed[id] =
+			pci_request_config_region_exclusive(record->pf, pos,
 							    size, "vfcap");
 }
 
@@ -148,11 +148,11 @@ static void vfcap_claim(struct pci_vfcap *shared, enum pci_vfcap_id id)
  * What VFs depend on, from now on. Bits add up; of a number, VFs have shares of what it
  * was at first.
  */
-static void vfcap_see(struct pci_vfcap *shared, enum pci_vfcap_id id,
+static void vfcap_see(struct pci_vfcap *record, enum pci_vfcap_id id,
 		      const u32 *regs)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
-	u32 *seen = shared->seen[id];
+	u32 *seen = record->seen[id];
 	unsigned int i;
 
 	for (i = 0; i < cap->nr_regs; i++)
@@ -162,76 +162,76 @@ static void vfcap_see(struct pci_vfcap *shared, enum pci_vfcap_id id,
 }
 
 /* Let user space write the registers again that no VF shows any more. */
-static void vfcap_unclaim(struct pci_vfcap *shared)
+static void vfcap_unclaim(struct pci_vfcap *record)
 {
-	unsigned long shown = vfcap_shown(shared);
+	unsigned long shown = vfcap_shown(record);
 	enum pci_vfcap_id id;
 
 	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
-		struct resource *claimed = shared->claimed[id];
+		struct resource *claimed = record->claimed[id];
 
 		if (!claimed || shown & BIT(id))
 			continue;
-		pci_release_config_region(shared->pf, claimed->start,
+		pci_release_config_region(record->pf, claimed->start,
 					  resource_size(claimed));
-		shared->claimed[id] = NULL;
+		record->claimed[id] = NULL;
 	}
 }
 
 /* What is not shown cannot be lost. Caller holds the lock. */
-static void vfcap_unshow(struct pci_vfcap_vf *user, unsigned long mask)
+static void vfcap_unshow(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	unsigned long bit;
 
-	vfcap_loss_ends(user, mask);
+	vfcap_loss_ends(handle, mask);
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_set_pos(user, bit, 0);
-	vfcap_sysfs_notify(user, user->lost & mask);
-	user->lost &= ~mask;
-	user->returned &= ~mask;
-	vfcap_unclaim(user->shared);
+		vfcap_set_pos(handle, bit, 0);
+	vfcap_sysfs_notify(handle, handle->lost & mask);
+	handle->lost &= ~mask;
+	handle->returned &= ~mask;
+	vfcap_unclaim(handle->record);
 }
 
 /*
  * A PF that sleeps loses what its VFs show, and one that is woken has it again. So
  * it is awake before anything is looked at, and as long as any of it is held.
  */
-static int vfcap_wake_pf(struct pci_vfcap_vf *user)
+static int vfcap_wake_pf(struct pci_vfcap_vf *handle)
 {
-	int ret = pm_runtime_resume_and_get(&user->shared->pf->dev);
+	int ret = pm_runtime_resume_and_get(&handle->record->pf->dev);
 
-	user->keeps_awake = !ret;
+	handle->keeps_awake = !ret;
 	return ret;
 }
 
-static void vfcap_let_pf_sleep(struct pci_vfcap_vf *user)
+static void vfcap_let_pf_sleep(struct pci_vfcap_vf *handle)
 {
-	if (!user->keeps_awake || user->held)
+	if (!handle->keeps_awake || handle->held)
 		return;
-	pm_runtime_put(&user->shared->pf->dev);
-	user->keeps_awake = false;
+	pm_runtime_put(&handle->record->pf->dev);
+	handle->keeps_awake = false;
 }
 
 /* Give up what is held of @mask. Caller holds use_lock. */
-static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
+static void vfcap_drop(struct pci_vfcap_vf *handle, unsigned long mask)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	unsigned long unused, bit;
 
-	scoped_guard(mutex, &shared->lock) {
-		vfcap_set_held(user, user->held & ~mask);
-		vfcap_unshow(user, mask);
-		unused = shared->noticed & ~vfcap_held(shared);
+	scoped_guard(mutex, &record->lock) {
+		vfcap_set_held(handle, handle->held & ~mask);
+		vfcap_unshow(handle, mask);
+		unused = record->noticed & ~vfcap_held(record);
 	}
-	shared->noticed &= ~unused;
+	record->noticed &= ~unused;
 	for_each_set_bit(bit, &unused, PCI_VFCAP_COUNT)
-		vfcap_call_last_user(shared, bit);
-	vfcap_let_pf_sleep(user);
+		vfcap_call_last_user(record, bit);
+	vfcap_let_pf_sleep(handle);
 }
 
 /**
  * pci_vfcap_vf_open - the VF's user opens it
- * @user: the VF's handle; NULL does nothing
+ * @handle: the VF's handle; NULL does nothing
  * @mask: capabilities that it may come to show, BIT(enum pci_vfcap_id) each;
  *	those that the PF does not have, or whose first_user callback failed, are
  *	left out, and so are all if the PF cannot be woken
@@ -241,150 +241,150 @@ static void vfcap_drop(struct pci_vfcap_vf *user, unsigned long mask)
  * Context: Process context. Calls the PF driver's first_user. May resume the PF.
  * Return: 0, -EBUSY while the PF's driver changes one of them, -ENOMEM.
  */
-int pci_vfcap_vf_open(struct pci_vfcap_vf *user, unsigned long mask)
+int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 	unsigned long bit, new;
 	int ret;
 
-	if (!user)
+	if (!handle)
 		return 0;
 
-	shared = user->shared;
-	ret = vfcap_pri_init(user);
+	record = handle->record;
+	ret = vfcap_pri_init(handle);
 	if (ret)
 		return ret;
 	/* The PF's driver may take locks of its own in there: without any of ours. */
-	ret = mask ? vfcap_wake_pf(user) : 0;
+	ret = mask ? vfcap_wake_pf(handle) : 0;
 	if (ret) {
-		dev_warn_ratelimited(&user->vf->dev, "shows nothing of its PF's: %s cannot be woken (error %d)\n",
-				     pci_name(shared->pf), ret);
+		dev_warn_ratelimited(&handle->vf->dev, "shows nothing of its PF's: %s cannot be woken (error %d)\n",
+				     pci_name(record->pf), ret);
 		mask = 0;
 	}
-	guard(mutex)(&shared->use_lock);
+	guard(mutex)(&record->use_lock);
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		if (vfcap_read(shared, bit, NULL, 0) < 0)
+		if (vfcap_read(record, bit, NULL, 0) < 0)
 			__clear_bit(bit, &mask);
 
-	scoped_guard(mutex, &shared->lock) {
-		if (shared->changing & mask) {
-			dev_warn_ratelimited(&user->vf->dev, "not opened: the driver of its PF %s is changing what it would show; try again later\n",
-					     pci_name(shared->pf));
-			vfcap_let_pf_sleep(user);
+	scoped_guard(mutex, &record->lock) {
+		if (record->changing & mask) {
+			dev_warn_ratelimited(&handle->vf->dev, "not opened: the driver of its PF %s is changing what it would show; try again later\n",
+					     pci_name(record->pf));
+			vfcap_let_pf_sleep(handle);
 			return -EBUSY;
 		}
-		user->open = true;
-		vfcap_set_held(user, mask);
-		user->misses = 0;
-		user->pri_answered = vfcap_answers(shared);
-		vfcap_mark_assigned(user);
+		handle->open = true;
+		vfcap_set_held(handle, mask);
+		handle->misses = 0;
+		handle->pri_answered = vfcap_answers(record);
+		vfcap_mark_assigned(handle);
 	}
 
-	new = mask & ~shared->noticed;
+	new = mask & ~record->noticed;
 	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
-		ret = vfcap_call_first_user(shared, bit);
+		ret = vfcap_call_first_user(record, bit);
 		if (!ret) {
-			__set_bit(bit, &shared->noticed);
+			__set_bit(bit, &record->noticed);
 			continue;
 		}
-		dev_warn_ratelimited(&user->vf->dev, "%s capability not shown: the driver of its PF %s cannot provide it (error %d)\n",
+		dev_warn_ratelimited(&handle->vf->dev, "%s capability not shown: the driver of its PF %s cannot provide it (error %d)\n",
 				     vfcap_shared[bit].name,
-				     pci_name(shared->pf), ret);
-		vfcap_drop(user, BIT(bit));
+				     pci_name(record->pf), ret);
+		vfcap_drop(handle, BIT(bit));
 	}
-	vfcap_let_pf_sleep(user);
+	vfcap_let_pf_sleep(handle);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_open);
 
 /**
  * pci_vfcap_vf_close - the VF's user has closed it
- * @user: the VF's handle, after pci_vfcap_pri_reset(); NULL does nothing
+ * @handle: the VF's handle, after pci_vfcap_pri_reset(); NULL does nothing
  *
  * Context: Process context. Calls the PF driver's last_user.
  */
-void pci_vfcap_vf_close(struct pci_vfcap_vf *user)
+void pci_vfcap_vf_close(struct pci_vfcap_vf *handle)
 {
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
-	if (!user)
+	if (!handle)
 		return;
 
-	shared = user->shared;
-	guard(mutex)(&shared->use_lock);
-	scoped_guard(mutex, &shared->lock) {
-		user->open = false;
-		pci_clear_dev_assigned(user->vf);
+	record = handle->record;
+	guard(mutex)(&record->use_lock);
+	scoped_guard(mutex, &record->lock) {
+		handle->open = false;
+		pci_clear_dev_assigned(handle->vf);
 	}
-	vfcap_drop(user, ~0UL);
+	vfcap_drop(handle, ~0UL);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_close);
 
 /* Why a VF cannot have a capability, or have it back, though its PF has it */
-static const char *vfcap_find_own_loss(struct pci_vfcap_vf *user,
+static const char *vfcap_find_own_loss(struct pci_vfcap_vf *handle,
 				       enum pci_vfcap_id id)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 
-	if (shared->unbinding)
+	if (record->unbinding)
 		return "its PF has no driver, or is losing it";
 	/* It was decided with the one, and is not to be had with the other. */
-	if (id == PCI_VFCAP_PRI && user->pri_answered != vfcap_answers(shared))
+	if (id == PCI_VFCAP_PRI && handle->pri_answered != vfcap_answers(record))
 		return "who answers its page requests has changed";
 	return NULL;
 }
 
 /* The same, whether its PF has it or not */
-static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *user,
+static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *handle,
 				      enum pci_vfcap_id id)
 {
-	return vfcap_find_own_loss(user, id) ?:
-	       vfcap_find_loss(user->shared, id);
+	return vfcap_find_own_loss(handle, id) ?:
+	       vfcap_find_loss(handle->record, id);
 }
 
 /**
  * vfcap_find_returned - tell a VF's driver what of its losses a reset would end
- * @user: the VF's handle, with its PF's lock held
+ * @handle: the VF's handle, with its PF's lock held
  * @well: what its PF has, as vfcap_find_loss() says
  */
-void vfcap_find_returned(struct pci_vfcap_vf *user, unsigned long well)
+void vfcap_find_returned(struct pci_vfcap_vf *handle, unsigned long well)
 {
 	unsigned long bit, returned = 0;
 
-	lockdep_assert_held(&user->shared->lock);
+	lockdep_assert_held(&handle->record->lock);
 
-	well &= user->lost;
+	well &= handle->lost;
 	for_each_set_bit(bit, &well, PCI_VFCAP_COUNT)
-		if (!vfcap_find_own_loss(user, bit))
+		if (!vfcap_find_own_loss(handle, bit))
 			returned |= BIT(bit);
-	if (returned == user->returned)
+	if (returned == handle->returned)
 		return;
-	user->returned = returned;
-	user->ops->returned(user->priv, returned);
+	handle->returned = returned;
+	handle->ops->returned(handle->priv, returned);
 }
 
 /**
  * pci_vfcap_vf_losses - how often a VF has lost capabilities so far
- * @user: the VF's handle; NULL has lost nothing
+ * @handle: the VF's handle; NULL has lost nothing
  *
  * Context: Process context. Calls nothing back.
  * Return: a number for pci_vfcap_vf_reset(), of a reset that begins now.
  */
-u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *user)
+u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle)
 {
-	if (!user)
+	if (!handle)
 		return 0;
 
-	guard(mutex)(&user->shared->lock);
+	guard(mutex)(&handle->record->lock);
 
-	return user->losses;
+	return handle->losses;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_losses);
 
 /**
  * pci_vfcap_vf_reset - the VF was reset
- * @user: the VF's handle; NULL does nothing
+ * @handle: the VF's handle; NULL does nothing
  * @losses: what pci_vfcap_vf_losses() returned before the reset began. What was lost
  *	since stays lost: the device may have been reset before that.
  *
@@ -392,58 +392,58 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_losses);
  *
  * Context: Process context. Calls @returned back.
  */
-void pci_vfcap_vf_reset(struct pci_vfcap_vf *user, u64 losses)
+void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 {
 	unsigned long bit, back = 0;
-	struct pci_vfcap *shared;
+	struct pci_vfcap *record;
 
-	if (!user)
+	if (!handle)
 		return;
 
-	shared = user->shared;
-	guard(mutex)(&shared->lock);
+	record = handle->record;
+	guard(mutex)(&record->lock);
 
-	user->misses = 0;
-	for_each_set_bit(bit, &user->lost, PCI_VFCAP_COUNT) {
-		const char *cause = vfcap_find_vf_loss(user, bit);
+	handle->misses = 0;
+	for_each_set_bit(bit, &handle->lost, PCI_VFCAP_COUNT) {
+		const char *cause = vfcap_find_vf_loss(handle, bit);
 
-		if (!cause && user->lost_last[bit] > losses)
+		if (!cause && handle->lost_last[bit] > losses)
 			cause = "it was lost after the reset had begun";
 		if (cause) {
-			pci_info_ratelimited(user->vf, "%s is still lost after a reset: %s\n",
+			pci_info_ratelimited(handle->vf, "%s is still lost after a reset: %s\n",
 					     vfcap_shared[bit].name, cause);
 			continue;
 		}
-		pci_info(user->vf, "%s can be used again\n",
+		pci_info(handle->vf, "%s can be used again\n",
 			 vfcap_shared[bit].name);
 		back |= BIT(bit);
 	}
-	vfcap_loss_ends(user, back);
-	user->lost &= ~back;
-	user->returned &= ~back;
-	vfcap_sysfs_notify(user, back);
+	vfcap_loss_ends(handle, back);
+	handle->lost &= ~back;
+	handle->returned &= ~back;
+	vfcap_sysfs_notify(handle, back);
 	if (back)
-		user->ops->returned(user->priv, user->returned);
+		handle->ops->returned(handle->priv, handle->returned);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 
 /**
  * pci_vfcap_pf - the PF of a VF
- * @user: the VF's handle
+ * @handle: the VF's handle
  *
  * Context: Any context.
  * Return: the PF, valid as long as the handle is. It may have been removed from
  * its bus meanwhile.
  */
-struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *user)
+struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *handle)
 {
-	return user->shared->pf;
+	return handle->record->pf;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pf);
 
 /**
  * pci_vfcap_read - read a shared capability of the PF
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @id: which one
  * @regs: where the registers go, from the capability header on, CPU endian
  * @nr_regs: how many dwords to read
@@ -453,16 +453,16 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pf);
  * Return: the capability's offset in the PF in bytes, -ENOENT when the PF has no
  * such capability, -ENODEV when it does not answer.
  */
-int pci_vfcap_read(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 *regs,
+int pci_vfcap_read(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs)
 {
-	return vfcap_read(user->shared, id, regs, nr_regs);
+	return vfcap_read(handle->record, id, regs, nr_regs);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_read);
 
 /**
  * pci_vfcap_show - the VF shows a capability from now on, or would like to
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @id: the capability, held since pci_vfcap_vf_open()
  * @pos: its offset in the VF's config space; 0: only tell whether it could be shown
  * @regs: what pci_vfcap_read() gave of all its registers. What was decided by
@@ -473,72 +473,72 @@ EXPORT_SYMBOL_GPL(pci_vfcap_read);
  * @regs, or as it was when other VFs came to show it, when the PF has no driver or
  * is in low power, or when who answers page requests has changed since the open.
  */
-int pci_vfcap_show(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u16 pos,
+int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs)
 {
-	struct pci_vfcap *shared = user->shared;
+	struct pci_vfcap *record = handle->record;
 	u32 before[VFCAP_MAX_REGS];
 	bool first, lost;
 
-	guard(mutex)(&shared->lock);
+	guard(mutex)(&record->lock);
 
-	if (!(user->held & BIT(id)))
+	if (!(handle->held & BIT(id)))
 		return -ENOENT;
 
 	/* The PF may have been given more since another VF first showed it. */
-	memcpy(before, shared->seen[id], sizeof(before));
-	first = !(vfcap_shown(shared) & BIT(id));
+	memcpy(before, record->seen[id], sizeof(before));
+	first = !(vfcap_shown(record) & BIT(id));
 	if (first)
-		memset(shared->seen[id], 0, sizeof(before));
-	vfcap_see(shared, id, regs);
-	lost = vfcap_find_vf_loss(user, id);
+		memset(record->seen[id], 0, sizeof(before));
+	vfcap_see(record, id, regs);
+	lost = vfcap_find_vf_loss(handle, id);
 	if (lost || !pos)
-		memcpy(shared->seen[id], before, sizeof(before));
+		memcpy(record->seen[id], before, sizeof(before));
 	if (lost)
 		return -EIO;
 	if (!pos)
 		return 0;
 
 	if (first)
-		vfcap_claim(shared, id);
-	vfcap_set_pos(user, id, pos);
-	vfcap_guard_start(shared);
+		vfcap_claim(record, id);
+	vfcap_set_pos(handle, id, pos);
+	vfcap_guard_start(record);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_show);
 
 /**
  * pci_vfcap_hide - the VF does not show a capability
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @id: the capability
  *
  * Context: Process context. Calls the PF driver's last_user.
  */
-void pci_vfcap_hide(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
+void pci_vfcap_hide(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
-	guard(mutex)(&user->shared->use_lock);
-	vfcap_drop(user, BIT(id));
+	guard(mutex)(&handle->record->use_lock);
+	vfcap_drop(handle, BIT(id));
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_hide);
 
 /**
  * pci_vfcap_place - ask the PF's driver where a capability may lie in the VF
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @id: the capability
  *
  * Context: Process context. Calls the PF driver's place.
  * Return: an offset in bytes, 0 when the driver has no opinion, or a negative
  * value if it is never to be shown. What a driver answers was not checked.
  */
-int pci_vfcap_place(struct pci_vfcap_vf *user, enum pci_vfcap_id id)
+int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
-	return vfcap_call_place(user, id);
+	return vfcap_call_place(handle, id);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_place);
 
 /**
  * pci_vfcap_control - let the PF's driver take over a write to the Control dword
- * @user: the VF's handle
+ * @handle: the VF's handle
  * @id: the capability
  * @old: what the dword at offset 4 reads now
  * @new: what it would read afterwards
@@ -546,9 +546,9 @@ EXPORT_SYMBOL_GPL(pci_vfcap_place);
  * Context: Process context. Calls the PF driver's control.
  * Return: what it shall read; @new where the PF's driver takes over nothing.
  */
-u32 pci_vfcap_control(struct pci_vfcap_vf *user, enum pci_vfcap_id id, u32 old,
-		      u32 new)
+u32 pci_vfcap_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
+		      u32 old, u32 new)
 {
-	return vfcap_call_control(user, id, old, new);
+	return vfcap_call_control(handle, id, old, new);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_control);

@@ -54,7 +54,7 @@ void vfcap_queue_sync(struct vfcap_device *vf)
 void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
 {
 	vfcap_emul_reset(vf);
-	pci_vfcap_vf_reset(vf->shared, losses);
+	pci_vfcap_vf_reset(vf->handle, losses);
 	vfcap_queue_sync(vf);
 }
 
@@ -136,7 +136,7 @@ static void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost)
 	if (!lost)
 		return;
 
-	pci_vfcap_loss_done(vf->shared, lost);
+	pci_vfcap_loss_done(vf->handle, lost);
 	if (READ_ONCE(loss_as_error)) {
 		vfio_pci_core_aer_err_detected(vf->core.pdev,
 					       pci_channel_io_normal);
@@ -154,7 +154,7 @@ static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
 	u32 ctrl = vfcap_emul_take(vf, id, &cleared, &restart);
 
 	if (cleared && vfcap_is_shared(id))
-		pci_vfcap_control(vf->shared, id, ctrl, ctrl);
+		pci_vfcap_control(vf->handle, id, ctrl, ctrl);
 	if (cap->sync)
 		cap->sync(vf, ctrl & cap->enable, restart);
 }
@@ -225,7 +225,7 @@ bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 
-	return pci_vfcap_usable(vf->shared, id) &&
+	return pci_vfcap_usable(vf->handle, id) &&
 	       (!cap->may_enable || cap->may_enable(vf));
 }
 
@@ -249,7 +249,7 @@ static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 		new &= ~cap->enable;
 		open &= ~cap->enable;
 	}
-	answer = pci_vfcap_control(vf->shared, id, old, new);
+	answer = pci_vfcap_control(vf->handle, id, old, new);
 
 	/* Of bits that a guest cannot write, what is answered does not count. */
 	return new ^ ((new ^ answer) & open);

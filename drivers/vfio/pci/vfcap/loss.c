@@ -69,7 +69,7 @@ const struct pci_vfcap_vf_ops vfcap_vf_ops = {
  */
 u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause)
 {
-	if (pci_vfcap_usable(vf->shared, id))
+	if (pci_vfcap_usable(vf->handle, id))
 		return 0;
 
 	guard(mutex)(&vf->lock);

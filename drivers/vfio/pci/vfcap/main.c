@@ -104,13 +104,13 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
 		if (vf->caps & BIT(id) && vfcap_mode_wants(vf, vfcap_caps[id]))
 			wanted |= BIT(id);
-	ret = pci_vfcap_vf_open(vf->shared, wanted);
+	ret = pci_vfcap_vf_open(vf->handle, wanted);
 	if (ret)
 		return ret;
 
 	ret = vfio_pci_core_enable(core);
 	if (ret) {
-		pci_vfcap_vf_close(vf->shared);
+		pci_vfcap_vf_close(vf->handle);
 		return ret;
 	}
 
@@ -136,7 +136,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	vfcap_forget_eventfds(vf);
 	vfcap_wc_close(vf);
 	vfio_pci_core_close_device(vdev);
-	pci_vfcap_vf_close(vf->shared);
+	pci_vfcap_vf_close(vf->handle);
 }
 
 static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
@@ -258,10 +258,10 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		vf->caps = BIT(VFCAP_SHDW);
 	if (pdev->is_virtfn) {
 		vf->caps = GENMASK(PCI_VFCAP_COUNT - 1, 0);
-		vf->shared = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vf);
+		vf->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vf);
 	}
-	if (IS_ERR(vf->shared)) {
-		ret = PTR_ERR(vf->shared);
+	if (IS_ERR(vf->handle)) {
+		ret = PTR_ERR(vf->handle);
 		goto err_put;
 	}
 
@@ -274,7 +274,7 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 err_unregister:
 	vfcap_let_sleep(pdev);
-	pci_vfcap_vf_unregister(vf->shared);
+	pci_vfcap_vf_unregister(vf->handle);
 err_put:
 	vfio_put_device(&vf->core.vdev);
 	return ret;
@@ -288,7 +288,7 @@ static void vfcap_remove(struct pci_dev *pdev)
 	vfio_pci_core_unregister_device(core);
 	vfcap_power_unwatch(vf);
 	vfcap_let_sleep(pdev);
-	pci_vfcap_vf_unregister(vf->shared);
+	pci_vfcap_vf_unregister(vf->handle);
 	cancel_work_sync(&vf->sync_work);
 	vfio_put_device(&core->vdev);
 }

@@ -142,7 +142,7 @@ static int vfcap_ask_pf_driver(struct vfcap_device *vf, unsigned int id,
 	int pos = 0;
 
 	if (vfcap_is_shared(id))
-		pos = pci_vfcap_place(vf->shared, id);
+		pos = pci_vfcap_place(vf->handle, id);
 	if (pos < 0)
 		return -VFCAP_REASON_PF_DRIVER;
 	return vfcap_check_fits(vf, id, pos, "the driver of its PF");

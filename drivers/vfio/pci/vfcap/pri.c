@@ -38,7 +38,7 @@ MODULE_PARM_DESC(pri, "Show VFs' PRI capability: auto (default): if the PF has i
 
 static bool vfcap_pri_answered(struct vfcap_device *vf)
 {
-	return pci_vfcap_pri_answered(vf->shared);
+	return pci_vfcap_pri_answered(vf->handle);
 }
 
 /* Page requests come of translation requests (PCIe r6.0, sec 10.4). */
@@ -66,7 +66,7 @@ static const struct vfcap_condition vfcap_pri_backing[] = {
 static enum vfcap_reason vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
 					u32 *regs)
 {
-	u32 share = pci_vfcap_pri_share(vf->shared);
+	u32 share = pci_vfcap_pri_share(vf->handle);
 
 	if (!share)
 		return VFCAP_REASON_NO_SHARE;
@@ -82,7 +82,7 @@ static bool vfcap_pri_may_enable(struct vfcap_device *vf)
 	u32 pf[PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32)];
 
 	return vfcap_pri_has_ats(vf) &&
-	       pci_vfcap_read(vf->shared, PCI_VFCAP_PRI, pf,
+	       pci_vfcap_read(vf->handle, PCI_VFCAP_PRI, pf,
 			      ARRAY_SIZE(pf)) > 0 &&
 	       (pf[PCI_PRI_CTRL / 4] & PCI_PRI_CTRL_ENABLE);
 }
@@ -94,13 +94,13 @@ static void vfcap_pri_sync(struct vfcap_device *vf, bool enabled, bool restart)
 	u32 allocation = vfcap_reg_get(vf, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
 
 	if (restart)
-		pci_vfcap_pri_reset(vf->shared);
+		pci_vfcap_pri_reset(vf->handle);
 	else if (!enabled && !(ctrl & VFCAP_PRI_STOPPED))
-		pci_vfcap_pri_disable(vf->shared);
+		pci_vfcap_pri_disable(vf->handle);
 
 	/* With any other the guest errs: nothing is requested, as in hardware. */
 	if (enabled && allocation && allocation <= capacity)
-		pci_vfcap_pri_enable(vf->shared, allocation);
+		pci_vfcap_pri_enable(vf->handle, allocation);
 }
 
 const struct vfcap_cap vfcap_pri = {

@@ -104,7 +104,7 @@ static ssize_t vfcap_write_that_may_reset(struct vfcap_device *vf,
 {
 	loff_t start = *c->ppos & VFIO_PCI_OFFSET_MASK;
 	struct device *dev = &vf->core.pdev->dev;
-	u64 losses = pci_vfcap_vf_losses(vf->shared);
+	u64 losses = pci_vfcap_vf_losses(vf->handle);
 	ssize_t ret;
 	bool in_d3;
 
@@ -181,7 +181,7 @@ long vfcap_ioctl_reset(struct vfcap_device *vf)
 	if (!lock)
 		return -EINTR;
 
-	losses = pci_vfcap_vf_losses(vf->shared);
+	losses = pci_vfcap_vf_losses(vf->handle);
 	in_d3 = vfcap_in_d3(vf);
 	if (vf->core.reset_works && vfcap_can_reset(vf))
 		vfcap_block(vf, ~0UL);
@@ -203,7 +203,7 @@ static void vfcap_reset_prepare(struct pci_dev *pdev)
 {
 	struct vfcap_device *vf = vfcap_from_pci(pdev);
 
-	vf->losses = pci_vfcap_vf_losses(vf->shared);
+	vf->losses = pci_vfcap_vf_losses(vf->handle);
 }
 
 /*

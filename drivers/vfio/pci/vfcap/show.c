@@ -25,7 +25,7 @@ static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
 	if (!vfcap_is_shared(id))
 		return VFCAP_REASON_NONE;
 
-	pos = pci_vfcap_read(vf->shared, id, pf, vfcap_caps[id]->nr_regs);
+	pos = pci_vfcap_read(vf->handle, id, pf, vfcap_caps[id]->nr_regs);
 	if (pos == -ENODEV)
 		return VFCAP_REASON_PF_GONE;
 	if (pos < 0)
@@ -50,7 +50,7 @@ static enum vfcap_reason vfcap_hold(struct vfcap_device *vf, unsigned int id,
 	if (!vfcap_is_shared(id))
 		return VFCAP_REASON_NONE;
 
-	ret = pci_vfcap_show(vf->shared, id, pos, vf->plan[id].pf);
+	ret = pci_vfcap_show(vf->handle, id, pos, vf->plan[id].pf);
 	if (ret == -ENOENT)
 		return VFCAP_REASON_NOT_HELD;
 	return ret ? VFCAP_REASON_PF_LOST : VFCAP_REASON_NONE;
@@ -134,7 +134,7 @@ static void vfcap_commit_cap(struct vfcap_device *vf, unsigned int id)
 
 	vfcap_not_shown(plan, reason);
 	if (vfcap_is_shared(id))
-		pci_vfcap_hide(vf->shared, id);
+		pci_vfcap_hide(vf->handle, id);
 	/* Logged once for all, when it was found. */
 	if (reason != VFCAP_REASON_CORE)
 		vfcap_log(vf, "%s capability not shown: %s\n", cap->name,

@@ -194,7 +194,7 @@ struct vfcap_plan {
  * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
- * @shared: what pci-vfcap knows of a VF, from probe to remove; NULL for others
+ * @handle: what pci-vfcap knows of a VF, from probe to remove; NULL for others
  * @link_reset: The recovery of the last error resets the link, or has done so. Only
  *	used in the error handlers, which the PCI core calls one by one.
  * @losses: how often it had lost something when the last reset with callbacks began,
@@ -243,7 +243,7 @@ struct vfcap_device {
 	const struct vfcap_cap * const *table;
 	unsigned long caps;
 	unsigned long vmd;
-	struct pci_vfcap_vf *shared;
+	struct pci_vfcap_vf *handle;
 	bool link_reset;
 	u64 losses;
 	struct work_struct sync_work;
