@@ -28,7 +28,9 @@
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
-#include "vfcap.h"
+#include "base.h"
+#include "caps.h"
+#include "emul.h"
 
 #if VFCAP_PASID_ATTACH
 

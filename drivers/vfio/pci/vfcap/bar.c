@@ -23,7 +23,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "vfcap.h"
+#include "bar.h"
 
 /* Core only looks whether it has a mapping: who used this one would not get far. */
 #define VFCAP_NO_BARMAP		((void __iomem *)ZERO_SIZE_PTR)

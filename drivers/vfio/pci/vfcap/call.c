@@ -9,7 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "vfcap.h"
+#include "base.h"
 
 static bool vfcap_get_bytes(struct vfcap_core_call *c)
 {

@@ -38,6 +38,15 @@ struct vfcap_list {
 extern const struct vfcap_list vfcap_std_list;
 extern const struct vfcap_list vfcap_ext_list;
 
+/* chain.c: where a capability fits; ext_list.c, std_list.c: its place in a list */
+bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
+		      unsigned int pos);
+bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
+			 unsigned int pos);
+u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
+void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
+		      u16 pos);
+void vfcap_ext_hide(struct vfcap_device *vf);
 void vfcap_chain_mark(unsigned long *used, unsigned int pos, unsigned int end);
 void vfcap_chain_mark_open_ended(unsigned long *used, const unsigned long *heads,
 				 const unsigned long *open_ended,

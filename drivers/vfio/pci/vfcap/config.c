@@ -8,7 +8,11 @@
 #include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
 
-#include "vfcap.h"
+#include "access.h"
+#include "bar.h"
+#include "caps.h"
+#include "effects.h"
+#include "show.h"
 
 /* Stands for the bytes of an empty header at the start of the list: read-only. */
 #define VFCAP_ANCHOR	VFCAP_NR_CAPS

@@ -13,7 +13,10 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
-#include "vfcap.h"
+#include "base.h"
+#include "caps.h"
+#include "effects.h"
+#include "emul.h"
 
 static bool loss_as_error;
 module_param(loss_as_error, bool, 0644);

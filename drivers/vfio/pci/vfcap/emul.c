@@ -12,7 +12,8 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 
-#include "vfcap.h"
+#include "chain.h"
+#include "emul.h"
 
 static __le32 *vfcap_reg(struct vfcap_device *vf, unsigned int id,
 			 unsigned int reg)

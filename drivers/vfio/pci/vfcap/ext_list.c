@@ -5,6 +5,7 @@
 #include <linux/bitmap.h>
 #include <linux/pci.h>
 
+#include "base.h"
 #include "chain.h"
 
 /* A capability that is no more than its header (PCIe r6.0, sec 7.9.28) */

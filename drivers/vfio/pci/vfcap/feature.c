@@ -15,7 +15,12 @@
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 
+#include "access.h"
+#include "bar.h"
 #include "chain.h"
+#include "effects.h"
+#include "emul.h"
+#include "show.h"
 
 /*
  * Whether there is a capability of that number. It is clamped, as it is an index that a

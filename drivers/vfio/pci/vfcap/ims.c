@@ -11,7 +11,8 @@
 #include <linux/pci.h>
 #include <linux/uaccess.h>
 
-#include "vfcap.h"
+#include "base.h"
+#include "caps.h"
 
 #define VFCAP_DVSEC_SIOV	5
 

@@ -8,7 +8,8 @@
 #include <linux/pci.h>
 #include <linux/string.h>
 
-#include "vfcap.h"
+#include "effects.h"
+#include "emul.h"
 
 static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 {

@@ -9,7 +9,10 @@
 #include <linux/pm_domain.h>
 #include <linux/pm_runtime.h>
 
-#include "vfcap.h"
+#include "access.h"
+#include "base.h"
+#include "effects.h"
+#include "emul.h"
 
 static ssize_t vfcap_call_low_power(struct vfcap_device *vf,
 				    struct vfcap_core_call *c)

@@ -15,7 +15,13 @@
 #include <linux/pm_runtime.h>
 #include <linux/vfio.h>
 
-#include "vfcap.h"
+#include "access.h"
+#include "bar.h"
+#include "base.h"
+#include "caps.h"
+#include "chain.h"
+#include "effects.h"
+#include "show.h"
 
 static bool nointxmask;
 module_param(nointxmask, bool, 0444);

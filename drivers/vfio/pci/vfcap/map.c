@@ -9,7 +9,10 @@
 #include <linux/bitmap.h>
 #include <linux/pci.h>
 
+#include "base.h"
 #include "chain.h"
+#include "effects.h"
+#include "show.h"
 
 /* What a byte of the map can be */
 #define VFCAP_MAP_VALUES	256

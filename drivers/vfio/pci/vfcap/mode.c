@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "vfcap.h"
+#include "base.h"
 
 static int vfcap_param_set(const char *val, const struct kernel_param *kp)
 {

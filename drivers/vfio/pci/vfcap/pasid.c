@@ -13,6 +13,8 @@
 #include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
 
+#include "base.h"
+#include "caps.h"
 #include "chain.h"
 
 /* Control is the upper half of the dword whose lower half is Capability. */

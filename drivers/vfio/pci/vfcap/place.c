@@ -7,7 +7,10 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "vfcap.h"
+#include "base.h"
+#include "chain.h"
+#include "effects.h"
+#include "show.h"
 
 enum vfcap_placement { VFCAP_PLACE_AUTO, VFCAP_PLACE_STRICT };
 

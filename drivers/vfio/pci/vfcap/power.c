@@ -15,7 +15,7 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 
-#include "vfcap.h"
+#include "base.h"
 
 /**
  * vfcap_is_awake - whether the VF is in D0

@@ -9,7 +9,10 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
+#include "base.h"
+#include "caps.h"
 #include "chain.h"
+#include "emul.h"
 
 /* Status is the upper half of the dword whose lower half is Control. */
 #define VFCAP_PRI_STATUS(bits)	((u32)(bits) << 16)

@@ -4,7 +4,7 @@
  */
 #include <linux/pci.h>
 
-#include "vfcap.h"
+#include "base.h"
 
 static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_NOT_APPLICABLE]	= "such a device never shows it",

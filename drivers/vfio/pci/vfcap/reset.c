@@ -15,7 +15,9 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
-#include "vfcap.h"
+#include "access.h"
+#include "base.h"
+#include "effects.h"
 
 /* Whether a write to @start sets a bit of the byte at @pos */
 static bool vfcap_write_sets(const struct vfcap_core_call *c, loff_t start,

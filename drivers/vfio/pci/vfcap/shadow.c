@@ -15,6 +15,9 @@
 #include <linux/unaligned.h>
 #include <linux/overflow.h>
 
+#include "bar.h"
+#include "base.h"
+#include "caps.h"
 #include "chain.h"
 
 /* What a guest that reads VMLOCK writes back must not reach the hardware. */

@@ -10,6 +10,7 @@
  */
 #include <linux/pci.h>
 
+#include "caps.h"
 #include "chain.h"
 
 #define VFCAP_SHDW_SIGNATURE	0x53484457

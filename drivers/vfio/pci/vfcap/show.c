@@ -11,7 +11,10 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
-#include "vfcap.h"
+#include "base.h"
+#include "effects.h"
+#include "emul.h"
+#include "show.h"
 
 /*
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all of the driver knows: a device, and a capability. What its files have for each
+ * other is in headers of their own, from the ground up as the Makefile lists them: base.h,
+ * chain.h, emul.h, caps.h, effects.h, show.h, bar.h, access.h. A file includes those of
+ * what it uses, and of these only lower ones than its own. Up lead the callbacks of
+ * structures.
+ */
 #ifndef VFCAP_H
 #define VFCAP_H
 
 #include <linux/cleanup.h>
-#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
 #include <linux/ratelimit.h>
 #include <linux/rbtree.h>
+#include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_vfcap.h>
 #include <linux/vfcap-compat.h>
 #include <linux/workqueue.h>
-
-#include "wc.h"
+#include <linux/xarray.h>
 
 struct eventfd_ctx;
 struct vfcap_device;
@@ -163,6 +169,46 @@ static inline size_t vfcap_cap_size(const struct vfcap_cap *cap)
 struct vfcap_choice {
 	u32 flags;
 	u16 offset;
+};
+
+/**
+ * struct vfcap_alias - pages of a BAR that are write combining
+ * @start: offset in the BAR
+ * @size: in bytes, whole pages
+ * @before: the kernel's mapping of the page before them, if that is uncached
+ * @after: and behind them
+ * @index: of the region by which the user maps them
+ * @bar: the BAR
+ */
+struct vfcap_alias {
+	u64 start;
+	u64 size;
+	void __iomem *before;
+	void __iomem *after;
+	u32 index;
+	unsigned int bar;
+};
+
+/**
+ * struct vfcap_wc - which pages of a device's BARs are write combining
+ * @bar_lock: Held for read around everything by which core may use its own mapping of
+ *	a BAR, for write while that is taken down or made. Outside of mmap_lock, since
+ *	memory of the user is accessed under it; whoever waits for it can be killed.
+ * @map_lock: Held for read around everything that maps pages of a BAR into user
+ *	space, for write (with @bar_lock) while @aliases change. Inside of mmap_lock and
+ *	@bar_lock, outside of core's memory_lock; no memory of the user is accessed
+ *	under it.
+ * @aliases: struct vfcap_alias by region index
+ * @taken: BARs of which core has no mapping, BIT(BAR) each: those that have an alias.
+ *	Under @bar_lock.
+ * @refused: reasons of refusals that the log has of this session
+ */
+struct vfcap_wc {
+	struct rw_semaphore bar_lock;
+	struct rw_semaphore map_lock;
+	struct xarray aliases;
+	unsigned long taken;
+	unsigned long refused;
 };
 
 /**
@@ -347,225 +393,5 @@ vfcap_access_pieces(struct vfcap_device *vf, char __user *buf, size_t count,
 	*ppos += done;
 	return done;
 }
-
-/*
- * The rooms, from the ground up, as the Makefile lists them: each uses only what those
- * before it have. Back up lead the callbacks of structures.
- */
-
-/* reason.c: the log of a session, and why a capability is not shown, in words */
-const char *vfcap_reason_text(const struct vfcap_cap *cap,
-			      enum vfcap_reason reason);
-void vfcap_log_open(struct vfcap_device *vf);
-__printf(2, 3)
-void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
-
-/* mode.c: parameters of words, such as those that say whether a capability is shown */
-extern const struct kernel_param_ops vfcap_param_ops;
-extern const char * const vfcap_mode_words[];
-
-#define VFCAP_MODE_PARAM {			\
-	.words		= vfcap_mode_words,	\
-	.choices	= "auto, on, off",	\
-}
-
-bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
-enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
-				     const struct vfcap_cap *cap);
-bool vfcap_has_iommu(struct vfcap_device *vf);
-bool vfcap_pf_is_kernels(struct vfcap_device *vf);
-
-/**
- * struct vfcap_core_call - a call of core that accesses memory of the user
- * @call: does it, under the dev_set lock
- * @buf: what core reads, before it does anything
- * @count: how many bytes
- * @bytes: what they were just before. The user may change them.
- * @ppos: of a write of config space
- * @flags: of a VFIO_DEVICE_FEATURE
- * @argsz: and this
- */
-struct vfcap_core_call {
-	ssize_t (*call)(struct vfcap_device *vf, struct vfcap_core_call *c);
-	void __user *buf;
-	size_t count;
-	u8 bytes[sizeof(struct vfio_device_low_power_entry_with_wakeup)];
-	loff_t *ppos;
-	u32 flags;
-	size_t argsz;
-};
-
-/* call.c: calls of core that access memory of the user */
-ssize_t vfcap_call_core(struct vfcap_device *vf, struct vfcap_core_call *c);
-
-/* power.c: the VF's power states */
-bool vfcap_is_awake(struct vfcap_device *vf);
-bool vfcap_is_let_go(struct vfcap_device *vf);
-bool vfcap_stays_awake(struct vfcap_device *vf);
-bool vfcap_in_d3(struct vfcap_device *vf);
-bool vfcap_soft_reset(struct vfcap_device *vf);
-
-/* chain.c: where a capability fits; ext_list.c, std_list.c: its place in a list */
-bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
-		      unsigned int pos);
-bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
-			 unsigned int pos);
-u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
-void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      u16 pos);
-void vfcap_ext_hide(struct vfcap_device *vf);
-
-/* emul.c: the engine that runs the registers of all capabilities */
-u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
-		  unsigned int reg);
-u32 vfcap_emul_ctrl(struct vfcap_device *vf, unsigned int id);
-bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id);
-void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
-void vfcap_emul_show(struct vfcap_device *vf, unsigned int id);
-u32 vfcap_emul_take(struct vfcap_device *vf, unsigned int id, bool *cleared,
-		    bool *restart);
-u32 vfcap_emul_writable(const struct vfcap_cap *cap, unsigned int reg, u32 old);
-u32 vfcap_emul_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
-		       u32 val, u32 mask);
-void vfcap_emul_store(struct vfcap_device *vf, unsigned int id, const u32 *val,
-		      const u32 *mask, u32 old, u32 new);
-bool vfcap_emul_set_w1c(struct vfcap_device *vf, unsigned int id, u32 ctrl);
-void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs);
-bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
-			 const u32 *wanted, const u32 *now);
-void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
-void vfcap_emul_reset(struct vfcap_device *vf);
-
-/* attach.c: PASIDs that the VF's user attaches */
-#if VFCAP_PASID_ATTACH
-void vfcap_unbind_iommufd(struct vfio_device *vdev);
-int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id);
-void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
-void vfcap_pasid_block(struct vfcap_device *vf);
-void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
-void vfcap_pasid_forget(struct vfcap_device *vf);
-#else
-static inline void vfcap_pasid_block(struct vfcap_device *vf)
-{
-}
-
-static inline void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled,
-				    bool restart)
-{
-}
-
-static inline void vfcap_pasid_forget(struct vfcap_device *vf)
-{
-}
-#endif
-
-/* vmd.c: Intel Volume Management Device endpoints */
-#define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */
-#define VFCAP_VMD_NATIVE	BIT(1)	/* it has registers of its own for that */
-#define VFCAP_VMD_QEMU		BIT(2)	/* QEMU adds a SHDW of its own */
-
-#define VFCAP_VMD_VMCAP		0x40
-#define VFCAP_VMD_VMCONFIG	0x44
-#define VFCAP_VMD_VMLOCK	0x70
-
-#define VFCAP_VMD_MEMBAR1	2
-#define VFCAP_VMD_MEMBAR2	4
-
-extern const struct pci_device_id vfcap_vmd_ids[];
-extern struct vfcap_param vfcap_vmd_shadow;
-unsigned long vfcap_vmd_find(struct pci_dev *pdev);
-bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
-u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar);
-bool vfcap_vmd_check_bars(struct vfcap_device *vf);
-
-/* pasid.c, pri.c, shdw.c: the capabilities */
-extern const struct vfcap_cap vfcap_pasid;
-extern const struct vfcap_cap vfcap_pri;
-extern const struct vfcap_cap vfcap_shdw;
-int vfcap_pasid_open(struct vfcap_device *vf);
-
-/* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
-void vfcap_ims_open(struct vfcap_device *vf);
-int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, unsigned int offset);
-
-/* effects.c: what is behind the registers, and follows them */
-extern const struct vfcap_cap * const vfcap_caps[];
-void vfcap_queue_sync(struct vfcap_device *vf);
-void vfcap_was_reset(struct vfcap_device *vf, u64 losses);
-void vfcap_power_forget(struct vfcap_device *vf);
-void vfcap_block(struct vfcap_device *vf, unsigned long caps);
-void vfcap_sync(struct vfcap_device *vf);
-void vfcap_catch_up(struct vfcap_device *vf);
-void vfcap_sync_work(struct work_struct *work);
-bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id);
-void vfcap_guest_write(struct vfcap_device *vf, unsigned int id,
-		       const u32 *val, const u32 *mask);
-bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs);
-void vfcap_end_session(struct vfcap_device *vf);
-int vfcap_effects_init(void);
-void vfcap_effects_exit(void);
-
-/* loss.c: what the PF's side tells of */
-extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
-void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
-		       struct eventfd_ctx *ctx);
-void vfcap_forget_eventfds(struct vfcap_device *vf);
-u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
-
-/* map.c: what core keeps of config space */
-void vfcap_map_open(struct vfcap_device *vf);
-
-/* place.c: where a capability goes */
-bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
-enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
-			      u16 pf_pos);
-
-/* show.c: what a VF shows: planned as often as asked, committed once */
-void vfcap_plan(struct vfcap_device *vf);
-int vfcap_commit(struct vfcap_device *vf);
-int vfcap_begin(struct vfcap_device *vf);
-
-/* shadow.c: the native shadow registers of VMD endpoints that have none enabled */
-void vfcap_shadow_open(struct vfcap_device *vf);
-int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
-			     size_t count, unsigned int offset);
-ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
-				  const char __user *buf, size_t count,
-				  unsigned int offset);
-bool vfcap_shadow_hit(struct vfcap_device *vf, unsigned int region, u64 offset,
-		      u64 size);
-bool vfcap_shadow_cut(struct vfcap_device *vf, unsigned int region, u64 offset,
-		      size_t *count);
-ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
-			u64 offset, bool write);
-bool vfcap_is_trapped(struct vfcap_device *vf, unsigned int region, u64 start,
-		      u64 size);
-int vfcap_shadow_region_info(struct vfcap_device *vf,
-			     struct vfio_region_info *info,
-			     struct vfio_info_cap *caps);
-
-/* reset.c: what resets a VF, and so its emulated registers */
-extern const struct pci_error_handlers vfcap_err_handlers;
-ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
-				size_t *count, loff_t *ppos);
-long vfcap_ioctl_reset(struct vfcap_device *vf);
-
-/* low_power.c: low power that the user asks for */
-int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
-			    void __user *arg, size_t argsz);
-void vfcap_power_init(void);
-void vfcap_power_watch(struct vfcap_device *vf);
-void vfcap_power_unwatch(struct vfcap_device *vf);
-
-/* config.c: access to the virtual config space */
-ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, loff_t *ppos);
-ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
-			   size_t count, loff_t *ppos);
-
-/* feature.c: VFIO_DEVICE_FEATURE */
-int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
-			size_t argsz);
 
 #endif /* VFCAP_H */

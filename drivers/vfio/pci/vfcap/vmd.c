@@ -13,7 +13,8 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
-#include "vfcap.h"
+#include "base.h"
+#include "caps.h"
 
 #define VFCAP_VMD(device, kind)						\
 	PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_VENDOR_ID_INTEL, device),	\

@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/vfio_vfcap.h>
 
-#include "vfcap.h"
+#include "bar.h"
 
 enum vfcap_wc_refusal {
 	VFCAP_WC_PLATFORM,

@@ -14,7 +14,7 @@
 #include <linux/pci.h>
 #include <linux/rbtree.h>
 
-#include "vfcap.h"
+#include "bar.h"
 
 /* Core's, which are the same for all mappings */
 static const struct vm_operations_struct *vfcap_core_vm_ops;

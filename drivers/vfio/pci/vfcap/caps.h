@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The capabilities, and what gives them a meaning */
+#ifndef VFCAP_CAPS_H
+#define VFCAP_CAPS_H
+
+#include <linux/pci.h>
+
+#include "vfcap.h"
+
+/* attach.c: PASIDs that the VF's user attaches */
+#if VFCAP_PASID_ATTACH
+void vfcap_unbind_iommufd(struct vfio_device *vdev);
+int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id);
+void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
+void vfcap_pasid_block(struct vfcap_device *vf);
+void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
+void vfcap_pasid_forget(struct vfcap_device *vf);
+#else
+static inline void vfcap_pasid_block(struct vfcap_device *vf)
+{
+}
+
+static inline void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled,
+				    bool restart)
+{
+}
+
+static inline void vfcap_pasid_forget(struct vfcap_device *vf)
+{
+}
+#endif
+
+/* vmd.c: Intel Volume Management Device endpoints */
+#define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */
+#define VFCAP_VMD_NATIVE	BIT(1)	/* it has registers of its own for that */
+#define VFCAP_VMD_QEMU		BIT(2)	/* QEMU adds a SHDW of its own */
+
+#define VFCAP_VMD_VMCAP		0x40
+#define VFCAP_VMD_VMCONFIG	0x44
+#define VFCAP_VMD_VMLOCK	0x70
+
+#define VFCAP_VMD_MEMBAR1	2
+#define VFCAP_VMD_MEMBAR2	4
+
+extern const struct pci_device_id vfcap_vmd_ids[];
+extern struct vfcap_param vfcap_vmd_shadow;
+unsigned long vfcap_vmd_find(struct pci_dev *pdev);
+bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
+u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar);
+bool vfcap_vmd_check_bars(struct vfcap_device *vf);
+
+/* pasid.c, pri.c, shdw.c: the capabilities */
+extern const struct vfcap_cap vfcap_pasid;
+extern const struct vfcap_cap vfcap_pri;
+extern const struct vfcap_cap vfcap_shdw;
+int vfcap_pasid_open(struct vfcap_device *vf);
+
+/* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
+void vfcap_ims_open(struct vfcap_device *vf);
+int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, unsigned int offset);
+
+#endif /* VFCAP_CAPS_H */
