@@ -23,9 +23,11 @@ KERNELS_STOCK="debian-backports debian-stable"
 # Of another architecture: the newest of backports
 KERNELS_ARM64="arm64"
 
-say()
+say()			# TEXT...: one of several lines, too
 {
-	echo "lab: $*" >&2
+	local text=$*
+
+	echo "lab: ${text//$'\n'/$'\n'lab: }" >&2
 }
 
 die()
