@@ -596,7 +596,7 @@ static enum diagnosis check_group(const struct check *c, struct patient *p)
 	(void)c;
 	if (!*p->d.group)
 		return GROUP_NONE;
-	device_group_others(&p->d, p->arg1, sizeof(p->arg1));
+	device_group_others(&p->d, p->arg1, NAMES_SIZE);
 	if (!*p->arg1)
 		return GROUP_OK;
 	return sysfs_each(find_rival, p, "/sys/kernel/iommu_groups/%s/devices",

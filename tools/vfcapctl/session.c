@@ -72,7 +72,7 @@ static bool is_changing(const struct device *d)
 static enum status refuse_errno(struct session *s, const struct device *d,
 				const char *what, int err)
 {
-	char others[TEXT_SIZE / 2];
+	char others[NAMES_SIZE];
 
 	device_group_others(d, others, sizeof(others));
 	switch (err) {

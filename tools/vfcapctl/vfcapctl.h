@@ -24,7 +24,8 @@
 
 #define BDF_SIZE	24	/* "0000:01:10.0" */
 #define NAME_SIZE	64	/* of drivers, groups, ... */
-#define TEXT_SIZE	512	/* a sentence or two for the administrator */
+#define TEXT_SIZE	1024	/* a sentence or two for the administrator */
+#define NAMES_SIZE	256	/* names in one of them */
 #define CONFIG_SIZE	4096
 
 #define DEVICES	"/sys/bus/pci/devices"
