@@ -50,6 +50,16 @@ static unsigned int read_number(const char *bdf, const char *file)
 	return strtoul(text, NULL, 0);
 }
 
+/* Of the device whose folder this is */
+static unsigned int read_own_number(const char *file)
+{
+	char text[32];
+
+	if (sysfs_read(text, sizeof(text), "%s", file))
+		return 0;
+	return strtoul(text, NULL, 0);
+}
+
 static int copy_name(const char *name, void *data)
 {
 	snprintf(data, NAME_SIZE, "%s", name);
@@ -144,13 +154,11 @@ static void find_kind(struct device *d)
 {
 	bool has_link = !sysfs_link(d->pf, sizeof(d->pf), "physfn");
 
-	if (!has_link)
-		device_load_ids(d);
 	if (has_link)
 		d->kind = KIND_VF;
-	else if (read_number(d->bdf, "sriov_totalvfs"))
+	else if (read_own_number("sriov_totalvfs"))
 		d->kind = KIND_PF;
-	else if (is_vmd(d->vendor, d->device))
+	else if (is_vmd(read_own_number("vendor"), read_own_number("device")))
 		d->kind = KIND_VMD;
 	else if (!*d->driver)
 		find_lost_pf(d);
@@ -182,15 +190,29 @@ void device_load_ids(struct device *d)
 	d->device = read_number(d->bdf, "device");
 }
 
-void device_load(struct device *d, const char *bdf)
+/*
+ * The way to a file of a device is long, and there may be a thousand. The next one of a
+ * list most often lies beside the last; but what lies beside where the user was is
+ * nobody's business.
+ */
+int device_go_to(const char *bdf)
 {
+	static bool beside;
 	char path[NAME_SIZE];
 
+	snprintf(path, sizeof(path), "../%s", bdf);
+	if (beside && !chdir(path))
+		return 0;
+	snprintf(path, sizeof(path), DEVICES "/%s", bdf);
+	beside = !chdir(path);
+	return beside ? 0 : -errno;
+}
+
+void device_load(struct device *d, const char *bdf)
+{
 	*d = (struct device){};
 	snprintf(d->bdf, sizeof(d->bdf), "%s", bdf);
-	/* The way to a file of a device is long, and there may be a thousand. */
-	snprintf(path, sizeof(path), DEVICES "/%s", bdf);
-	if (chdir(path))
+	if (device_go_to(bdf))
 		return;
 	sysfs_link(d->driver, sizeof(d->driver), "driver");
 	sysfs_link(d->group, sizeof(d->group), "iommu_group");
@@ -222,10 +244,10 @@ static ssize_t read_overrides(const void *arg, void *out, size_t size)
 
 	(void)size;
 	for (i = 0; i < a->n; i++)
-		o->of[i].known = !sysfs_read(o->of[i].name,
+		o->of[i].known = !device_go_to(a->bdf[i]) &&
+				 !sysfs_read(o->of[i].name,
 					     sizeof(o->of[i].name),
-					     DEVICES "/%s/driver_override",
-					     a->bdf[i]);
+					     "driver_override");
 	return 0;
 }
 

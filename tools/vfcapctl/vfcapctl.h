@@ -175,6 +175,8 @@ struct device {
 
 extern const char * const kind_names[];
 
+/* To the folder of a device. 0 or -errno */
+int device_go_to(const char *bdf);
 /* Fill in what most need, from the address of a device, and go to its folder */
 void device_load(struct device *d, const char *bdf);
 void device_load_ids(struct device *d);
