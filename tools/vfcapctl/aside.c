@@ -15,9 +15,11 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vfcapctl.h"
@@ -76,10 +78,23 @@ static void __attribute__((noreturn)) work(int fd)
 	_exit(0);
 }
 
+/* Who has answered waits for nothing but another job, and is no more without. */
+static void end(void)
+{
+	if (connection < 0)
+		return;
+	close(connection);
+	waitpid(child, NULL, 0);
+}
+
 static int start(void)
 {
+	static bool is_ended;
 	int pair[2];
 
+	if (!is_ended)
+		atexit(end);
+	is_ended = true;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	child = fork();
