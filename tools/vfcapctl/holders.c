@@ -109,16 +109,20 @@ static void read_node(dev_t dev, struct file *f)
 	}
 }
 
-/* "vfio0", "12", "noiommu-12", also of a node that is gone */
+/* "vfio0", "12", both of them behind "noiommu-" too, also of a node that is gone */
 static bool is_node_name(const char *link)
 {
+	static const char * const prefixes[] = { "noiommu-", "vfio" };
 	const char *name = strrchr(link, '/') + 1;
-	size_t len = strcspn(name, " ");
+	size_t len = strcspn(name, " "), skip, i;
 
-	if (!strncmp(name, "vfio", 4))
-		name += 4, len -= 4;
-	else if (!strncmp(name, "noiommu-", 8))
-		name += 8, len -= 8;
+	for (i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		skip = strlen(prefixes[i]);
+		if (strncmp(name, prefixes[i], skip))
+			continue;
+		name += skip;
+		len -= skip;
+	}
 	return len && strspn(name, "0123456789") == len;
 }
 
