@@ -159,14 +159,20 @@ bool holder_is_device(int fd, const struct device *d)
 {
 	struct file f = { .holder.fd = fd };
 	char name[NAME_SIZE];
-	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool is_it;
+	struct statx st;
+	int dir = -1;
 
-	snprintf(name, sizeof(name), "%d", fd);
-	is_it = dir >= 0 && look_at_file(dir, name, &f) && !strcmp(f.bdf, d->bdf);
-	if (dir >= 0)
+	if (!statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) &&
+	    S_ISCHR(st.stx_mode))
+		read_node(makedev(st.stx_rdev_major, st.stx_rdev_minor), &f);
+	if (f.holder.via == VIA_NONE)
+		dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0) {
+		snprintf(name, sizeof(name), "%d", fd);
+		look_at_file(dir, name, &f);
 		close(dir);
-	return is_it;
+	}
+	return !strcmp(f.bdf, d->bdf);
 }
 
 static void read_command(pid_t pid, char *out)
@@ -217,9 +223,9 @@ static void look_at_process(int proc, const char *name)
 static int compare(const void *a, const void *b)
 {
 	const struct file *f = a, *g = b;
-	int order = strcmp(f->bdf, g->bdf);
+	int order = strcmp(f->bdf, g->bdf) ?: f->holder.pid - g->holder.pid;
 
-	return order ?: f->holder.pid - g->holder.pid;
+	return order ?: f->holder.fd - g->holder.fd;
 }
 
 static void load(void)
@@ -317,6 +323,24 @@ size_t holders_find(const struct device *d, const struct holder **out)
 	}
 	*out = found.holders;
 	return found.n;
+}
+
+size_t holders_files(const struct device *d, struct holder *out, size_t max)
+{
+	size_t n = 0, i;
+
+	load();
+	for (i = find_first(d->bdf); i < all.n && n < max; i++) {
+		if (strcmp(all.files[i].bdf, d->bdf))
+			break;
+		out[n++] = all.files[i].holder;
+	}
+	for (i = 0; i < all.n && !*all.files[i].bdf && n < max; i++)
+		if (is_group(all.files[i].group, d->group)) {
+			out[n] = all.files[i].holder;
+			out[n++].fd = -1;
+		}
+	return n;
 }
 
 void holder_describe(const struct holder *h, char *out, size_t size)

@@ -155,16 +155,32 @@ static bool is_asleep(const struct device *d)
 {
 	char status[32];
 
-	sysfs_read(status, sizeof(status), DEVICES "/%s/power/runtime_status",
-		   d->bdf);
-	return !strcmp(status, "suspended");
+	return !device_go_to(d->bdf) &&
+	       !sysfs_read(status, sizeof(status), "power/runtime_status") &&
+	       !strcmp(status, "suspended");
+}
+
+/* 0 or -errno: EINVAL of a cdev that its user has not bound to an iommufd */
+static int find_config(struct session *s)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	if (ioctl(s->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -errno;
+	s->config = info.offset;
+	s->config_size = info.size;
+	return 0;
 }
 
 static enum status share(struct session *s, const struct device *d,
 			 const struct holder *h)
 {
 	char who[2 * NAME_SIZE];
-	int process;
+	int process, err;
+	bool gone;
 
 	holder_describe(h, who, sizeof(who));
 	if (h->fd < 0)
@@ -181,40 +197,62 @@ static enum status share(struct session *s, const struct device *d,
 		s->fd = syscall(SYS_pidfd_getfd, process, h->fd, 0);
 		close(process);
 	}
-	if (s->fd < 0)
+	gone = s->fd < 0 && (errno == EBADF || errno == ESRCH);
+	if (s->fd < 0 && !gone)
 		return REFUSE(s, STATUS_BUSY,
 			      "%s: in use: %s has it open, and does not let its file be shared: %s",
 			      d->bdf, who, strerror(errno));
 	/* Its process may have closed it meanwhile, and opened another. */
-	if (!holder_is_device(s->fd, d)) {
-		close(s->fd);
-		s->fd = -1;
+	if (gone || !holder_is_device(s->fd, d))
 		return REFUSE(s, STATUS_BUSY,
 			      "%s: in use: %s has just closed it", d->bdf, who);
-	}
+	err = find_config(s);
+	if (err)
+		return REFUSE(s, STATUS_BUSY,
+			      "%s: in use: %s has it open, and not bound to an iommufd yet: %s",
+			      d->bdf, who, strerror(-err));
 	s->shared = true;
 	s->via = h->via;
 	return STATUS_OK;
 }
 
-static enum status open_any(struct session *s, const struct device *d,
-			    const struct holder *h, size_t n, bool may_open)
+/*
+ * Some have no more than the group open, or a cdev that they have not bound; some have
+ * closed it by now. Why the first will not do is why none does.
+ */
+static enum status share_any(struct session *s, const struct device *d,
+			     const struct holder *files, size_t n)
 {
-	enum status status = STATUS_BUSY;
+	enum status status = STATUS_OK, other;
+	struct session try;
 	size_t i;
+
+	for (i = 0; i < n; i++) {
+		session_init(&try);
+		other = share(&try, d, &files[i]);
+		if (other == STATUS_OK) {
+			*s = try;
+			return STATUS_OK;
+		}
+		session_close(&try);
+		if (i)
+			continue;
+		*s = try;
+		status = other;
+	}
+	return status;
+}
+
+static enum status open_own(struct session *s, const struct device *d,
+			    bool may_open)
+{
+	enum status status;
+	int err;
 
 	if (!*d->vfio)
 		return REFUSE(s, STATUS_UNSUPPORTED,
 			      "%s: its driver (%s) is none of VFIO; bind it first: vfcapctl bind %s",
 			      d->bdf, *d->driver ? d->driver : "none", d->bdf);
-	/* Some have no more than the group open, some have closed it by now. */
-	for (i = 0; i < n; i++) {
-		status = share(s, d, &h[i]);
-		if (status == STATUS_OK)
-			return status;
-	}
-	if (n)
-		return status;
 	if (device_is_open(d))
 		return REFUSE(s, STATUS_BUSY,
 			      "%s: in use: a process that cannot be seen from here has it open",
@@ -222,35 +260,24 @@ static enum status open_any(struct session *s, const struct device *d,
 	if (!may_open)
 		return REFUSE(s, STATUS_UNKNOWN,
 			      "not open, and only an open can tell what a VMM is shown");
-	return d->has_cdev ? open_cdev(s, d) : open_group(s, d);
-}
-
-static enum status find_config(struct session *s, const struct device *d)
-{
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-
-	/* EINVAL: its user has not bound it to an iommufd yet. */
-	if (ioctl(s->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
-		return REFUSE(s, s->shared ? STATUS_BUSY : STATUS_FAILED,
+	status = d->has_cdev ? open_cdev(s, d) : open_group(s, d);
+	if (status != STATUS_OK)
+		return status;
+	err = find_config(s);
+	if (err)
+		return REFUSE(s, STATUS_FAILED,
 			      "%s: its VFIO file tells nothing of config space: %s",
-			      d->bdf, strerror(errno));
-	s->config = info.offset;
-	s->config_size = info.size;
+			      d->bdf, strerror(-err));
 	return STATUS_OK;
 }
 
 enum status session_open(struct session *s, const struct device *d,
-			 const struct holder *h, size_t n, bool may_open)
+			 const struct holder *files, size_t n, bool may_open)
 {
 	enum status status;
 
 	session_init(s);
-	status = open_any(s, d, h, n, may_open);
-	if (status == STATUS_OK)
-		status = find_config(s, d);
+	status = n ? share_any(s, d, files, n) : open_own(s, d, may_open);
 	if (status != STATUS_OK)
 		session_close(s);
 	return status;

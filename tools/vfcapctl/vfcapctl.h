@@ -277,6 +277,11 @@ extern const char * const via_names[];
 size_t holders_find(const struct device *d, const struct holder **out);
 /* Have the next call look at all processes again */
 void holders_forget(void);
+/*
+ * Each file by which somebody has it, those of the device itself first; how many, of
+ * which there is room for @max
+ */
+size_t holders_files(const struct device *d, struct holder *out, size_t max);
 /* Whether a file that was taken from a process is the device */
 bool holder_is_device(int fd, const struct device *d);
 /* "qemu-system-x86 (pid 123)" */
@@ -304,18 +309,22 @@ struct session {
 };
 
 /*
- * Take part in the session of one of the device's holders, which does not disturb it,
- * or open a device that nobody uses, if that is wanted. Where that cannot be, why[]
- * says so. The kernel may hold it up.
+ * Take part in the session of one of the device's holders, by the first of their files
+ * that will do, which does not disturb it, or open a device that nobody uses, if that
+ * is wanted. Where that cannot be, why[] says so. The kernel may hold it up.
  */
 enum status session_open(struct session *s, const struct device *d,
-			 const struct holder *h, size_t n, bool may_open);
+			 const struct holder *files, size_t n, bool may_open);
 void session_close(struct session *s);
 /* Bytes read or -errno */
 ssize_t session_read(struct session *s, unsigned int pos, void *buf, size_t size);
 /* 0 or -errno: ENOTTY when the driver has no such thing */
 int session_query(struct session *s, enum vfcap_cap_index cap,
 		  struct vfcap_feature_query *query);
+
+/* config.c: where a capability is in a copy of config space, or 0 */
+unsigned int config_find_ecap(const uint8_t *config, uint16_t id);
+unsigned int config_find_shdw(const uint8_t *config);
 
 /* view.c: what the device's user is shown */
 

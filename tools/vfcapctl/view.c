@@ -13,17 +13,14 @@
 #include <string.h>
 
 #include <json-c/json.h>
-#include <linux/pci_regs.h>
 
 #include "vfcapctl.h"
-
-#define SHDW_SIGNATURE	0x53484457	/* behind the capability's header */
 
 /* To take part in a session is soon done; an open resets the device. */
 #define SHARE_MS	1000
 #define OPEN_MS		8000
 
-#define MAX_HOLDERS	32
+#define MAX_FILES	32
 
 const char * const source_names[] = {
 	[SOURCE_NONE]	= "",
@@ -55,51 +52,13 @@ static void view_sysfs(struct view *v, const struct device *d,
 	c->size = c->shown ? caps[cap].size : 0;
 }
 
-static uint32_t get(const uint8_t *config, unsigned int pos, unsigned int size)
-{
-	uint32_t value = 0;
-
-	while (size--)
-		value = value << 8 | config[pos + size];
-	return value;
-}
-
-static unsigned int find_ecap(const uint8_t *config, uint16_t id)
-{
-	unsigned int pos = PCI_CFG_SPACE_SIZE, loops = CONFIG_SIZE / 8;
-
-	/* None of them is so short that it could begin in the last dword. */
-	while (pos >= PCI_CFG_SPACE_SIZE && pos <= CONFIG_SIZE - 8 && loops--) {
-		uint32_t header = get(config, pos, 4);
-
-		if (PCI_EXT_CAP_ID(header) == id)
-			return pos;
-		pos = PCI_EXT_CAP_NEXT(header);
-	}
-	return 0;
-}
-
-static unsigned int find_shdw(const uint8_t *config)
-{
-	unsigned int pos = config[PCI_CAPABILITY_LIST] & ~3, loops = 48;
-
-	while (pos >= PCI_STD_HEADER_SIZEOF && pos <= PCI_CFG_SPACE_SIZE - 8 &&
-	       loops--) {
-		if (config[pos] == PCI_CAP_ID_VNDR &&
-		    get(config, pos + 4, 4) == SHDW_SIGNATURE)
-			return pos;
-		pos = config[pos + PCI_CAP_LIST_NEXT] & ~3;
-	}
-	return 0;
-}
-
 static void view_config(struct view *v, enum vfcap_cap_index cap,
 			const uint8_t *config)
 {
 	struct cap_view *c = &v->caps[cap];
 
-	c->offset = cap == VFCAP_CAP_SHDW ? find_shdw(config) :
-					    find_ecap(config, caps[cap].id);
+	c->offset = cap == VFCAP_CAP_SHDW ? config_find_shdw(config) :
+					    config_find_ecap(config, caps[cap].id);
 	c->known = true;
 	c->shown = c->offset;
 	if (!c->shown)
@@ -159,22 +118,17 @@ static void view_session(struct view *v, const struct device *d,
 struct looked_at {
 	struct device d;
 	bool may_open;
-	size_t nr_holders;
-	struct holder holders[MAX_HOLDERS];
+	size_t nr_files;
+	struct holder files[MAX_FILES];
 };
 
 /* How long it may take */
 static unsigned int prepare(struct looked_at *l, const struct device *d,
 			    bool may_open)
 {
-	const struct holder *h;
-	size_t n = holders_find(d, &h), i;
-
 	*l = (struct looked_at){ .d = *d, .may_open = may_open };
-	for (i = 0; i < n && i < MAX_HOLDERS; i++)
-		l->holders[i] = h[i];
-	l->nr_holders = i;
-	return may_open && !n ? OPEN_MS : SHARE_MS;
+	l->nr_files = holders_files(d, l->files, MAX_FILES);
+	return may_open && !l->nr_files ? OPEN_MS : SHARE_MS;
 }
 
 static ssize_t run_view(const void *arg, void *out, size_t size)
@@ -184,7 +138,7 @@ static ssize_t run_view(const void *arg, void *out, size_t size)
 	struct session s;
 
 	(void)size;
-	v->status = session_open(&s, &l->d, l->holders, l->nr_holders,
+	v->status = session_open(&s, &l->d, l->files, l->nr_files,
 				 l->may_open);
 	if (v->status == STATUS_OK)
 		view_session(v, &l->d, &s);
@@ -252,7 +206,7 @@ static ssize_t run_dump(const void *arg, void *out, size_t size)
 	ssize_t done;
 
 	(void)size;
-	dump->status = session_open(&s, &l->d, l->holders, l->nr_holders, true);
+	dump->status = session_open(&s, &l->d, l->files, l->nr_files, true);
 	if (dump->status != STATUS_OK) {
 		snprintf(dump->why, sizeof(dump->why), "%s", s.why);
 		return 0;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfcapctl: capabilities in a copy of config space, found as a guest finds them
+ *
+ * What is there is what a device, or who emulates it, put there: a list may lead
+ * anywhere, and nothing is read that does not lie in the copy as a whole.
+ */
+#include <linux/pci_regs.h>
+
+#include "vfcapctl.h"
+
+#define SHDW_SIGNATURE	0x53484457	/* behind the capability's header */
+
+/* Of each capability at least its header and the dword behind that are looked at. */
+#define MIN_SIZE	8
+
+static uint32_t get(const uint8_t *config, unsigned int pos, unsigned int size)
+{
+	uint32_t value = 0;
+
+	while (size--)
+		value = value << 8 | config[pos + size];
+	return value;
+}
+
+unsigned int config_find_ecap(const uint8_t *config, uint16_t id)
+{
+	unsigned int pos = PCI_CFG_SPACE_SIZE, loops = CONFIG_SIZE / MIN_SIZE;
+
+	while (pos >= PCI_CFG_SPACE_SIZE && pos <= CONFIG_SIZE - MIN_SIZE && loops--) {
+		uint32_t header = get(config, pos, 4);
+
+		if (PCI_EXT_CAP_ID(header) == id)
+			return pos;
+		pos = PCI_EXT_CAP_NEXT(header);
+	}
+	return 0;
+}
+
+unsigned int config_find_shdw(const uint8_t *config)
+{
+	unsigned int pos = config[PCI_CAPABILITY_LIST] & ~3, loops = 48;
+
+	while (pos >= PCI_STD_HEADER_SIZEOF && pos <= PCI_CFG_SPACE_SIZE - MIN_SIZE &&
+	       loops--) {
+		if (config[pos] == PCI_CAP_ID_VNDR &&
+		    get(config, pos + 4, 4) == SHDW_SIGNATURE)
+			return pos;
+		pos = config[pos + PCI_CAP_LIST_NEXT] & ~3;
+	}
+	return 0;
+}
