@@ -33,21 +33,20 @@ struct entry {
 struct line {
 	struct device d;
 	struct regs regs;		/* of a PF */
-	bool is_closed;
 	struct entry entries[LISTED];
 };
 
 struct list {
 	struct line *lines;
 	size_t n;
-	struct timespec start;
 };
 
 /* "not open" is no state of sysfs, which has "hidden" for two things. */
 #define NOT_OPEN	"not open"
 #define HIDDEN		"hidden"
 
-/* After this, why something is hidden is asked no more. */
+/* Drivers are asked of so many VFs at once, and after this of no more. */
+#define BATCH		16
 #define ASK_MS		300
 
 /* Of the users of a PF so many are named in the table. */
@@ -75,52 +74,15 @@ static bool matters(const struct line *l)
 	}
 }
 
-static void load_entry(struct line *l, size_t i)
+static void load_entry(struct entry *e, const char *key, enum kind kind)
 {
-	struct entry *e = &l->entries[i];
-	const char *key = caps[listed[i]].key;
 	char offset[32];
 
-	if (l->is_closed) {
-		strcpy(e->state, NOT_OPEN);
-		return;
-	}
 	if (sysfs_read(e->state, sizeof(e->state), "vfcap/%s_state", key) ||
-	    l->d.kind == KIND_PF || !strcmp(e->state, HIDDEN))
+	    kind == KIND_PF || !strcmp(e->state, HIDDEN))
 		return;
 	if (!sysfs_read(offset, sizeof(offset), "vfcap/%s_offset", key))
 		e->offset = strtoul(offset, NULL, 0);
-}
-
-static bool has_time(const struct list *list)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - list->start.tv_sec) * 1000 +
-	       (now.tv_nsec - list->start.tv_nsec) / 1000000 < ASK_MS;
-}
-
-/* Hidden from its user, for a reason that only the driver tells */
-static void explain_hidden(const struct list *list, struct line *l)
-{
-	bool any = false;
-	struct view v;
-	size_t i;
-
-	for (i = 0; i < LISTED; i++)
-		any |= !strcmp(l->entries[i].state, HIDDEN);
-	if (!any || l->d.kind != KIND_VF || !has_time(list))
-		return;
-	device_load_vfio(&l->d);
-	view_load(&v, &l->d, LOOK_SHARE);
-	for (i = 0; i < LISTED; i++) {
-		const struct cap_view *c = &v.caps[listed[i]];
-
-		if (!strcmp(l->entries[i].state, HIDDEN) && c->explained &&
-		    !c->shown)
-			l->entries[i].why = reason_key(c->reason);
-	}
 }
 
 /* A VF that nobody has open shows nothing, and hides nothing. */
@@ -133,6 +95,29 @@ static bool is_closed_vf(const struct device *d)
 	if (!sysfs_read(text, sizeof(text), "vfcap/open"))
 		return *text == '0';
 	return sysfs_exists("vfcap") && !device_is_open(d);
+}
+
+static bool is_hidden(const struct line *l, size_t i)
+{
+	return !strcmp(l->entries[i].state, HIDDEN);
+}
+
+/* Whether it is open is asked first of what seems not to be: then that is all. */
+static void load_entries(struct line *l)
+{
+	const struct holder *h;
+	bool used = holders_find(&l->d, &h), open = false;
+	bool closed = !used && is_closed_vf(&l->d);
+	size_t i;
+
+	for (i = 0; i < LISTED && !closed; i++) {
+		load_entry(&l->entries[i], caps[listed[i]].key, l->d.kind);
+		open |= *l->entries[i].state && !is_hidden(l, i);
+	}
+	if (used && !open)
+		closed = is_closed_vf(&l->d);
+	for (i = 0; i < LISTED && closed; i++)
+		strcpy(l->entries[i].state, NOT_OPEN);
 }
 
 static int add(const char *name, void *data)
@@ -149,14 +134,111 @@ static int add(const char *name, void *data)
 		regs_read(&l->regs, name);
 	if (!matters(l))
 		return 0;
-	l->is_closed = is_closed_vf(&l->d);
-	for (i = 0; i < LISTED; i++) {
+	load_entries(l);
+	for (i = 0; i < LISTED; i++)
 		l->entries[i].hardware = regs_cap(&l->regs, listed[i]);
-		load_entry(l, i);
-	}
-	explain_hidden(list, l);
 	list->n++;
 	return 0;
+}
+
+/* VFs that hide something from their users, for a reason that only the driver tells */
+struct questions {
+	size_t n;
+	struct question {
+		char bdf[BDF_SIZE];
+		bool wanted[LISTED];
+		size_t nr_files;
+		struct holder files[2];
+	} of[BATCH];
+};
+
+struct answers {
+	struct answer {
+		bool known;
+		unsigned int reason;
+	} of[BATCH][LISTED];
+};
+
+static void put_question(const struct question *q, struct answer *out)
+{
+	struct device d = { .kind = KIND_VF };
+	struct vfcap_feature_query query;
+	struct session s;
+	size_t i;
+
+	strcpy(d.bdf, q->bdf);
+	if (session_open(&s, &d, q->files, q->nr_files, false) != STATUS_OK)
+		return;
+	for (i = 0; i < LISTED; i++) {
+		if (!q->wanted[i] || session_query(&s, listed[i], &query) ||
+		    query.offset)
+			continue;
+		out[i].known = true;
+		out[i].reason = query.reason;
+	}
+	session_close(&s);
+}
+
+static ssize_t run_questions(const void *arg, void *out, size_t size)
+{
+	const struct questions *q = arg;
+	struct answers *a = out;
+	size_t i;
+
+	(void)size;
+	for (i = 0; i < q->n; i++)
+		put_question(&q->of[i], a->of[i]);
+	return 0;
+}
+
+static bool add_question(struct questions *q, const struct line *l)
+{
+	struct question *new = &q->of[q->n];
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < LISTED; i++) {
+		new->wanted[i] = l->d.kind == KIND_VF && is_hidden(l, i);
+		any |= new->wanted[i];
+	}
+	if (!any)
+		return false;
+	strcpy(new->bdf, l->d.bdf);
+	new->nr_files = holders_files(&l->d, new->files, ARRAY_SIZE(new->files));
+	q->n += !!new->nr_files;
+	return new->nr_files;
+}
+
+static bool has_time(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) * 1000 +
+	       (now.tv_nsec - start->tv_nsec) / 1000000 < ASK_MS;
+}
+
+static void explain_hidden(const struct list *list)
+{
+	struct line *asked[BATCH];
+	struct timespec start;
+	struct questions q;
+	struct answers a;
+	size_t next, i, j;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (next = 0; next < list->n && has_time(&start);) {
+		for (q.n = 0; next < list->n && q.n < BATCH; next++)
+			if (add_question(&q, &list->lines[next]))
+				asked[q.n - 1] = &list->lines[next];
+		if (!q.n || aside(run_questions, &q, sizeof(q), &a, sizeof(a), ASK_MS))
+			return;
+		for (i = 0; i < q.n; i++)
+			for (j = 0; j < LISTED; j++)
+				if (a.of[i][j].known)
+					asked[i]->entries[j].why =
+						reason_key(a.of[i][j].reason);
+	}
 }
 
 /* It has the capability locked: shown, lost, or not settled yet. */
@@ -340,14 +422,24 @@ static struct json_object *entry_json(const struct list *list,
 	return o;
 }
 
-static struct json_object *line_json(const struct list *list, struct line *l)
+/* All VFs of a PF have the same: those that it says they have. */
+static void load_ids(struct line *l, const struct line *before)
+{
+	if (before && *l->d.pf && !strcmp(l->d.pf, before->d.pf)) {
+		l->d.vendor = before->d.vendor;
+		l->d.device = before->d.device;
+	} else {
+		device_load_ids(&l->d);
+	}
+}
+
+static struct json_object *line_json(const struct list *list, const struct line *l)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *all = json_object_new_object();
-	struct device *d = &l->d;
+	const struct device *d = &l->d;
 	size_t i;
 
-	device_load_ids(d);
 	json_set_text(o, "address", d->bdf);
 	json_set_text(o, "kind", kind_names[d->kind]);
 	json_set_id(o, "vendor", d->vendor);
@@ -380,8 +472,10 @@ static void print_json(const struct list *list)
 			devices[n++] = &list->lines[i].d;
 	device_load_overrides(devices, n);
 	free(devices);
-	for (i = 0; i < list->n; i++)
+	for (i = 0; i < list->n; i++) {
+		load_ids(&list->lines[i], i ? &list->lines[i - 1] : NULL);
 		json_object_array_add(array, line_json(list, &list->lines[i]));
+	}
 	json_object_object_add(o, "functions", array);
 	json_print(o);
 }
@@ -391,8 +485,8 @@ enum status cmd_list(const struct request *req)
 	struct list list = {};
 	int err;
 
-	clock_gettime(CLOCK_MONOTONIC, &list.start);
 	err = sysfs_each(add, &list, DEVICES);
+	explain_hidden(&list);
 	count_users(&list);
 	if (err)
 		fail(STATUS_FAILED, "cannot list " DEVICES ": %s",
