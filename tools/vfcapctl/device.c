@@ -312,10 +312,66 @@ static bool parse_bdf(const char *arg, char *out, size_t size)
 	return true;
 }
 
+/* "8086:10ca", as lspci -n writes it, or "8086 10ca" as a driver's new_id takes it */
+struct id {
+	unsigned int vendor, device;
+	size_t n, named;
+	char names[NAMES_SIZE];	/* of functions that have it */
+};
+
+static bool parse_id(const char *arg, struct id *id)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+
+	if (strspn(arg, digits) != 4 || (arg[4] != ':' && arg[4] != ' ') ||
+	    strspn(arg + 5, digits) != 4 || arg[9])
+		return false;
+	*id = (struct id){
+		.vendor = strtoul(arg, NULL, 16),
+		.device = strtoul(arg + 5, NULL, 16),
+	};
+	return true;
+}
+
+static int add_function(const char *name, void *data)
+{
+	struct id *id = data;
+	size_t len = strlen(id->names);
+
+	if (read_number(name, "vendor") != id->vendor ||
+	    read_number(name, "device") != id->device)
+		return 0;
+	id->n++;
+	if (len + BDF_SIZE < sizeof(id->names)) {
+		snprintf(id->names + len, sizeof(id->names) - len, "%s%s",
+			 id->named ? " " : "", name);
+		id->named++;
+	}
+	return 0;
+}
+
+static enum status refuse_id(const char *arg, struct id *id)
+{
+	char more[NAME_SIZE] = "";
+
+	sysfs_each(add_function, id, DEVICES);
+	if (id->named < id->n)
+		snprintf(more, sizeof(more), " and %zu more", id->n - id->named);
+	return fail(STATUS_USAGE,
+		    "%s: an ID, and devices are given one by one, by address: nor does new_id of "
+		    OUR_DRIVER " take IDs; %s%s%s",
+		    arg, id->n ? "of this ID there are " : "no device has this one",
+		    id->names, more);
+}
+
 enum status device_address(const char *arg, char *bdf, size_t size)
 {
+	struct id id;
+
 	if (parse_bdf(arg, bdf, size))
 		return STATUS_OK;
+	if (parse_id(arg, &id))
+		return refuse_id(arg, &id);
 	return fail(STATUS_USAGE,
 		    "%s: not a PCI address; write it as 0000:01:10.0 or 01:10.0",
 		    arg);

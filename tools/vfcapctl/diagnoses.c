@@ -8,8 +8,12 @@
 #include <stddef.h>
 
 #include "diagnoses.h"
+#include "vfcapctl.h"
 
 #define OTHER_SLOT	"use a slot behind a port with ACS, or switch ACS on in the firmware's setup"
+
+/* What the kernel had enabled it enables again then, and at no other time. */
+#define PF_RESET	"reset the PF, and with it its VFs: echo 1 > /sys/bus/pci/devices/{pf}/reset"
 
 const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[IOMMU_OK] = {
@@ -356,7 +360,9 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"end who is waited for, or have it give the device back",
 	},
 	[DRIVER_OTHER] = {
-		"driver-other", PROBLEM, "{driver}", "vfcapctl bind {vf}",
+		"driver-other", PROBLEM, "{driver}",
+		"vfcapctl bind {vf}; its ID in new_id, or in a parameter ids=, would not do: "
+		OUR_DRIVER " takes devices one by one",
 	},
 	[DRIVER_IN_USE] = {
 		"driver-in-use", PROBLEM, "{driver}; {1}",

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-start 49 "$VFCAP_VF" VFCAP_VF
+start 51 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe vfio-pci
 # VMDs are x86's, and so is the QEMU there is.
@@ -205,6 +205,24 @@ setpriv --reuid 65534 --clear-groups bash -c "
 	vfcapctl bind $vf2 2> /dev/null; [ \$? = 5 ] || exit 1
 	vfcapctl show $VFCAP_VF --dump 2> /dev/null; [ \$? = 5 ]"
 result "what takes root is 5 without it"
+
+# Who is used to vfio-pci writes IDs to new_id, which the kernel refuses without a word:
+# where that is asked, there is an answer.
+refuses_id()		# ID ERROR
+{
+	{ echo "$1" > /sys/bus/pci/drivers/vfcap-vfio-pci/new_id; } 2> /tmp/stderr && return 1
+	like "$(< /tmp/stderr)" "write error: $2" &&
+		grep -q "new_id.* says .*write error: $2" \
+			/vfcap/Documentation/admin-guide/vfcap-troubleshooting.rst
+}
+refuses_id "8086 10ca" "Invalid argument" && refuses_id "8086 28c0" "Invalid argument" &&
+	ctl 1 doctor "$vf2" && like "$out" "-> vfcapctl bind $vf2; its ID in new_id.* would not do"
+result "new_id takes no ID, and doctor and the pages say what to do"
+ctl 2 bind 8086:10ca && like "$err" "an ID.* new_id .* there are $VFCAP_VF $vf2$" &&
+	ctl 2 bind "8086 10ca" && like "$err" "there are $VFCAP_VF" &&
+	ctl 2 show 8086:fffe && like "$err" "no device has this one" &&
+	ctl 2 show 8086:10ca:1 && like "$err" "not a PCI address"
+result "an ID in place of an address: whose it is"
 
 # --- doctor
 
