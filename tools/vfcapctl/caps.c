@@ -87,7 +87,7 @@ static const struct word reasons[] = {
 		"use a slot behind a port with ACS" },
 	[VFCAP_REASON_PF_USER_SPACE] = {
 		"pf-user-space", "its PF is given to user space",
-		"bind the PF to its own driver: vfcapctl unbind {pf}" },
+		PF_BACK },
 	[VFCAP_REASON_NO_ANSWERER] = {
 		"no-answerer",
 		"the driver of its PF does not declare that it answers its VFs' page requests",

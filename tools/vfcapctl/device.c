@@ -401,7 +401,7 @@ enum status device_find(struct device *d, const char *arg)
 enum status device_check_kind(const struct device *d)
 {
 	struct device above = *d;
-	char bdf[BDF_SIZE];
+	char bdf[BDF_SIZE], hint[128] = "";
 
 	if (d->kind == KIND_VF || d->kind == KIND_VMD)
 		return STATUS_OK;
@@ -415,10 +415,15 @@ enum status device_check_kind(const struct device *d)
 				    "%s: it lies behind the VMD endpoint %s, which goes to a guest as a whole: use %s",
 				    d->bdf, bdf, bdf);
 	}
+	if (d->kind == KIND_PF && d->num_vfs)
+		strcpy(hint, "; it is a PF: use one of its VFs, which \"vfcapctl list\" has");
+	else if (d->kind == KIND_PF)
+		snprintf(hint, sizeof(hint),
+			 "; it is a PF without VFs: echo 2 > " DEVICES "/%s/sriov_numvfs makes two",
+			 d->bdf);
 	return fail(STATUS_UNSUPPORTED,
 		    "%s: neither a VF nor a VMD endpoint: " OUR_DRIVER " does not take it, and nothing is shown on it%s",
-		    d->bdf, d->kind == KIND_PF ?
-		    "; \"vfcapctl list\" has PFs" : "");
+		    d->bdf, hint);
 }
 
 static void pci_failed(char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

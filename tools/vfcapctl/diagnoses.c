@@ -107,7 +107,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[PF_USER_SPACE] = {
 		"pf-user-space", IF_AUTO,
 		"{pf} has {pfdriver}, which leaves its registers to user space",
-		"bind the PF to its own driver: vfcapctl unbind {pf}",
+		PF_BACK,
 	},
 
 	[PF_CAP_OK] = { "pf-cap-ok", OK, "enabled, {1}", NULL },
@@ -160,6 +160,11 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"lost-asleep", PROBLEM, "lost: the PF is in a low power state",
 		"wake it: setpci -s {pf} CAP_PM+4.b=0, and echo on > /sys/bus/pci/devices/{pf}/power/control; then reset the VF: {reset}",
 	},
+	[PF_CAP_LOST_ASLEEP_RESET] = {
+		"lost-asleep", PROBLEM, "lost: the PF is in a low power state",
+		"wake it: echo on > /sys/bus/pci/devices/{pf}/power/control; if that does not, "
+		PF_RESET "; then reset the VF: {reset}",
+	},
 	[PF_CAP_LOST_ABSENT] = {
 		"lost-absent", PROBLEM,
 		"lost: the capability is gone from the PF's config space",
@@ -170,15 +175,15 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"lost: it is disabled in the PF's register, by setpci or other user space, a reset, or the IOMMU's driver",
 		"put it back: setpci -s {pf} {1}; then reset the VF: {reset}",
 	},
-	[PF_CAP_LOST_PRI] = {
+	[PF_CAP_LOST_DISABLED_RESET] = {
 		"lost-disabled", PROBLEM,
 		"lost: it is disabled in the PF's register, by setpci or other user space, a reset, or the IOMMU's driver",
-		"unbind the PF's driver and bind it again; then reset the VF: {reset}",
+		PF_RESET "; then reset the VF: {reset}",
 	},
 	[PF_CAP_LOST_CHANGED] = {
 		"lost-changed", PROBLEM,
 		"lost: the PF has it enabled, and other bits of its registers not as they were",
-		"unbind the PF's driver and bind it again; then reset the VF: {reset}",
+		PF_RESET "; then reset the VF: {reset}",
 	},
 	[PF_CAP_OFF_NO_IOMMU] = {
 		"pf-disabled-no-iommu", PROBLEM,
@@ -208,7 +213,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[PF_CAP_OFF_ASKED] = {
 		"pf-disabled-unexplained", PROBLEM,
 		"{pf} has it, not enabled, although the kernel was booted with {1}",
-		"see dmesg | grep -e DMAR -e {pf}; if it was disabled later, by setpci or a reset, unbind the PF's driver and bind it again, or boot",
+		"see dmesg | grep -e DMAR -e {pf}; if it was disabled later, by setpci, " PF_RESET ", or boot",
 	},
 	[PF_CAP_OFF] = {
 		"pf-disabled", PROBLEM, "{pf} has it, not enabled",

@@ -359,6 +359,15 @@ static enum diagnosis find_why_disabled(struct patient *p)
 	return PF_CAP_OFF_SM;
 }
 
+/* As with Secure Boot, where user space may write no register: setpci does nothing. */
+static bool is_locked_down(void)
+{
+	char modes[NAME_SIZE];
+
+	return !sysfs_read(modes, sizeof(modes), "/sys/kernel/security/lockdown") &&
+	       !strstr(modes, "[none]");
+}
+
 /* What a lost capability is found to be in the PF now */
 static enum diagnosis find_loss(const struct check *c, struct patient *p)
 {
@@ -369,13 +378,14 @@ static enum diagnosis find_loss(const struct check *c, struct patient *p)
 	if (r->state == REGS_GONE)
 		return PF_CAP_LOST_GONE;
 	if (r->state == REGS_ASLEEP || r->low_power)
-		return PF_CAP_LOST_ASLEEP;
+		return is_locked_down() ? PF_CAP_LOST_ASLEEP_RESET :
+					  PF_CAP_LOST_ASLEEP;
 	switch (regs_cap(r, c->cap)) {
 	case CAP_ABSENT:
 		return PF_CAP_LOST_ABSENT;
 	case CAP_DISABLED:
-		if (c->cap != VFCAP_CAP_PASID)
-			return PF_CAP_LOST_PRI;
+		if (c->cap != VFCAP_CAP_PASID || is_locked_down())
+			return PF_CAP_LOST_DISABLED_RESET;
 		/* What it supports is what the kernel enables. */
 		ARG1(p, "ECAP001b+6.w=%x", PASID_ENABLE | (r->pasid.value & 6));
 		return PF_CAP_LOST_DISABLED;

@@ -234,6 +234,10 @@ bool regs_lack_acs(const struct regs *r);
 /* What the function itself has of PASID or PRI */
 enum cap_state regs_cap(const struct regs *r, enum vfcap_cap_index cap);
 
+/* With VFs it could not be unbound. */
+#define PF_BACK	\
+	"give the PF back to its own driver: echo 0 > " DEVICES "/{pf}/sriov_numvfs; vfcapctl unbind {pf}; then create the VFs anew"
+
 /* caps.c: the capabilities, and the words for what the driver tells of them */
 struct cap_info {
 	const char *name;

@@ -53,12 +53,27 @@ mend()			# COMMAND...
 modules=/usr/lib/modules
 unload()
 {
+	unload_all && find "$VFCAP_MODULES/drivers/" -name '*.ko' \
+		-exec cp -t "$modules/$(uname -r)" {} + && depmod 2> /dev/null
+}
+
+# Nor is any installed.
+unload_all()
+{
 	mount -t tmpfs tmpfs $modules && mkdir -p "$modules/$(uname -r)" &&
-		find "$VFCAP_MODULES/drivers/" -name '*.ko' \
-			-exec cp -t "$modules/$(uname -r)" {} + &&
 		depmod 2> /dev/null &&
 		vfcapctl unbind "$VFCAP_VF" --no-driver > /dev/null &&
 		rmmod vfcap_vfio_pci pci_vfcap
+}
+
+load_by_hand()
+{
+	ctl 6 bind "$VFCAP_VF" && like "$err" "cannot be: modprobe vfcap-vfio-pci: "
+	result "bind says that there is no module"
+	umount $modules
+	insmod "$VFCAP_MODULES/drivers/pci/vfcap/pci-vfcap.ko"
+	insmod "$VFCAP_MODULES/drivers/vfio/pci/vfcap/vfcap-vfio-pci.ko"
+	ctl 0 bind "$VFCAP_VF"
 }
 
 load()
@@ -124,6 +139,7 @@ scalable mode off | boot intel_iommu=on,sm_on~intel_iommu=sm_off | reboot | 1 | 
 scalable mode not asked for | boot quiet | reboot | 1 | VF | pf-pasid=pf-disabled-sm iommu-pasid=pasids-sm-unused | -> boot with intel_iommu=on,sm_on
 no IOMMU | cover /sys/class/iommu | umount /sys/class/iommu | 1 | VF2 | iommu=iommu-off driver=driver-first-iommu | none is active; the firmware tells of one
 IOMMU off by an option | iommu_off | iommu_on | 1 | VF2 | iommu=iommu-off-by-option | boot without intel_iommu=off
+no IOMMU in the firmware | iommu_none | iommu_some | 1 | VF2 | iommu=iommu-none driver=driver-first-iommu | -> switch it on in the firmware
 no iommufd | mv /dev/iommu /dev/none | mv /dev/none /dev/iommu | 1 | VF | iommufd=iommufd-(none#unloaded) | iommufd
 the PF has no PASID | layout pf~1c0~00010013 | layout pf~1c0~1e010013 | 1 | VF | pf-pasid=pf-lacks | $pf has no such capability
 the PF does not answer | layout pf~blank~0~1000~ffffffff | layout_default | 1 | VF | pf-pasid=pf-gone | $pf does not answer
@@ -134,10 +150,11 @@ lost, and back | set_pasid 7 | release | 1 | VF | pf-pasid=lost-back pasid-shown
 lost in low power | lose layout pf~44~3~3 | mend layout pf~44~0~0 | 1 | VF | pf-pasid=lost-asleep | the PF is in a low power state
 lost with its PF | lose layout pf~blank~0~1000~ffffffff | mend layout_default | 1 | VF | pf-pasid=lost-gone | lost: the PF does not answer
 lost from config space | lose layout pf~1e0~00010000 | mend layout pf~1e0~0001001b | 1 | VF | pf-pasid=lost-absent | gone from the PF's config space
-lost in part | lose set_pasid 1 | mend set_pasid 7 | 1 | VF | pf-pasid=lost-changed | other bits of its registers
+lost in part | lose set_pasid 1 | mend reset_pf | 1 | VF | pf-pasid=lost-changed | -> reset the PF, and with it its VFs: echo 1 > .*/$pf/reset
 PRI asked for | nothing | nothing | 1 | VF --cap pri | pri-answers=pri-unanswered pri-shown=would-not | no driver of Linux does so far
 an ordinary user | nothing | nothing | 7 | VF | pf-pasid=pf-cap-denied tlp-prefix=prefix-denied iommu-pasid=pasids-unseen pasid-shown=would-unknown | -> run this as root | 65534
 a user that is not seen | hide | unhide | 7 | VF | opened=opened-unseen pasid-shown=shown | a process that cannot be seen from here
+module not installed | unload_all | load_by_hand | 1 | VF | module=modules-nowhere driver=driver-first-modules | apt install vfcap-dkms
 module not loaded | unload | load | 1 | VF | module=modules-unloaded driver=driver-other | modprobe vfcap-vfio-pci, which "vfcapctl bind" also does
 a VMD endpoint | vmd 201d | vmd_none | 0 | VMD | shdw-shown=not-open iommu=iommu-ok | nothing that is seen stands against it
 a VMD endpoint that has its own | vmd 201d 34~e8 e8~01188009 ec~53484457 f0~0 f4~1 f8~0 fc~2 | vmd_none | 0 | VMD --open | shdw-shown=needs-not | the device has one itself
@@ -149,6 +166,7 @@ the PF's driver in its change bracket | knob change begin~pasid | knob change en
 the PF's driver cannot provide it | knob first_user_error 12 | knob first_user_error 0 | 1 | VF --open | pasid-shown=hidden | not wanted, or not provided
 the PF's driver says no | knob place_pasid -1 | sample_off | 1 | VF --open | pasid-shown=hidden | the driver of its PF says no
 a group with other devices | share_group | unshare_group | 1 | VF --open | group=group-not-viable pf-pasid=pf-disabled-acs pasid-shown=cannot-open | has other devices, whose drivers have them: .*$pf (igb)
+the PF is given to user space | pf_to_user | pf_back | 1 | VF --open | pf-driver=pf-user-space pasid-shown=cannot-open | -> give the PF back to its own driver: echo 0 > .*/$pf/sriov_numvfs; vfcapctl unbind $pf
 28C0 refused | vmd_refused | vmd_none | 1 | VMD --open | shdw-shown=native-(vmlock#refused#bars) | no native shadow registers
 END
 }
@@ -187,6 +205,17 @@ reboot()
 {
 	umount /proc/cmdline
 	set_pasid 7
+}
+
+iommu_none()
+{
+	cover /sys/class/iommu
+	cover /sys/firmware/acpi/tables
+}
+
+iommu_some()
+{
+	umount /sys/class/iommu /sys/firmware/acpi/tables
 }
 
 iommu_off()
@@ -249,6 +278,28 @@ knob()			# NAME VALUE
 sample_off()
 {
 	give_pf igb && echo > "$devices/$pf/driver_override" && rmmod vfcap_sample_pf
+}
+
+# As advised
+reset_pf()
+{
+	echo 1 > "$devices/$pf/reset"
+	[ "$(setpci -s "$pf" ECAP001b+6.w)" = 0007 ]
+	result "what the PF had lost it has again after its reset"
+}
+
+pf_to_user()
+{
+	echo Y > /sys/module/vfio_pci/parameters/enable_sriov
+	give_pf vfio-pci
+}
+
+# As advised
+pf_back()
+{
+	ctl 4 unbind "$pf" && like "$err" "a PF with 2 VFs"
+	echo 0 > "$devices/$pf/sriov_numvfs"
+	ctl 0 unbind "$pf" && [ "$(driver "$pf")" = igb ] && create_vfs
 }
 
 find_pf_again()
@@ -320,7 +371,7 @@ words()			# TEXT: "a~b c" are the words "a b" and "c"
 	done
 }
 
-start 47 "$VFCAP_VF" VFCAP_VF
+start 52 "$VFCAP_VF" VFCAP_VF
 if [ $via != cdev ]; then
 	ktap_skip_all "a kernel without iommufd has other states"
 	exit "$KSFT_SKIP"

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-start 51 "$VFCAP_VF" VFCAP_VF
+start 53 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe vfio-pci
 # VMDs are x86's, and so is the QEMU there is.
@@ -110,7 +110,7 @@ before=$(opens)
 ctl 0 show "$VFCAP_VF" --no-open --json && json "d['source'] == 'sysfs'" \
 	"d['capabilities']['pasid']['shown'] is None" && [ "$(opens)" = "$before" ]
 result "show: --no-open opens nothing"
-ctl 6 show "$pf" && like "$err" "neither a VF"
+ctl 6 show "$pf" && like "$err" "neither a VF.* use one of its VFs"
 result "show: a PF is 6"
 
 guest()			# ARG...: lspci of a dump
@@ -289,6 +289,18 @@ ctl 1 doctor "$VFCAP_VF" --json && json "$(check pf-pasid) == 'problem'" \
 	"$(check pasid-shown) == 'problem'" "d['capabilities']['pasid']['lost'] is True" &&
 	ctl 0 list && like "$out" "disabled, lost" && like "$out" "lost at 0x1e0"
 result "doctor, list: the PF has lost it"
+# As with Secure Boot, where nobody may write registers from user space
+locked_down()
+{
+	[ -d /sys/kernel/security ] || return 0
+	mount -t tmpfs tmpfs /sys/kernel/security
+	echo "none [integrity] confidentiality" > /sys/kernel/security/lockdown
+	ctl 1 doctor "$VFCAP_VF"
+	umount /sys/kernel/security
+	like "$out" "-> reset the PF.*echo 1 > $devices/$pf/reset"
+}
+locked_down
+result "doctor: nor does it advise setpci where that may not write"
 setpci -s "$pf" ECAP001b+6.w=7
 release
 
@@ -398,4 +410,10 @@ result "bash completes commands, devices, options and drivers"
 
 echo auto > $parameters/pasid
 ! $x86 || modprobe -r vmd
+
+echo 0 > "$devices/$pf/sriov_numvfs"
+ctl 6 show "$pf" && like "$err" "a PF without VFs: echo 2 > $devices/$pf/sriov_numvfs"
+result "show: a PF has no VFs yet"
+echo 2 > "$devices/$pf/sriov_numvfs"
+ctl 0 bind "$VFCAP_VF"
 ktap_finished
