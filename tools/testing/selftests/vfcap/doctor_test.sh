@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # vfcapctl doctor in the states that a host may be in: each is made here, and each has
-# one right diagnosis, in the text and in the JSON.
+# one right diagnosis, in the text and in the JSON, at once.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
+
+# Hundredths of a second of CPU
+MAX_CPU=100
 
 layout()		# LINE...
 {
@@ -351,7 +354,8 @@ examine()		# STATUS ID=DIAGNOSIS... TEXT WHO ARG...
 		out=$(setpriv --reuid "$who" --clear-groups vfcapctl doctor "$@")
 	else
 		ctl "$wanted" doctor "$@" --json && json "${conditions[@]}" || return
-		ctl "$wanted" doctor "$@"
+		ctl "$wanted" doctor "$@" && is_prompt $MAX_CPU $cpu doctor &&
+			takes $MAX_CPU list || return
 	fi
 	like "$out" "$text"
 }

@@ -90,6 +90,8 @@ unblock()
 
 start 9 "$VFCAP_VF" VFCAP_VF
 modprobe vfio-pci
+# Without iommufd nothing else shows it.
+[ $via = cdev ] || echo on > $parameters/pasid
 
 # Of all these the kernel takes a lock, or waits for the device.
 for bdf in "$pf" "$VFCAP_VF" "$vf2"; do
@@ -146,4 +148,5 @@ echo 0 > "$devices/$pf/sriov_drivers_autoprobe"
 echo 2 > "$devices/$pf/sriov_numvfs"
 ctl 0 bind "$VFCAP_VF" && ctl 0 list --json && json "f('$VFCAP_VF')['going'] is None"
 result "all is well in the end"
+echo auto > $parameters/pasid
 ktap_finished
