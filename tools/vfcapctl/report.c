@@ -205,7 +205,7 @@ static void clear_serial_numbers(struct config *c)
 
 static void print_hardware(const struct device *d)
 {
-	struct config c;
+	struct config c = {};
 
 	if (aside(read_config, d->bdf, strlen(d->bdf) + 1, &c, sizeof(c), ASIDE_MS))
 		printf("its registers cannot be read now\n\n");
