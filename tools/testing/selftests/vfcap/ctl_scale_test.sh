@@ -75,6 +75,9 @@ all_commands()		# BDF
 	done <<-END
 	list
 	list --json
+	metrics
+	report
+	report $1
 	show $1
 	show $1 --no-open
 	show $1 --dump
@@ -88,8 +91,8 @@ all_commands()		# BDF
 }
 
 takes $MAX_CPU list && [ "$(grep -c ' vf .* not open' /tmp/out)" -ge $VFS ] &&
-	takes $MAX_CPU list --json && takes $MAX_CPU doctor "$last" &&
-	takes $MAX_CPU show "$last" --no-open && takes $MAX_CPU show "$last"
+	takes $MAX_CPU list --json && takes $MAX_CPU metrics && takes $MAX_CPU report &&
+	takes $MAX_CPU doctor "$last" && takes $MAX_CPU show "$last" --no-open && takes $MAX_CPU show "$last"
 result "1,024 VFs that nobody uses"
 id=$(cat "$devices/$last/vendor" "$devices/$last/device")
 id=${id//0x/}

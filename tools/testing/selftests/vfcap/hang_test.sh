@@ -23,6 +23,9 @@ all_commands()		# BDF
 	done <<-END
 	list
 	list --json
+	metrics
+	report
+	report $1
 	show $1
 	show $1 --dump
 	doctor $1
