@@ -80,7 +80,7 @@ static void serve(int dev)
 		case FUSE_INTERRUPT:
 			break;
 		default:
-			reply(dev, &in.header, -ENOSYS, NULL, 0);
+			reply(dev, &in.header, -EOPNOTSUPP, NULL, 0);
 		}
 	}
 }

@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#define FUSE_FILE_SIZE	(1UL << 20)
+#define FUSE_FILE_SIZE	(256 * 4096UL)
 
 /**
  * struct fuse - the file, and the process that has it
