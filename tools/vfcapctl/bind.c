@@ -227,6 +227,8 @@ enum status bind_one(const struct request *req, const char *bdf,
 	err = set_override(d.bdf, driver);
 	if (err)
 		return roll_back(&d, "cannot write its driver_override", err);
+	/* From here on no other driver takes it that had not before. */
+	read_driver(d.bdf, d.driver);
 	if (!strcmp(d.driver, driver))
 		return report(out, &d, "");
 	err = detach(&d);

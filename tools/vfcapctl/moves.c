@@ -51,29 +51,10 @@ static void move_vfs(struct batch *b, const struct device *pf)
 			move_one(b, vf);
 }
 
-/* The host's drivers leave VFs alone that are made to be given away. */
-static int write_num_vfs(const struct device *pf, long n)
-{
-	char autoprobe[8], number[16];
-	int err;
-
-	snprintf(number, sizeof(number), "%ld", n);
-	if (sysfs_read(autoprobe, sizeof(autoprobe),
-		       DEVICES "/%s/sriov_drivers_autoprobe", pf->bdf))
-		strcpy(autoprobe, "1");
-	err = sysfs_write_slow("0", DEVICES "/%s/sriov_drivers_autoprobe", pf->bdf);
-	if (err)
-		return err;
-	err = sysfs_write_within(VFS_MS, number, DEVICES "/%s/sriov_numvfs",
-				 pf->bdf);
-	sysfs_write_slow(autoprobe, DEVICES "/%s/sriov_drivers_autoprobe", pf->bdf);
-	return err;
-}
-
 static enum status make_vfs(struct device *pf, long n)
 {
 	const struct device before = *pf;
-	char total[16];
+	char total[16], number[16];
 	int err;
 
 	if (!n || n == pf->num_vfs)
@@ -90,7 +71,9 @@ static enum status make_vfs(struct device *pf, long n)
 	if (n > strtol(total, NULL, 10))
 		return fail(STATUS_UNSUPPORTED, "%s: it can have %s VFs, not %ld",
 			    pf->bdf, total, n);
-	err = write_num_vfs(pf, n);
+	snprintf(number, sizeof(number), "%ld", n);
+	err = sysfs_write_within(VFS_MS, number, DEVICES "/%s/sriov_numvfs",
+				 pf->bdf);
 	if (err == -ENOENT)
 		return fail(STATUS_UNSUPPORTED, "%s: its driver, %s, makes no VFs",
 			    pf->bdf, pf->driver);
@@ -102,7 +85,7 @@ static enum status make_vfs(struct device *pf, long n)
 	return STATUS_OK;
 }
 
-static enum status bind_all(struct batch *b, struct device *pf)
+static enum status make_and_bind(struct batch *b, struct device *pf)
 {
 	enum status status = make_vfs(pf, b->req->num_vfs);
 
@@ -113,6 +96,27 @@ static enum status bind_all(struct batch *b, struct device *pf)
 			    "%s: it has no VFs: --num-vfs N makes them", pf->bdf);
 	move_vfs(b, pf);
 	return b->status;
+}
+
+/* The host's drivers leave VFs alone until they are bound: udev loads these meanwhile. */
+static enum status bind_all(struct batch *b, struct device *pf)
+{
+	char bdf[BDF_SIZE], autoprobe[8];
+	enum status status;
+	int err;
+
+	strcpy(bdf, pf->bdf);
+	if (sysfs_read(autoprobe, sizeof(autoprobe),
+		       DEVICES "/%s/sriov_drivers_autoprobe", bdf))
+		strcpy(autoprobe, "1");
+	err = sysfs_write_slow("0", DEVICES "/%s/sriov_drivers_autoprobe", bdf);
+	if (err)
+		return fail(status_of_errno(-err),
+			    "%s: cannot write its sriov_drivers_autoprobe: %s", bdf,
+			    strerror(-err));
+	status = make_and_bind(b, pf);
+	sysfs_write_slow(autoprobe, DEVICES "/%s/sriov_drivers_autoprobe", bdf);
+	return status;
 }
 
 /* A device that cannot be bound now is not bound at each boot either. */
