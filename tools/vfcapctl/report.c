@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -405,20 +406,24 @@ static void clear_personal(char *text)
 	}
 }
 
-/* What is printed meanwhile goes to a file in memory, also what failed. */
+/* A process of its own prints to a file in memory, also what failed. */
 static enum status collect(const struct request *req, int file)
 {
-	int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+	char path[32];
+	int status;
+	pid_t pid;
 
-	if (out < 0 || err < 0 || dup2(file, STDOUT_FILENO) < 0 ||
-	    dup2(file, STDERR_FILENO) < 0)
-		return STATUS_FAILED;
-	print_report(req);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
 	fflush(stdout);
-	dup2(out, STDOUT_FILENO);
-	dup2(err, STDERR_FILENO);
-	close(out);
-	close(err);
+	pid = fork();
+	if (!pid) {
+		if (!freopen(path, "a", stdout) || !freopen(path, "a", stderr))
+			_exit(STATUS_FAILED);
+		print_report(req);
+		exit(STATUS_OK);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		return STATUS_FAILED;
 	return STATUS_OK;
 }
 
