@@ -20,8 +20,6 @@ struct vm_area_struct;
 
 /* shadow.c: the native shadow registers of VMD endpoints that have none enabled */
 void vfcap_shadow_open(struct vfcap_device *vf);
-int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
-			     size_t count, unsigned int offset);
 ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
 				  const char __user *buf, size_t count,
 				  unsigned int offset);

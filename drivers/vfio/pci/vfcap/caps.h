@@ -38,6 +38,7 @@ static inline void vfcap_pasid_forget(struct vfcap_device *vf)
 #define VFCAP_VMD_VMCAP		0x40
 #define VFCAP_VMD_VMCONFIG	0x44
 #define VFCAP_VMD_VMLOCK	0x70
+#define VFCAP_VMLOCK_SHADOW	BIT(1)	/* the native shadow registers are there */
 
 #define VFCAP_VMD_MEMBAR1	2
 #define VFCAP_VMD_MEMBAR2	4
@@ -56,8 +57,8 @@ extern const struct vfcap_cap vfcap_shdw;
 int vfcap_pasid_open(struct vfcap_device *vf);
 
 /* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
+#define VFCAP_SIOV_CAP_IMS	BIT(0)	/* at @ims_pos */
+
 void vfcap_ims_open(struct vfcap_device *vf);
-int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, unsigned int offset);
 
 #endif /* VFCAP_CAPS_H */

@@ -78,6 +78,20 @@ static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
 	return VFCAP_NONE;
 }
 
+/* Correct a byte at @pos of what core has read of the hardware from @offset on. */
+static int vfcap_correct(char __user *buf, size_t count, u64 offset,
+			 unsigned int pos, u8 clear, u8 set)
+{
+	u8 __user *byte = (u8 __user *)buf + (pos - offset);
+	u8 val;
+
+	if (!vfcap_overlaps(offset, count, pos, 1))
+		return 0;
+	if (get_user(val, byte))
+		return -EFAULT;
+	return put_user((val & ~clear) | set, byte);
+}
+
 /**
  * vfcap_config_read - read the VF's virtual config space
  * @vf: the VF
@@ -100,9 +114,12 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 		return ret;
 
 	done = vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
-	if (done > 0)
-		ret = vfcap_shadow_config_read(vf, buf, done, offset) ?:
-		      vfcap_ims_config_read(vf, buf, done, offset);
+	if (done > 0 && vf->shadow)
+		ret = vfcap_correct(buf, done, offset, VFCAP_VMD_VMLOCK, 0,
+				    VFCAP_VMLOCK_SHADOW);
+	if (done > 0 && vf->ims_pos && !ret)
+		ret = vfcap_correct(buf, done, offset, vf->ims_pos,
+				    VFCAP_SIOV_CAP_IMS, 0);
 	return ret ?: done;
 }
 

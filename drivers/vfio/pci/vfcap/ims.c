@@ -5,11 +5,11 @@
  * A guest that writes interrupt messages into storage of the device bypasses the
  * VMM, which traps and translates those that it writes into MSI and MSI-X
  * registers. So guests do not learn that the device supports it: that bit reads
- * as 0. All else of the DVSEC is the hardware's.
+ * as 0, see config.c. All else of the DVSEC is the hardware's. Its bytes are not marked
+ * as virtual, for core then takes those behind them for the header of a capability.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/uaccess.h>
 
 #include "base.h"
 #include "caps.h"
@@ -18,7 +18,6 @@
 
 /* Capabilities of that DVSEC, from its first byte on */
 #define VFCAP_SIOV_CAP		0x14
-#define VFCAP_SIOV_CAP_IMS	BIT(0)
 
 enum vfcap_ims { VFCAP_IMS_HIDE, VFCAP_IMS_SHOW };
 
@@ -65,30 +64,4 @@ void vfcap_ims_open(struct vfcap_device *vf)
 	if (cap & VFCAP_SIOV_CAP_IMS)
 		vfcap_log(vf, "IMS support hidden in the SIOV DVSEC at %#x\n",
 			  pos);
-}
-
-/**
- * vfcap_ims_config_read - correct what core has read of the DVSEC
- * @vf: the device
- * @buf: the bytes
- * @count: how many
- * @offset: in config space, of the first one
- *
- * Its bytes are not marked as virtual, for core then takes those behind them for
- * the header of a capability.
- *
- * Context: Process context.
- * Return: 0 or -EFAULT.
- */
-int vfcap_ims_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, unsigned int offset)
-{
-	u8 __user *byte = (u8 __user *)buf + (vf->ims_pos - offset);
-	u8 val;
-
-	if (!vf->ims_pos || !vfcap_overlaps(offset, count, vf->ims_pos, 1))
-		return 0;
-	if (get_user(val, byte))
-		return -EFAULT;
-	return put_user(val & ~VFCAP_SIOV_CAP_IMS, byte);
 }

@@ -20,9 +20,6 @@
 #include "caps.h"
 #include "chain.h"
 
-/* What a guest that reads VMLOCK writes back must not reach the hardware. */
-#define VFCAP_VMLOCK_SHADOW	BIT(1)
-
 #define VFCAP_SHADOW_START	0x2000
 #define VFCAP_SHADOW_SIZE	0x10
 
@@ -103,29 +100,6 @@ void vfcap_shadow_open(struct vfcap_device *vf)
 		vfcap_log(vf, "native shadow registers shown\n");
 }
 
-/**
- * vfcap_shadow_config_read - correct what core has read of VMLOCK
- * @vf: the device
- * @buf: the bytes
- * @count: how many
- * @offset: in config space, of the first one
- *
- * Context: Process context.
- * Return: 0 or -EFAULT.
- */
-int vfcap_shadow_config_read(struct vfcap_device *vf, char __user *buf,
-			     size_t count, unsigned int offset)
-{
-	u8 __user *byte = (u8 __user *)buf + (VFCAP_VMD_VMLOCK - offset);
-	u8 val;
-
-	if (!vf->shadow || !vfcap_overlaps(offset, count, VFCAP_VMD_VMLOCK, 1))
-		return 0;
-	if (get_user(val, byte))
-		return -EFAULT;
-	return put_user(val | VFCAP_VMLOCK_SHADOW, byte);
-}
-
 /* With the width that core would use: as wide as it is aligned */
 static int vfcap_write_vmlock(struct pci_dev *pdev, unsigned int pos,
 			      unsigned int end, const u8 *val)
@@ -172,6 +146,7 @@ ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
 
 	if (copy_from_user(val + offset, buf, count))
 		return -EFAULT;
+	/* What a guest that reads VMLOCK writes back must not reach the hardware. */
 	val[0] &= ~VFCAP_VMLOCK_SHADOW;
 
 	if (pm_runtime_resume_and_get(&pdev->dev) < 0)
