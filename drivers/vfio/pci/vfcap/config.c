@@ -11,6 +11,7 @@
 #include "access.h"
 #include "bar.h"
 #include "caps.h"
+#include "chain.h"
 #include "effects.h"
 #include "show.h"
 
@@ -92,18 +93,9 @@ static int vfcap_correct(char __user *buf, size_t count, u64 offset,
 	return put_user((val & ~clear) | set, byte);
 }
 
-/**
- * vfcap_config_read - read the VF's virtual config space
- * @vf: the VF
- * @buf: where the bytes go
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was read
- *
- * Context: Process context, no locks held.
- * Return: bytes read, or -errno as vfio_pci_core_read() has it.
- */
-ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
-			  size_t count, loff_t *ppos)
+static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vf,
+					       char __user *buf, size_t count,
+					       loff_t *ppos)
 {
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t done;
@@ -121,6 +113,24 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 		ret = vfcap_correct(buf, done, offset, vf->ims_pos,
 				    VFCAP_SIOV_CAP_IMS, 0);
 	return ret ?: done;
+}
+
+/**
+ * vfcap_config_read - read the VF's virtual config space
+ * @vf: the VF
+ * @buf: where the bytes go
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was read
+ *
+ * Context: Process context, no locks held.
+ * Return: bytes read, or -errno as vfio_pci_core_read() has it.
+ */
+ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
+			  size_t count, loff_t *ppos)
+{
+	if (vfcap_is_committed(vf) && !vf->shadow && !vf->ims_pos)
+		return vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
+	return vfcap_config_read_slow(vf, buf, count, ppos);
 }
 
 static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
@@ -143,6 +153,54 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 	}
 }
 
+static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vf,
+						const char __user *buf,
+						size_t count, loff_t *ppos)
+{
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	int ret;
+
+	ret = vfcap_begin(vf);
+	if (ret)
+		return ret;
+
+	/* Core looks at the whole access before it does any of it. */
+	if (count && (offset >= vf->core.pdev->cfg_size ||
+		      count > vf->core.pdev->cfg_size - offset))
+		return -EFAULT;
+	return vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
+				   vfcap_write_piece);
+}
+
+/* Whether a byte is not emulated, nor can have the VF reset or change its power state */
+static bool vfcap_is_plain(struct vfcap_device *vf, u64 pos)
+{
+	switch (vf->core.pci_config_map[pos]) {
+	case VFCAP_MAP_VIRTUAL:
+		return false;
+	case PCI_CAP_ID_EXP:
+	case PCI_CAP_ID_PM:
+	case PCI_CAP_ID_AF:
+		/* Others have the same IDs in the other list. */
+		return pos >= PCI_CFG_SPACE_SIZE;
+	default:
+		return true;
+	}
+}
+
+/*
+ * Whether a write is core's as a whole. One of a few bytes touches no more capabilities
+ * than its first and its last byte are in.
+ */
+static bool vfcap_is_cores(struct vfcap_device *vf, u64 offset, size_t count)
+{
+	return count - 1 < sizeof(u32) &&
+	       offset + count <= vf->core.pdev->cfg_size &&
+	       vf->map_known && !vf->shadow &&
+	       vfcap_is_plain(vf, offset) &&
+	       vfcap_is_plain(vf, offset + count - 1);
+}
+
 /**
  * vfcap_config_write - write the VF's virtual config space
  * @vf: the VF
@@ -160,17 +218,8 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	int ret;
-
-	ret = vfcap_begin(vf);
-	if (ret)
-		return ret;
-
-	/* Core looks at the whole access before it does any of it. */
-	if (count && (offset >= vf->core.pdev->cfg_size ||
-		      count > vf->core.pdev->cfg_size - offset))
-		return -EFAULT;
-	return vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
-				   vfcap_write_piece);
+	if (vfcap_is_committed(vf) &&
+	    vfcap_is_cores(vf, *ppos & VFIO_PCI_OFFSET_MASK, count))
+		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
+	return vfcap_config_write_slow(vf, buf, count, ppos);
 }

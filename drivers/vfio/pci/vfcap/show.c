@@ -169,7 +169,7 @@ int vfcap_commit(struct vfcap_device *vf)
 	vfcap_make_plan(vf);
 	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vf, id);
-	/* Whoever sees it set sees what was shown. */
+	/* Whoever sees it set, by vfcap_is_committed(), sees what was shown. */
 	smp_store_release(&vf->committed, true);
 
 	pm_runtime_put(dev);
@@ -185,8 +185,7 @@ int vfcap_commit(struct vfcap_device *vf)
  */
 int vfcap_begin(struct vfcap_device *vf)
 {
-	/* Pairs with the release above. */
-	if (smp_load_acquire(&vf->committed))
+	if (vfcap_is_committed(vf))
 		return 0;
 
 	CLASS(vfcap_locked, lock)(vf);

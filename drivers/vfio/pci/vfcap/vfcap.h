@@ -342,6 +342,12 @@ DEFINE_CLASS(vfcap_locked, struct mutex *, _T ? mutex_unlock(_T) : (void)0,
 	     mutex_lock_killable(vfcap_dev_set_lock(vf)) ?
 	     NULL : vfcap_dev_set_lock(vf), struct vfcap_device *vf)
 
+/* For who holds no lock. What was committed can be seen then. */
+static inline bool vfcap_is_committed(struct vfcap_device *vf)
+{
+	return smp_load_acquire(&vf->committed);
+}
+
 /*
  * Whether an access begins within the range. It is cut down to what lies on the
  * same side of the range's edges as its first byte.
