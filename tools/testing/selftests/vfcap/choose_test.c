@@ -604,7 +604,9 @@ TEST_F_TIMEOUT(choose, race, 60)
 
 	ASSERT_EQ(0, pthread_barrier_init(&barrier, NULL, ARRAY_SIZE(racers) + 1));
 	for (i = 0; i < ARRAY_SIZE(racers); i++) {
-		racers[i] = (struct racer){ v, &barrier, &stop };
+		racers[i] = (struct racer){
+			.v = v, .barrier = &barrier, .stop = &stop,
+		};
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, race, &racers[i]));
 	}
 	for (round = 0; round < 100; round++) {
