@@ -342,9 +342,10 @@ DEFINE_CLASS(vfcap_locked, struct mutex *, _T ? mutex_unlock(_T) : (void)0,
 	     mutex_lock_killable(vfcap_dev_set_lock(vf)) ?
 	     NULL : vfcap_dev_set_lock(vf), struct vfcap_device *vf)
 
-/* For who holds no lock. What was committed can be seen then. */
+/* For readers that hold no lock: if so they see what was committed. */
 static inline bool vfcap_is_committed(struct vfcap_device *vf)
 {
+	/* Pairs with the release in vfcap_commit(). */
 	return smp_load_acquire(&vf->committed);
 }
 
