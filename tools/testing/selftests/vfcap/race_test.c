@@ -51,8 +51,6 @@
 #define PATIENCE_MS	60000
 #define STUCK_MS	120000
 
-/* Two places for PASID that the fixture keeps free, whatever is written there */
-
 struct scene;
 
 struct actor {
@@ -524,9 +522,14 @@ static bool act_lost(struct scene *s)
 	return !sample_set("lost_event", "its PF says so");
 }
 
+/* PRI is enabled only for a part of a session. */
 static bool act_request(struct scene *s)
 {
-	return !sample_request(host_vf(), 1 + dice(8));
+	bool done = false;
+
+	AWAIT((done = !sample_request(host_vf(), 1 + dice(8))) ||
+	      atomic_load(&s->stop), MEET_MS);
+	return done;
 }
 
 /*
@@ -736,7 +739,6 @@ FIXTURE_SETUP(race)
 	host_expect_pf_unbind();
 	ASSERT_EQ(0, set_scene(s));
 	s->port = host_port();
-	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, sample_param("assigned_flag",
 				  variant->unassigned ? "N" : "Y"));
 }
