@@ -97,8 +97,10 @@ in_root_dir()		# ROOT COMMAND...
 		mounts+="mount --rbind $(printf '%q %q' "${bind%:*}" \
 			"$root${bind##*:}");"
 	done
+	# It ends with its caller: unshare ignores what would end it, and a make that is
+	# ended while it starts something may wait for that forever, with the lock.
 	# shellcheck disable=SC2016 # the inner shell expands these
-	unshare --mount --pid --fork --kill-child /bin/bash -ec '
+	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child /bin/bash -ec '
 		root=$1 writable=$2 mounts=$3 layer=$4
 		shift 4
 		lower=${layer:+$layer:}$root
@@ -268,18 +270,37 @@ kvm_works()
 	grep -q 'Kernel panic' "$stamp"
 }
 
-# Print what the kernel reported, and be true, unless a test had announced it.
+# Print what the kernel reported, and be true, unless a test had announced it. Leaks are
+# found at the end: what a test announced of them holds from then on. Its REGEX is matched
+# against all lines of what is said of an object, as one line.
 kernel_reports()	# LOG
 {
-	local header='usage count underflow|DMAR: .*fault|WARNING: |BUG: |Oops|KASAN: |UBSAN: |general protection fault|INFO: (task|rcu|lockdep|trying)|possible circular locking|unreferenced object|kmemleak: .* disabled|Kernel panic|Call Trace:'
+	local header='usage count underflow|DMAR: .*fault|WARNING: |BUG: |Oops|KASAN: |UBSAN: |general protection fault|INFO: (task|rcu|lockdep|trying)|possible circular locking|kmemleak: .* disabled|Kernel panic|Call Trace:'
 
 	awk -v header="$header" '
+		function end_object(	i) {
+			for (i = 1; i <= nr_leaks; i++)
+				if (object ~ leaks[i])
+					object = ""
+			if (object != "") {
+				print object
+				found = 1
+			}
+			object = ""
+		}
 		{ sub(/\r$/, "") }
 		match($0, /vfcap-lab: expect: /) {
 			expected[++n] = substr($0, RSTART + RLENGTH)
 			next
 		}
+		match($0, /vfcap-lab: leak: /) {
+			leaks[++nr_leaks] = substr($0, RSTART + RLENGTH)
+			next
+		}
 		/vfcap-lab: test: / { n = skipping = 0 }
+		object != "" && /\]  / { object = object "\n" $0; next }
+		{ end_object() }
+		/unreferenced object/ { object = $0; next }
 		/cut here/ { held = $0; next }
 		$0 ~ header {
 			for (i = 1; i <= n; i++)
@@ -294,6 +315,6 @@ kernel_reports()	# LOG
 		}
 		/end trace|<\/TASK>/ { skipping = 0 }
 		show > 0 { print; show-- }
-		END { exit !found }
+		END { end_object(); exit !found }
 	' "$1"
 }

@@ -514,12 +514,22 @@ int host_log_count(const char *a, const char *b)
 	return count;
 }
 
-void host_log_expect(const char *regex)
+static void announce(const char *what, const char *regex)
 {
 	char line[256];
 
-	snprintf(line, sizeof(line), "vfcap-lab: expect: %s", regex);
+	snprintf(line, sizeof(line), "vfcap-lab: %s: %s", what, regex);
 	host_log_write(line);
+}
+
+void host_log_expect(const char *regex)
+{
+	announce("expect", regex);
+}
+
+void host_expect_leak(const char *regex)
+{
+	announce("leak", regex);
 }
 
 #define MOCK_PF	"1001:00:00.0"

@@ -115,6 +115,8 @@ void host_log_clear(void);
 int host_log_count(const char *a, const char *b);
 /* Announce a report of the kernel's own that a test provokes */
 void host_log_expect(const char *regex);
+/* What it leaks then: matched against all that kmemleak says of an object */
+void host_expect_leak(const char *regex);
 /* The one that host_unbind() of the PF provokes */
 void host_expect_pf_unbind(void);
 
