@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Has functions of an emulated PCI device do what their models in QEMU do not: DMA with
- * a PASID
+ * Has functions of an emulated PCI device do what their models in QEMU do not: DMA and
+ * page requests with a PASID
  *
  * This is loaded into the VM's QEMU (LD_PRELOAD), which exports what its own modules
  * need. It asks the emulated IOMMU for a translation in the name of a function, as an
  * ATS request with or without PASID, and accesses the memory that it is given. So what
  * lands or does not land is decided by the IOMMU's tables and caches as the kernel in
- * the VM left them.
+ * the VM left them. A page request goes to the IOMMU's queue, and so to the kernel,
+ * whose response is kept for the client.
  *
  * One client is served on the UNIX socket $VFCAP_AGENT, which QEMU connects to a port
  * in the VM. A line is a command, and has an answer, all numbers in hex:
  *
  *	TAG write BUS DEVFN PASID ADDRESS VALUE	-> "TAG ok VALUE"
  *	TAG read BUS DEVFN PASID ADDRESS	-> "TAG ok VALUE"
+ *	TAG request BUS DEVFN PASID ADDRESS GROUP FLAGS
+ *						-> "TAG ok 0"
+ *	TAG response BUS DEVFN PASID		-> "TAG ok RESPONSE"
  *
- * or "TAG fault": the IOMMU refused; or "TAG error TEXT". TAG is any word. A value has
- * 32 bits. PASID ffffffff: none.
+ * or "TAG fault": the IOMMU refused; "TAG none": there is no response, so far; or "TAG
+ * error TEXT". TAG is any word. A value has 32 bits. PASID ffffffff: none, which page
+ * requests must have, since QEMU's VT-d halts at the response to one without. FLAGS: 1:
+ * to read, 2: to write, 4: the last of its group. RESPONSE: as in the PRG Response Message
+ * (PCIe r6.0, sec 10.4.2.2), the code in bits 15:12 and the group in bits 8:0; each
+ * is told once, in their order.
  *
- * Where QEMU keeps the IOMMU of a bus is found in the code of a function that it
+ * Where QEMU keeps the IOMMU of a bus is found in the code of functions that it
  * exports. Where that cannot be found, QEMU runs as ever, and each answer says so.
  */
 #define _GNU_SOURCE
@@ -43,11 +51,26 @@ struct tlb_entry {
 	uint32_t pasid;
 };
 
-/* PCIIOMMUOps.ats_request_translation, in include/hw/pci/pci.h */
+/* IOMMUPRIResponse and IOMMUPRINotifier, in the same file */
+struct pri_response {
+	int code;		/* 0: success, 1: invalid request, 2: failure */
+	uint16_t group;
+};
+
+struct pri_notifier {
+	void (*notify)(struct pri_notifier *n, struct pri_response *r);
+};
+
+/* Of PCIIOMMUOps, in include/hw/pci/pci.h */
 typedef ssize_t ats_fn(void *bus, void *opaque, int devfn, uint32_t pasid, bool priv,
 		       bool exec, uint64_t addr, size_t length, bool no_write,
 		       struct tlb_entry *result, size_t result_length,
 		       uint32_t *err_count);
+typedef void pri_register_fn(void *bus, void *opaque, int devfn, uint32_t pasid,
+			     struct pri_notifier *n);
+typedef int pri_request_fn(void *bus, void *opaque, int devfn, uint32_t pasid, bool priv,
+			   bool exec, uint64_t addr, bool last, uint16_t group, bool read,
+			   bool write);
 
 /* What QEMU exports of what is called here */
 static struct {
@@ -62,6 +85,8 @@ static struct {
 	void (*rcu_register_thread)(void);
 	void *address_space_memory;
 	const uint8_t *pci_ats_request_translation;
+	const uint8_t *pci_pri_register_notifier;
+	const uint8_t *pci_pri_request_page;
 } qemu;
 
 static const struct {
@@ -78,14 +103,27 @@ static const struct {
 	SYMBOL(rcu_register_thread),
 	SYMBOL(address_space_memory),
 	SYMBOL(pci_ats_request_translation),
+	SYMBOL(pci_pri_register_notifier),
+	SYMBOL(pci_pri_request_page),
 };
 
-/* Offsets in PCIBus of iommu_ops and iommu_opaque, and in PCIIOMMUOps of the above */
-static struct {
+/* Offsets in PCIBus of iommu_ops and iommu_opaque, and in PCIIOMMUOps of a function */
+struct offsets {
 	uint32_t ops;
 	uint32_t opaque;
-	uint8_t ats;
-} offsets;
+	uint8_t function;
+};
+
+static struct offsets ats_offsets, pri_register_offsets, pri_request_offsets;
+
+static const struct {
+	const uint8_t **code;
+	struct offsets *offsets;
+} callers[] = {
+	{ &qemu.pci_ats_request_translation, &ats_offsets },
+	{ &qemu.pci_pri_register_notifier, &pri_register_offsets },
+	{ &qemu.pci_pri_request_page, &pri_request_offsets },
+};
 
 /* Why nothing can be done */
 static const char *trouble;
@@ -94,36 +132,55 @@ static const char *trouble;
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /*
- * pci_ats_request_translation() has the bus in RAX and loads
+ * Each of the callers has the bus in RAX and loads
  *
  *	mov ops(%rax),%rdx		48 8b 90 disp32
- *	mov ats(%rdx),%rXX		48 or 4c, 8b, 01 reg 010, disp8
+ *	mov function(%rdx),%rXX		48 or 4c, 8b, 01 reg 010, disp8
  *	mov opaque(%rax),%rsi		48 8b b0 disp32
  *
  * with a test in between. Two pointers beside each other are the two of the bus.
  */
-static bool find_offsets(const uint8_t *code)
+static bool find_offsets(const uint8_t *code, struct offsets *o)
 {
 	static const uint8_t load_ops[] = { 0x48, 0x8b, 0x90 };
 	static const uint8_t load_opaque[] = { 0x48, 0x8b, 0xb0 };
 	unsigned int i, j;
 
 	for (i = 0; i < CODE_MAX; i++) {
-		const uint8_t *ats = code + i + 7;
+		const uint8_t *function = code + i + 7;
 
 		if (memcmp(code + i, load_ops, sizeof(load_ops)) ||
-		    (ats[0] & ~4) != 0x48 || ats[1] != 0x8b || (ats[2] & 0xc7) != 0x42)
+		    (function[0] & ~4) != 0x48 || function[1] != 0x8b ||
+		    (function[2] & 0xc7) != 0x42)
 			continue;
 		for (j = i + 11; j < i + 64; j++)
 			if (!memcmp(code + j, load_opaque, sizeof(load_opaque)))
 				break;
-		memcpy(&offsets.ops, code + i + 3, sizeof(offsets.ops));
-		memcpy(&offsets.opaque, code + j + 3, sizeof(offsets.opaque));
-		offsets.ats = ats[3];
-		return j < i + 64 && offsets.opaque == offsets.ops + sizeof(void *) &&
-		       offsets.ats % sizeof(void *) == 0;
+		memcpy(&o->ops, code + i + 3, sizeof(o->ops));
+		memcpy(&o->opaque, code + j + 3, sizeof(o->opaque));
+		o->function = function[3];
+		return j < i + 64 && o->opaque == o->ops + sizeof(void *) &&
+		       o->function % sizeof(void *) == 0;
 	}
 	return false;
+}
+
+/* They agree on where a bus has its IOMMU, and call three different functions. */
+static bool find_all_offsets(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(callers); i++) {
+		struct offsets *o = callers[i].offsets;
+
+		if (!find_offsets(*callers[i].code, o))
+			return false;
+		for (j = 0; j < i; j++)
+			if (o->ops != callers[j].offsets->ops ||
+			    o->function == callers[j].offsets->function)
+				return false;
+	}
+	return true;
 }
 
 static void *field(void *p, size_t offset)
@@ -133,61 +190,190 @@ static void *field(void *p, size_t offset)
 
 struct request {
 	char tag[32];
-	bool write;
+	char verb[16];
 	unsigned int bus;
 	unsigned int devfn;
 	unsigned int pasid;
 	unsigned long long address;
-	uint32_t value;
+	unsigned int value;	/* or GROUP */
+	unsigned int flags;
 };
 
-/* NULL, or what to answer in place of "ok" */
-static const char *dma(struct request *r)
+#define REQUEST_READ	1
+#define REQUEST_WRITE	2
+#define REQUEST_LAST	4
+
+/* Where QEMU's functions of an IOMMU look for a function of a device */
+struct place {
+	void *iommu_bus;
+	void *bus;
+	int devfn;
+};
+
+static void *iommu_function(struct place *p, const struct offsets *o)
 {
-	void *root = qemu.object_resolve_path("/machine/q35/pcie.0", NULL);
-	void *dev = root ? qemu.pci_find_device(root, r->bus, r->devfn) : NULL;
-	void *iommu_bus = NULL, *bus = NULL;
+	return field(field(p->iommu_bus, o->ops), o->function);
+}
+
+static void *iommu_opaque(struct place *p)
+{
+	return field(p->iommu_bus, ats_offsets.opaque);
+}
+
+/* All that has a verb returns NULL, or what to answer in place of "ok". */
+static const char *access_memory(struct place *p, struct request *r, bool write)
+{
+	ats_fn *ats = iommu_function(p, &ats_offsets);
 	struct tlb_entry entry = {};
 	uint32_t errors = 0;
 	ssize_t ret;
-	ats_fn *ats;
-	int devfn;
 
-	if (!dev)
-		return "error no such function";
-	qemu.pci_device_get_iommu_bus_devfn(dev, &iommu_bus, &bus, &devfn);
-	if (!iommu_bus)
-		return "error no IOMMU above it";
-	ats = field(field(iommu_bus, offsets.ops), offsets.ats);
 	if (!ats)
 		return "error its IOMMU has no ATS";
-
-	ret = ats(bus, field(iommu_bus, offsets.opaque), devfn, r->pasid, false, false,
-		  r->address & ~0xfffULL, 0x1000, !r->write, &entry, 1, &errors);
-	if (ret <= 0 || errors || !(entry.perm & (r->write ? 2 : 1)))
+	ret = ats(p->bus, iommu_opaque(p), p->devfn, r->pasid, false, false,
+		  r->address & ~0xfffULL, 0x1000, !write, &entry, 1, &errors);
+	if (ret <= 0 || errors || !(entry.perm & (write ? 2 : 1)))
 		return "fault";
 	if (qemu.address_space_rw(qemu.address_space_memory,
 				  (entry.translated & ~entry.mask) |
 				  (r->address & entry.mask), 0, &r->value,
-				  sizeof(r->value), r->write))
+				  sizeof(r->value), write))
 		return "error there is no memory";
 	return NULL;
 }
 
-static bool parse(const char *line, struct request *r)
+static const char *run_read(struct place *p, struct request *r)
 {
-	char verb[8];
-	int n;
+	return access_memory(p, r, false);
+}
 
-	n = sscanf(line, "%31s %7s %x %x %x %llx %x", r->tag, verb, &r->bus, &r->devfn,
-		   &r->pasid, &r->address, &r->value);
-	r->write = n >= 2 && !strcmp(verb, "write");
-	return r->write ? n == 7 : n >= 6 && !strcmp(verb, "read");
+static const char *run_write(struct place *p, struct request *r)
+{
+	return access_memory(p, r, true);
+}
+
+/* Who hears the responses to a function's page requests with a PASID, for good */
+struct listener {
+	struct pri_notifier notifier;	/* is first */
+	struct listener *next;
+	unsigned int bus;
+	unsigned int devfn;
+	unsigned int pasid;
+	unsigned int heard;
+	unsigned int told;
+	uint16_t responses[64];
+};
+
+static struct listener *listeners;
+
+static void hear(struct pri_notifier *n, struct pri_response *r)
+{
+	struct listener *l = (struct listener *)n;
+	unsigned int code = r->code == 2 ? 0xf : r->code;
+
+	l->responses[l->heard++ % ARRAY_SIZE(l->responses)] = code << 12 | r->group;
+}
+
+static struct listener *find_listener(struct request *r)
+{
+	struct listener *l;
+
+	for (l = listeners; l; l = l->next)
+		if (l->bus == r->bus && l->devfn == r->devfn && l->pasid == r->pasid)
+			break;
+	return l;
+}
+
+static struct listener *make_listener(struct request *r)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	*l = (struct listener){
+		.notifier = { hear }, .next = listeners,
+		.bus = r->bus, .devfn = r->devfn, .pasid = r->pasid,
+	};
+	listeners = l;
+	return l;
+}
+
+static const char *run_request(struct place *p, struct request *r)
+{
+	pri_register_fn *listen = iommu_function(p, &pri_register_offsets);
+	pri_request_fn *request = iommu_function(p, &pri_request_offsets);
+	struct listener *l = find_listener(r);
+	unsigned int group = r->value;
+
+	r->value = 0;
+	if (!listen || !request)
+		return "error its IOMMU has no PRI";
+	if (r->pasid == ~0U)
+		return "error this takes a PASID";
+	if (!l)
+		l = make_listener(r);
+	if (!l)
+		return "error no memory";
+	listen(p->bus, iommu_opaque(p), p->devfn, r->pasid, &l->notifier);
+	if (request(p->bus, iommu_opaque(p), p->devfn, r->pasid, false, false,
+		    r->address & ~0xfffULL, r->flags & REQUEST_LAST, group,
+		    r->flags & REQUEST_READ, r->flags & REQUEST_WRITE))
+		return "fault";
+	return NULL;
+}
+
+static const char *run_response(struct place *p, struct request *r)
+{
+	struct listener *l = find_listener(r);
+
+	(void)p;
+	if (!l || l->told == l->heard)
+		return "none";
+	r->value = l->responses[l->told++ % ARRAY_SIZE(l->responses)];
+	return NULL;
+}
+
+/* @words: how many a line has */
+static const struct {
+	const char *name;
+	int words;
+	const char *(*run)(struct place *p, struct request *r);
+} verbs[] = {
+	{ "read", 6, run_read },
+	{ "write", 7, run_write },
+	{ "request", 8, run_request },
+	{ "response", 5, run_response },
+};
+
+static const char *run(const char *line, struct request *r)
+{
+	struct place p = {};
+	void *root, *dev;
+	unsigned int i;
+	int words;
+
+	words = sscanf(line, "%31s %15s %x %x %x %llx %x %x", r->tag, r->verb, &r->bus,
+		       &r->devfn, &r->pasid, &r->address, &r->value, &r->flags);
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (words == verbs[i].words && !strcmp(r->verb, verbs[i].name))
+			break;
+	if (i == ARRAY_SIZE(verbs))
+		return "error bad command";
+	if (trouble)
+		return trouble;
+
+	root = qemu.object_resolve_path("/machine/q35/pcie.0", NULL);
+	dev = root ? qemu.pci_find_device(root, r->bus, r->devfn) : NULL;
+	if (!dev)
+		return "error no such function";
+	qemu.pci_device_get_iommu_bus_devfn(dev, &p.iommu_bus, &p.bus, &p.devfn);
+	if (!p.iommu_bus)
+		return "error no IOMMU above it";
+	return verbs[i].run(&p, r);
 }
 
 static void *serve(void *arg)
 {
-	struct request r = {};
 	const char *error;
 	char line[128];
 	FILE *in, *out;
@@ -202,15 +388,13 @@ static void *serve(void *arg)
 	if (!trouble)
 		qemu.rcu_register_thread();
 	while (in && out && fgets(line, sizeof(line), in)) {
-		error = "error bad command";
-		if (parse(line, &r)) {
-			error = trouble;
-			if (!error) {
-				qemu.bql_lock_impl(__FILE__, __LINE__);
-				error = dma(&r);
-				qemu.bql_unlock();
-			}
-		}
+		struct request r = {};
+
+		if (!trouble)
+			qemu.bql_lock_impl(__FILE__, __LINE__);
+		error = run(line, &r);
+		if (!trouble)
+			qemu.bql_unlock();
 		if (error)
 			fprintf(out, "%s %s\n", r.tag, error);
 		else
@@ -241,7 +425,7 @@ static void start(void)
 		if (!symbol)
 			trouble = "error this QEMU does not export what the agent needs";
 	}
-	if (!trouble && !find_offsets(qemu.pci_ats_request_translation))
+	if (!trouble && !find_all_offsets())
 		trouble = "error the agent cannot find the IOMMU of a bus in this QEMU";
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "dma.h"
 #include "host.h"
+#include "sample.h"
 
 #define PORTS		"/sys/class/virtio-ports"
 #define TIMEOUT_MS	30000
@@ -62,20 +64,27 @@ static bool get_line(char *line, size_t size)
 	return false;
 }
 
-/* An answer to somebody before us, who did not wait for it, has another tag. */
-static int ask(const char *verb, const char *function, uint32_t pasid, uint64_t address,
-	       uint32_t *value)
+/*
+ * Returns 0 with a value, -EFAULT: refused, -EAGAIN: nothing yet. An answer to somebody
+ * before us, who did not wait for it, has another tag.
+ */
+static int __printf(4, 5) ask(const char *verb, const char *function, uint32_t *value,
+			      const char *format, ...)
 {
 	unsigned int domain, bus, device, fn;
 	static unsigned int count;
 	char line[160], tag[32];
 	size_t len;
+	va_list ap;
 
 	if (sscanf(function, "%x:%x:%x.%x", &domain, &bus, &device, &fn) != 4)
 		return -EINVAL;
 	snprintf(tag, sizeof(tag), "%d-%u ", getpid(), ++count);
-	len = snprintf(line, sizeof(line), "%s%s %x %x %x %llx %x\n", tag, verb, bus,
-		       device << 3 | fn, pasid, (unsigned long long)address, *value);
+	len = snprintf(line, sizeof(line), "%s%s %x %x ", tag, verb, bus,
+		       device << 3 | fn);
+	va_start(ap, format);
+	len += vsnprintf(line + len, sizeof(line) - len, format, ap);
+	va_end(ap);
 	if (write(agent, line, len) != len)
 		return -EIO;
 	do {
@@ -89,17 +98,45 @@ static int ask(const char *verb, const char *function, uint32_t pasid, uint64_t 
 		return 0;
 	if (!strcmp(line + strlen(tag), "fault"))
 		return -EFAULT;
-	ksft_print_msg("DMA of %s: %s\n", function, line + strlen(tag));
+	if (!strcmp(line + strlen(tag), "none"))
+		return -EAGAIN;
+	ksft_print_msg("%s of %s: %s\n", verb, function, line + strlen(tag));
 	return -EIO;
 }
 
 int dma_write(const char *function, uint32_t pasid, uint64_t address, uint32_t value)
 {
-	return ask("write", function, pasid, address, &value);
+	return ask("write", function, &value, "%x %llx %x\n", pasid,
+		   (unsigned long long)address, value);
 }
 
 int dma_read(const char *function, uint32_t pasid, uint64_t address, uint32_t *value)
 {
 	*value = 0;
-	return ask("read", function, pasid, address, value);
+	return ask("read", function, value, "%x %llx\n", pasid,
+		   (unsigned long long)address);
+}
+
+int dma_request_page(const char *function, uint32_t pasid, uint64_t address,
+		     unsigned int group, unsigned int flags)
+{
+	uint32_t value;
+
+	return ask("request", function, &value, "%x %llx %x %x\n", pasid,
+		   (unsigned long long)address, group, flags);
+}
+
+int dma_response(const char *function, uint32_t pasid, struct dma_response *response,
+		 long ms)
+{
+	long end = now_ms() + ms;
+	uint32_t value = 0;
+	int ret;
+
+	do
+		ret = ask("response", function, &value, "%x\n", pasid);
+	while (ret == -EAGAIN && now_ms() < end && !usleep(1000));
+	response->code = value >> 12;
+	response->group = value & 0x1ff;
+	return ret;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * DMA of an emulated function, with or without a PASID, through the agent in the VM's
- * QEMU (tools/testing/lab/agent.c): what lands is what the IOMMU lets through.
+ * DMA of an emulated function, with or without a PASID, and its page requests, through
+ * the agent in the VM's QEMU (tools/testing/lab/agent.c): what lands is what the IOMMU
+ * lets through.
  */
 #ifndef VFCAP_TEST_DMA_H
 #define VFCAP_TEST_DMA_H
@@ -21,5 +22,25 @@ void dma_close(void);
  */
 int dma_write(const char *function, uint32_t pasid, uint64_t address, uint32_t value);
 int dma_read(const char *function, uint32_t pasid, uint64_t address, uint32_t *value);
+
+/* A page request, which takes a PASID. Returns as above. */
+#define DMA_READ	1
+#define DMA_WRITE	2
+#define DMA_LAST	4	/* of its group */
+int dma_request_page(const char *function, uint32_t pasid, uint64_t address,
+		     unsigned int group, unsigned int flags);
+
+/* Response codes: PCIe r6.0, sec 10.4.2.2 */
+#define DMA_SUCCESS	0
+#define DMA_INVALID	1
+#define DMA_FAILURE	0xf
+struct dma_response {
+	unsigned int code;
+	unsigned int group;
+};
+
+/* The next response to a page request, or -EAGAIN if none comes within that time */
+int dma_response(const char *function, uint32_t pasid, struct dma_response *response,
+		 long ms);
 
 #endif
