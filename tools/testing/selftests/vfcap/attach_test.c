@@ -32,14 +32,6 @@ FIXTURE(attach) {
 
 FIXTURE_SETUP(attach)
 {
-	struct iommu_ioas_map map = {
-		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 IOMMU_IOAS_MAP_WRITEABLE,
-		.length = 4096,
-		.iova = 0x100000,
-	};
-
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	ASSERT_EQ(0, host_layout_default());
@@ -49,9 +41,7 @@ FIXTURE_SETUP(attach)
 	self->memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->memory);
-	map.ioas_id = self->ioas;
-	map.user_va = (uintptr_t)self->memory;
-	ASSERT_EQ(0, ioctl(self->v.parent, IOMMU_IOAS_MAP, &map));
+	ASSERT_EQ(0, iommufd_map(&self->v, self->ioas, self->memory, 4096, 0x100000));
 	ASSERT_EQ(0, iommufd_hwpt(&self->v, self->ioas, true, &self->hwpt));
 	ASSERT_EQ(0, iommufd_attach(&self->v, self->hwpt, 0));
 }

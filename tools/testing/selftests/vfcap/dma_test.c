@@ -2,9 +2,10 @@
 /*
  * PASID Enable by its effect: DMA with a PASID lands in the memory that is attached to
  * this PASID of this VF while Enable is 1, and nowhere else, and nothing lands once it
- * is taken away, whatever took it. DMA without a PASID goes on all the while.
+ * is taken away, whatever took it. DMA without a PASID goes on all the while. And page
+ * requests of a VF, which no kernel lets its user answer so far, are refused one by one.
  *
- * It is done by the agent in the VM's QEMU, in the name of the VF.
+ * All of it is done by the agent in the VM's QEMU, in the name of the VF.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,11 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 
 #include "../kselftest_harness.h"
 #include "lib/dma.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
 #include "lib/sample.h"
@@ -52,6 +53,7 @@ static const uint32_t pasids[SPACES] = { DMA_RID, PASID, OTHER };
 struct session {
 	struct vfio v;
 	unsigned int ctrl;
+	uint32_t hwpt[SPACES];
 	uint32_t *memory[SPACES];
 };
 
@@ -72,28 +74,18 @@ static int session_init(struct session *s)
 	return 0;
 }
 
+static int attach_space(struct session *s, unsigned int i)
+{
+	return iommufd_attach(&s->v, s->hwpt[i], i == RID ? 0 : pasids[i]);
+}
+
 /* Its page table, which is attached or not */
 static int add_space(struct session *s, unsigned int i, bool attach)
 {
-	struct iommu_ioas_map map = {
-		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 IOMMU_IOAS_MAP_WRITEABLE,
-		.user_va = (uintptr_t)s->memory[i],
-		.length = PAGE,
-		.iova = ADDRESS,
-	};
-	uint32_t hwpt;
 	int ret;
 
-	ret = iommufd_ioas(&s->v, &map.ioas_id);
-	if (!ret && ioctl(s->v.parent, IOMMU_IOAS_MAP, &map))
-		ret = -errno;
-	if (!ret)
-		ret = iommufd_hwpt(&s->v, map.ioas_id, true, &hwpt);
-	if (!ret && attach)
-		ret = iommufd_attach(&s->v, hwpt, i == RID ? 0 : pasids[i]);
-	return ret;
+	ret = iommufd_space(&s->v, s->memory[i], PAGE, ADDRESS, &s->hwpt[i]);
+	return ret || !attach ? ret : attach_space(s, i);
 }
 
 /* With all PASIDs attached, or with none */
@@ -368,6 +360,192 @@ TEST_F(dma, killed)
 	EXPECT_REFUSED(host_vf(), PASID);
 	EXPECT_REFUSED(host_vf(), DMA_RID);
 	close(ready[0]);
+}
+
+/* A VM moves to another VF: its VMM gives the twin what this one's registers were. */
+TEST_F(dma, twin)
+{
+	struct vfcap_feature_state state;
+	struct session *twin = &self->vfs[1];
+
+	ENABLE(0, true);
+	EXPECT_ON();
+	ASSERT_EQ(0, vfcap_get_state(&self->vfs[0].v, &state));
+	/* It stays open, so that what lands in the wrong place is seen. */
+	ASSERT_EQ(0, session_open(twin, host_vf2(), false));
+	EXPECT_REFUSED(host_vf2(), PASID);
+	ASSERT_EQ(0, vfcap_set_state(&twin->v, &state));
+
+	/* Enabled, and nothing of the other VF's has come along */
+	EXPECT_EQ(PCI_PASID_CTRL_ENABLE, vfio_get(&twin->v, twin->ctrl, 2));
+	EXPECT_REFUSED(host_vf2(), PASID);
+	EXPECT_REFUSED(host_vf2(), OTHER);
+	ASSERT_EQ(0, attach_space(twin, FIRST));
+	EXPECT_LANDS(1, FIRST);
+	EXPECT_REFUSED(host_vf2(), OTHER);
+	ASSERT_EQ(0, attach_space(twin, SECOND));
+	EXPECT_LANDS(1, SECOND);
+	EXPECT_ON();
+
+	vfio_close(&self->vfs[0].v);
+	EXPECT_REFUSED(host_vf(), PASID);
+	EXPECT_LANDS(1, FIRST);
+	EXPECT_LANDS(1, SECOND);
+	EXPECT_LANDS(1, RID);
+}
+
+/* In the order that the guide for VMMs has: attach first, then restore. */
+TEST_F(dma, twin_attached_first)
+{
+	struct vfcap_feature_state on, off;
+	struct session *twin = &self->vfs[1];
+
+	ASSERT_EQ(0, vfcap_get_state(&self->vfs[0].v, &off));
+	ENABLE(0, true);
+	ASSERT_EQ(0, vfcap_get_state(&self->vfs[0].v, &on));
+	ASSERT_EQ(0, session_open(twin, host_vf2(), true));
+	EXPECT_REFUSED(host_vf2(), PASID);
+	ASSERT_EQ(0, vfcap_set_state(&twin->v, &on));
+	EXPECT_LANDS(1, FIRST);
+	EXPECT_LANDS(1, SECOND);
+	ASSERT_EQ(0, vfcap_set_state(&twin->v, &off));
+	EXPECT_REFUSED(host_vf2(), PASID);
+	EXPECT_REFUSED(host_vf2(), OTHER);
+	EXPECT_LANDS(1, RID);
+	EXPECT_ON();
+}
+
+/*
+ * Page requests take ATS, and an IOMMU to which the kernel gave a queue for them. PRI is
+ * shown though nobody has said that they are answered.
+ */
+FIXTURE(page_requests) {
+	struct session vfs[2];
+	unsigned int ctrl;
+	uint32_t pf;
+};
+
+/* The PF's Control and Status: as they were, whatever its VF asks for */
+static uint32_t pf_pri(void)
+{
+	return host_config_read(host_pf(), PF_PRI + PCI_PRI_CTRL, 4);
+}
+
+FIXTURE_SETUP(page_requests)
+{
+	unsigned int i;
+
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	host_at_end(sample_give_back);
+	ASSERT_EQ(0, sample_prepare("igb", 2, true));
+	ASSERT_EQ(0, host_param("pri", "on"));
+	ASSERT_EQ(0, dma_open());
+	host_log_expect("DMAR: .*[fF]ault");
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, session_init(&self->vfs[i]));
+		ASSERT_EQ(0, session_open(&self->vfs[i], i ? host_vf2() : host_vf(), true));
+	}
+	self->ctrl = vfio_find_ecap(&self->vfs[0].v, PCI_EXT_CAP_ID_PRI) + PCI_PRI_CTRL;
+	ASSERT_NE(PCI_PRI_CTRL, self->ctrl);
+	self->pf = pf_pri();
+}
+
+FIXTURE_TEARDOWN(page_requests)
+{
+	EXPECT_EQ(self->pf, pf_pri());
+	vfio_close(&self->vfs[0].v);
+	vfio_close(&self->vfs[1].v);
+	dma_close();
+}
+
+/* A page that is not there. Groups have numbers of their own. */
+static int request(const char *vf, unsigned int group, unsigned int flags)
+{
+	return dma_request_page(vf, PASID, ADDRESS + PAGE, group,
+				DMA_READ | DMA_WRITE | flags);
+}
+
+#define ANSWER_MS	10000
+#define SILENCE_MS	300
+
+/* A whole group, of two requests, is answered with Invalid Request, and with no other. */
+static bool is_invalid(const char *vf, unsigned int group)
+{
+	struct dma_response r;
+	unsigned int answers;
+
+	if (request(vf, group, 0) || request(vf, group, DMA_LAST))
+		return false;
+	/* Linux answers each request of such a group, where one answer is due. */
+	for (answers = 0; !dma_response(vf, PASID, &r, answers ? SILENCE_MS : ANSWER_MS);
+	     answers++)
+		if (r.group != group || r.code != DMA_INVALID)
+			return false;
+	return answers == 1 || answers == 2;
+}
+
+/* The IOMMU takes none at all. */
+static bool is_deaf(const char *vf, unsigned int group)
+{
+	struct dma_response r;
+
+	return request(vf, group, DMA_LAST) == -EFAULT &&
+	       dma_response(vf, PASID, &r, SILENCE_MS) == -EAGAIN;
+}
+
+static int write_absent(const char *vf)
+{
+	return dma_write(vf, PASID, ADDRESS + PAGE, next_value());
+}
+
+static int enable_pri(struct session *s, unsigned int ctrl, bool on)
+{
+	return vfio_set(&s->v, ctrl, 2, on ? PCI_PRI_CTRL_ENABLE : 0);
+}
+
+/* PRI Enable changes what a guest reads of it, and nothing else. */
+TEST_F(page_requests, no_user_answers)
+{
+	struct session *s = &self->vfs[0];
+	unsigned int group = 0x20;
+	int on;
+
+	ENABLE(0, true);
+	for (on = 0; on <= 1; on++) {
+		TH_LOG("PRI Enable %d", on);
+		ASSERT_EQ(0, enable_pri(s, self->ctrl, on));
+		EXPECT_EQ(on, vfio_get(&s->v, self->ctrl, 2));
+		EXPECT_TRUE(is_invalid(host_vf(), ++group));
+		EXPECT_EQ(-EFAULT, write_absent(host_vf()));
+		EXPECT_LANDS(0, FIRST);
+		/* One that went wrong is the VF's own affair. */
+		EXPECT_EQ(0, vfio_get(&s->v, self->ctrl + 2, 2) & PCI_PRI_STATUS_RF);
+	}
+}
+
+TEST_F(page_requests, follow_pasid_enable)
+{
+	struct session *s = &self->vfs[0];
+
+	ASSERT_EQ(0, enable_pri(s, self->ctrl, true));
+	EXPECT_TRUE(is_deaf(host_vf(), 0x31));
+	ENABLE(0, true);
+	EXPECT_TRUE(is_invalid(host_vf(), 0x32));
+	/* The other VF has the same PASID, which it has not enabled. */
+	EXPECT_TRUE(is_deaf(host_vf2(), 0x32));
+	ENABLE(1, true);
+	EXPECT_TRUE(is_invalid(host_vf2(), 0x32));
+	ENABLE(0, false);
+	EXPECT_TRUE(is_deaf(host_vf(), 0x33));
+	EXPECT_TRUE(is_invalid(host_vf2(), 0x33));
+
+	ENABLE(0, true);
+	ASSERT_EQ(0, vfio_reset(&s->v));
+	EXPECT_TRUE(is_deaf(host_vf(), 0x34));
+	vfio_close(&s->v);
+	EXPECT_TRUE(is_deaf(host_vf(), 0x35));
+	EXPECT_TRUE(is_invalid(host_vf2(), 0x36));
 }
 
 TEST_HARNESS_MAIN

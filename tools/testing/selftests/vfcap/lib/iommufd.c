@@ -38,6 +38,34 @@ int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id)
 	return 0;
 }
 
+int iommufd_map(struct vfio *v, uint32_t ioas, void *memory, size_t size,
+		uint64_t address)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)memory,
+		.length = size,
+		.iova = address,
+	};
+
+	return ioctl(v->parent, IOMMU_IOAS_MAP, &map) ? -errno : 0;
+}
+
+int iommufd_space(struct vfio *v, void *memory, size_t size, uint64_t address,
+		  uint32_t *id)
+{
+	uint32_t ioas = 0;
+	int ret;
+
+	ret = iommufd_ioas(v, &ioas);
+	if (!ret)
+		ret = iommufd_map(v, ioas, memory, size, address);
+	return ret ?: iommufd_hwpt(v, ioas, true, id);
+}
+
 int iommufd_destroy(struct vfio *v, uint32_t id)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };

@@ -7,6 +7,7 @@
 #define VFCAP_TEST_IOMMUFD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vfio.h"
@@ -14,6 +15,11 @@
 int iommufd_ioas(struct vfio *v, uint32_t *id);
 /* With or without IOMMU_HWPT_ALLOC_PASID */
 int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id);
+int iommufd_map(struct vfio *v, uint32_t ioas, void *memory, size_t size,
+		uint64_t address);
+/* A page table that PASIDs take, of an address space of its own with this memory in it */
+int iommufd_space(struct vfio *v, void *memory, size_t size, uint64_t address,
+		  uint32_t *id);
 int iommufd_destroy(struct vfio *v, uint32_t id);
 
 /* PASID 0: the device itself. The first form returns what was attached. */
