@@ -2,6 +2,7 @@
 #ifndef PCI_VFCAP_INTERNAL_H
 #define PCI_VFCAP_INTERNAL_H
 
+#include <linux/cleanup.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -166,6 +167,23 @@ static inline bool vfcap_answers(struct pci_vfcap *record)
 	return ops && ops->pri_enable;
 }
 
+/*
+ * Call a callback of the PF's driver, with what follows the PF in its arguments. All are
+ * optional, and so is the driver: without one the result is @none. The driver's
+ * registration does not end while the callback runs.
+ */
+#define vfcap_call(_record, none, callback, ...)			\
+({									\
+	struct pci_vfcap *record_ = (_record);				\
+	const struct pci_vfcap_ops *ops_;				\
+									\
+	guard(srcu)(&record_->srcu);					\
+	__release(&record_->srcu);	/* sparse knows no end of it */	\
+	ops_ = srcu_dereference(record_->ops, &record_->srcu);		\
+	ops_ && ops_->callback ?					\
+		ops_->callback(record_->pf, __VA_ARGS__) : (none);	\
+})
+
 /**
  * struct vfcap_pf_ops - what a record needs of what is built on it
  * @ktype: of its folder in sysfs; frees it
@@ -192,17 +210,6 @@ unsigned long vfcap_shown(struct pci_vfcap *record);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record,
 				   struct pci_dev *vf);
 void vfcap_guard_start(struct pci_vfcap *record);
-
-/* ops.c: calls of the PF driver's callbacks */
-int vfcap_call_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
-int vfcap_call_first_user(struct pci_vfcap *record, enum pci_vfcap_id id);
-void vfcap_call_last_user(struct pci_vfcap *record, enum pci_vfcap_id id);
-u32 vfcap_call_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
-		       u32 old, u32 new);
-int vfcap_call_pri_enable(struct pci_vfcap_vf *handle, u32 allocation);
-void vfcap_call_pri_disable(struct pci_vfcap_vf *handle);
-int vfcap_call_pri_drain(struct pci_vfcap_vf *handle, unsigned long timeout);
-void vfcap_call_pri_reset(struct pci_vfcap_vf *handle);
 
 /* loss.c: why capabilities are lost, and who is told */
 extern struct workqueue_struct *vfcap_tell_wq;

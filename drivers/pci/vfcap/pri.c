@@ -60,7 +60,8 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 	if (!pci_vfcap_usable(pri->handle, PCI_VFCAP_PRI))
 		return;
 
-	ret = vfcap_call_pri_enable(pri->handle, allocation);
+	ret = vfcap_call(pri->handle->record, 0, pri_enable, pri->handle->vf,
+			 allocation);
 	pri->on = !ret;
 	pri->refused = ret;
 	if (ret)
@@ -72,7 +73,8 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 static void vfcap_pri_stop(struct vfcap_pri *pri)
 {
 	if (pri->on)
-		vfcap_call_pri_disable(pri->handle);
+		vfcap_call(pri->handle->record, (void)0, pri_disable,
+			   pri->handle->vf);
 	pri->on = false;
 	pri->refused = false;
 	pri->again = 0;
@@ -116,7 +118,8 @@ static void vfcap_pri_drain(struct work_struct *work)
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
 	int ret;
 
-	ret = vfcap_call_pri_drain(pri->handle, timeout);
+	ret = vfcap_call(pri->handle->record, 0, pri_drain, pri->handle->vf,
+			 timeout);
 
 	guard(mutex)(&pri->lock);
 
@@ -314,7 +317,7 @@ void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 		return;
 
 	vfcap_pri_stop(pri);
-	vfcap_call_pri_reset(handle);
+	vfcap_call(handle->record, (void)0, pri_reset, handle->vf);
 	pri->waiting = false;
 	pri->failed = false;
 	cancel_delayed_work(&pri->limit);

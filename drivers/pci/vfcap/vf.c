@@ -225,7 +225,7 @@ static void vfcap_drop(struct pci_vfcap_vf *handle, unsigned long mask)
 	}
 	record->noticed &= ~unused;
 	for_each_set_bit(bit, &unused, PCI_VFCAP_COUNT)
-		vfcap_call_last_user(record, bit);
+		vfcap_call(record, (void)0, last_user, bit);
 	vfcap_let_pf_sleep(handle);
 }
 
@@ -283,7 +283,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 
 	new = mask & ~record->noticed;
 	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
-		ret = vfcap_call_first_user(record, bit);
+		ret = vfcap_call(record, 0, first_user, bit);
 		if (!ret) {
 			__set_bit(bit, &record->noticed);
 			continue;
@@ -532,7 +532,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_hide);
  */
 int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
-	return vfcap_call_place(handle, id);
+	return vfcap_call(handle->record, 0, place, handle->vf, id);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_place);
 
@@ -549,6 +549,9 @@ EXPORT_SYMBOL_GPL(pci_vfcap_place);
 u32 pci_vfcap_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 		      u32 old, u32 new)
 {
-	return vfcap_call_control(handle, id, old, new);
+	/* Saves the barrier of srcu_read_lock() where no driver takes part. */
+	if (!rcu_access_pointer(handle->record->ops))
+		return new;
+	return vfcap_call(handle->record, new, control, handle->vf, id, old, new);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_control);
