@@ -87,25 +87,25 @@ EXPORT_SYMBOL_GPL(pci_vfcap_register);
  */
 bool vfcap_drop_ops(struct pci_vfcap *record)
 {
+	static const char cause[] =
+		"the driver of its PF no longer answers page requests";
 	const struct pci_vfcap_ops *ops;
 	struct pci_vfcap_vf *handle;
 
 	scoped_guard(mutex, &record->use_lock) {
-		scoped_guard(mutex, &record->lock) {
-			ops = vfcap_ops(record);
-			rcu_assign_pointer(record->ops, NULL);
-			record->changing = 0;
-			list_for_each_entry(handle, &record->vfs, node)
-				if (ops && handle->pri_answered)
-					vfcap_lose_one(handle, BIT(PCI_VFCAP_PRI),
-						       "the driver of its PF no longer answers page requests");
-		}
-		record->noticed = 0;
-	}
-	vfcap_log_losses(record);
-	if (!ops)
-		return false;
+		guard(mutex)(&record->lock);
 
+		record->noticed = 0;
+		record->changing = 0;
+		ops = vfcap_ops(record);
+		if (!ops)
+			return false;
+		rcu_assign_pointer(record->ops, NULL);
+		list_for_each_entry(handle, &record->vfs, node)
+			if (handle->pri_answered)
+				vfcap_lose_one(handle, BIT(PCI_VFCAP_PRI), cause);
+		vfcap_log_losses(record, cause);
+	}
 	synchronize_srcu(&record->srcu);
 	vfcap_put(record);
 	return true;
@@ -239,7 +239,6 @@ void pci_vfcap_lost(struct pci_dev *pf, const char *cause)
 		return;
 	scoped_guard(mutex, &record->lock)
 		vfcap_lose(record, ~0UL, cause);
-	vfcap_log_losses(record);
 	vfcap_put(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_lost);

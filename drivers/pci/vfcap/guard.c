@@ -2,11 +2,11 @@
 /*
  * The guard: notices when a PF's capability is lost while VFs show it
  *
- * Some of what takes it away has an event: the PF's driver is unbound, the PF is
- * removed, or its driver tells. A loss that lasts is found by reading the PF's
- * registers. A reset of the PF that the kernel mends before anybody looks is
- * known from what it leaves in the VFs: they were reset too (PCIe r6.0, sec
- * 9.2.2.3), and have lost what the kernel had enabled in them.
+ * Some causes come with an event: the PF's driver is unbound, the PF is removed, or
+ * its driver reports a loss. A loss that lasts is found by reading the PF's registers.
+ * A reset of the PF after which the kernel restores the registers before anybody looks
+ * shows in the VFs: they were reset too (PCIe r6.0, sec 9.2.2.3), and have lost what the
+ * kernel had enabled in them.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -15,7 +15,7 @@
 
 #include "pci-vfcap.h"
 
-/* A VF's loss counts when it is seen twice: within one second in all. */
+/* It counts once a VF was found so twice in a row, which takes less than a second. */
 #define VFCAP_GUARD_MISSES	2
 
 /* Is a bit clear in hardware that the kernel has set? */
@@ -30,7 +30,7 @@ static bool vfcap_bit_lost(struct pci_dev *vf, bool set, int cap, int reg,
 	return !PCI_POSSIBLE_ERROR(val) && !(val & bit);
 }
 
-/* A VF's own reset takes these bits too, for a moment. */
+/* The VF's own reset clears these bits too, for a moment. */
 static bool vfcap_vf_was_reset(struct pci_dev *vf)
 {
 	bool lost;
@@ -46,19 +46,25 @@ static bool vfcap_vf_was_reset(struct pci_dev *vf)
 	return lost && !vfcap_is_busy(vf);
 }
 
-static void vfcap_guard_vf(struct pci_vfcap_vf *handle)
+static void vfcap_guard_vfs(struct pci_vfcap *record)
 {
-	if (!vfcap_vf_was_reset(handle->vf)) {
-		handle->misses = 0;
-		return;
+	static const char cause[] = "its PF was reset, and the VF with it";
+	struct pci_vfcap_vf *handle;
+
+	list_for_each_entry(handle, &record->vfs, node) {
+		if (!vfcap_vf_was_reset(handle->vf))
+			handle->misses = 0;
+		/* Counted also while a VF shows nothing, since it may later. */
+		else if (++handle->misses >= VFCAP_GUARD_MISSES)
+			vfcap_lose_one(handle, ~0UL, cause);
 	}
-	/* A VF that shows nothing yet may come to it. */
-	if (++handle->misses >= VFCAP_GUARD_MISSES)
-		vfcap_lose_one(handle, ~0UL,
-			       "its PF was reset, and the VF with it");
+	vfcap_log_losses(record, cause);
 }
 
-/* What was lost for one cause is told as one. Returns whether its VFs may answer. */
+/*
+ * Capabilities that were lost for the same cause are reported together. Returns false if
+ * there is no point in asking the VFs.
+ */
 static bool vfcap_guard_pf(struct pci_vfcap *record)
 {
 	const char *causes[PCI_VFCAP_COUNT] = {};
@@ -71,7 +77,7 @@ static bool vfcap_guard_pf(struct pci_vfcap *record)
 		return false;
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
 		causes[bit] = vfcap_find_loss(record, bit);
-	/* If it became so meanwhile then what was read says nothing either. */
+	/* If that has begun meanwhile, what was read means nothing. */
 	if (vfcap_is_busy(record->pf))
 		return false;
 
@@ -99,42 +105,37 @@ void vfcap_guard(struct work_struct *work)
 {
 	struct pci_vfcap *record = container_of(to_delayed_work(work),
 						struct pci_vfcap, guard);
-	struct pci_vfcap_vf *handle;
 
-	scoped_guard(mutex, &record->lock) {
-		if (vfcap_guard_pf(record))
-			list_for_each_entry(handle, &record->vfs, node)
-				vfcap_guard_vf(handle);
+	guard(mutex)(&record->lock);
 
-		if (vfcap_shown(record))
-			vfcap_guard_start(record);
-	}
-	vfcap_log_losses(record);
+	if (vfcap_guard_pf(record))
+		vfcap_guard_vfs(record);
+	if (vfcap_shown(record))
+		vfcap_guard_start(record);
 }
 
 /*
- * PF drivers that ask pci_vfs_assigned() leave the VFs behind when they are
- * unbound, with users and without a PF. Not assigned, the VFs are removed first,
- * and that waits for their users as under vfio-pci.
+ * PF drivers that ask pci_vfs_assigned() leave assigned VFs behind when they are unbound.
+ * VFs that are not assigned are removed first, which waits for their users as with
+ * vfio-pci.
  */
 static void vfcap_pf_unbinding(struct pci_vfcap *record)
 {
 	struct pci_vfcap_vf *handle;
 
-	scoped_guard(mutex, &record->lock) {
-		record->unbinding = true;
-		list_for_each_entry(handle, &record->vfs, node)
-			pci_clear_dev_assigned(handle->vf);
-		vfcap_lose(record, ~0UL, pci_device_is_present(record->pf) ?
-			   "the driver of its PF is being unbound" :
-			   "its PF is being removed, and does not answer");
-	}
-	vfcap_log_losses(record);
+	guard(mutex)(&record->lock);
+
+	record->unbinding = true;
+	list_for_each_entry(handle, &record->vfs, node)
+		pci_clear_dev_assigned(handle->vf);
+	vfcap_lose(record, ~0UL, pci_device_is_present(record->pf) ?
+		   "the driver of its PF is being unbound" :
+		   "its PF is being removed, and does not answer");
 }
 
 /*
- * A driver that forgot to unregister has its code unloaded next. The record may be
- * younger than the beginning of the end.
+ * The code of a driver that forgot to unregister may be unloaded next. The record may have
+ * been made after the driver began to be unbound.
  */
 static void vfcap_pf_unbound(struct pci_vfcap *record)
 {
@@ -143,7 +144,7 @@ static void vfcap_pf_unbound(struct pci_vfcap *record)
 		pci_warn(record->pf, "its driver did not call pci_vfcap_unregister()\n");
 }
 
-/* After a failed probe; before devres, so that it may yet end by itself. */
+/* After a failed probe, and before devres, which may be what unregisters the driver. */
 static void vfcap_pf_not_bound(struct pci_vfcap *record)
 {
 	vfcap_pf_unbinding(record);
@@ -167,7 +168,6 @@ static void vfcap_pf_removed(struct pci_vfcap *record)
 {
 	scoped_guard(mutex, &record->lock)
 		vfcap_lose(record, ~0UL, "its PF was removed");
-	vfcap_log_losses(record);
 	vfcap_hide_folder(record);
 }
 

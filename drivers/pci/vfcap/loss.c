@@ -2,11 +2,10 @@
 /*
  * Losses: why a PF's VFs can no longer use a capability, and who is told
  *
- * A PF can have thousands of VFs, and they lose what they share all at once. So
- * that it is taken from all guests before anybody is told of the first, the PF's
- * lock is held only to mark them and to call their drivers, which take it away by
- * workers of their own. The log follows without that lock, and each VF's uevent, by
- * another worker, when its driver says that it is done.
+ * A PF can have thousands of VFs, and they lose what they share all at once. So that
+ * no guest has it longer than others, all VFs are marked first, and their drivers
+ * called, which take it away in workers of their own. A few lines in the log follow,
+ * and each VF's uevent, from another worker, when its driver says that it is done.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -19,7 +18,7 @@
 /* If no more VFs than this lose something, the log names each. */
 #define VFCAP_VFS_NAMED		8
 
-/* One at a time, since there may be thousands to tell, and nobody waits for them. */
+/* Sends uevents one at a time: there may be thousands, and nobody waits for them. */
 struct workqueue_struct *vfcap_tell_wq;
 
 const char vfcap_no_answer[] =
@@ -29,7 +28,7 @@ const char vfcap_no_answer[] =
  * vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
  * @pdev: the PF or VF
  *
- * Its registers say nothing then, and are not to be touched.
+ * Its registers are meaningless then, and must not be accessed.
  *
  * Return: true if so.
  */
@@ -39,7 +38,7 @@ bool vfcap_is_busy(struct pci_dev *pdev)
 	       READ_ONCE(pdev->error_state) == pci_channel_io_frozen;
 }
 
-/* In hardware: user space can put it there past the kernel. */
+/* Read from hardware, since user space can change it behind the kernel's back. */
 static bool vfcap_in_low_power(struct pci_dev *pf)
 {
 	u16 pmcsr = 0;
@@ -67,7 +66,7 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id)
 
 	lockdep_assert_held(&record->lock);
 
-	/* A probe that fails may have no event, or not as the last thing it does. */
+	/* The notifier may miss a probe that fails, or be called before its end. */
 	if (!READ_ONCE(record->pf->dev.driver))
 		return "its PF has no driver";
 
@@ -89,84 +88,76 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id)
 	       NULL;
 }
 
-/* Caller holds the lock. Without memory there is none: NULL. */
-static struct vfcap_cause *vfcap_get_cause(struct pci_vfcap *record,
-					   struct vfcap_cause *cause)
-{
-	if (cause)
-		cause->users++;
-	return cause;
-}
-
-static void vfcap_put_cause(struct pci_vfcap *record, struct vfcap_cause *cause)
-{
-	lockdep_assert_held(&record->lock);
-
-	if (!cause || --cause->users)
-		return;
-	if (record->cause == cause)
-		record->cause = NULL;
-	kfree(cause);
-}
-
-/* One for all VFs that lose something for the same cause. Caller holds the lock. */
-static struct vfcap_cause *vfcap_find_cause(struct pci_vfcap *record,
-					    const char *text)
-{
-	size_t size = strlen(text) + 1;
-	struct vfcap_cause *cause = record->cause;
-
-	if (!cause || strcmp(cause->text, text)) {
-		cause = kzalloc(struct_size(cause, text, size), GFP_KERNEL);
-		if (cause)
-			memcpy(cause->text, text, size);
-		record->cause = cause;
-	}
-	return vfcap_get_cause(record, cause);
-}
-
-static const char *vfcap_cause_text(const struct vfcap_cause *cause)
-{
-	return cause ? cause->text : "there is no memory to say why";
-}
-
 /**
  * vfcap_lose_one - take lost capabilities from a VF that shows them
  * @handle: the VF's handle, with its PF's lock held
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @text: the cause
  *
- * It is told once, until it has the capability back, which takes a reset that begins
- * after the last time. vfcap_log_losses() follows when the lock is no longer held.
+ * The VF's driver is told once, until the VF has the capability back, which takes a reset
+ * that begins after the last call. vfcap_log_losses() follows before the lock is released.
  */
 void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		    const char *text)
 {
-	struct pci_vfcap *record = handle->record;
 	unsigned long new = 0, bit;
-	enum pci_vfcap_id id;
 
-	lockdep_assert_held(&record->lock);
+	lockdep_assert_held(&handle->record->lock);
 
 	handle->losses++;
-	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
-		if (!(mask & BIT(id)) || !vfcap_is_shown(handle, id))
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT) {
+		if (!vfcap_is_shown(handle, bit))
 			continue;
-		new |= BIT(id);
-		handle->lost_last[id] = handle->losses;
+		handle->lost_last[bit] = handle->losses;
+		if (handle->lost & BIT(bit))
+			continue;
+		new |= BIT(bit);
+		kfree(handle->cause[bit]);
+		handle->cause[bit] = kstrdup(text, GFP_KERNEL);
 	}
-	new &= ~handle->lost;
 	if (!new)
 		return;
 
 	handle->lost |= new;
 	handle->losing |= new;
-	handle->ops->lost(handle->priv, new, text);
-
 	handle->unlogged |= new;
-	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
-		vfcap_put_cause(record, handle->cause[bit]);
-		handle->cause[bit] = vfcap_find_cause(record, text);
+	handle->ops->lost(handle->priv, new, text);
+}
+
+/**
+ * vfcap_log_losses - log what VFs have lost
+ * @record: the PF's record, with its lock held since they lost it
+ * @cause: why
+ *
+ * If more than VFCAP_VFS_NAMED VFs have lost the same, there is one line for all of them.
+ */
+void vfcap_log_losses(struct pci_vfcap *record, const char *cause)
+{
+	static const char * const names[BIT(PCI_VFCAP_COUNT)] = {
+		[BIT(PCI_VFCAP_PASID)]				= "PASID",
+		[BIT(PCI_VFCAP_PRI)]				= "PRI",
+		[BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI)]	= "PASID and PRI",
+	};
+	unsigned int nr[BIT(PCI_VFCAP_COUNT)] = {};
+	struct pci_dev *pf = record->pf;
+	struct pci_vfcap_vf *handle;
+	unsigned long mask;
+
+	lockdep_assert_held(&record->lock);
+
+	list_for_each_entry(handle, &record->vfs, node)
+		nr[handle->unlogged]++;
+	for (mask = 1; mask < ARRAY_SIZE(nr); mask++)
+		if (nr[mask] > VFCAP_VFS_NAMED)
+			pci_err(pf, "%s lost by %u of its VFs: %s; their users cannot enable it until the PF has it back and then the VF is reset\n",
+				names[mask], nr[mask], cause);
+
+	list_for_each_entry(handle, &record->vfs, node) {
+		mask = handle->unlogged;
+		handle->unlogged = 0;
+		if (mask && nr[mask] <= VFCAP_VFS_NAMED)
+			pci_err(handle->vf, "%s lost: %s; its user cannot enable it until PF %s has it back and then the VF is reset\n",
+				names[mask], cause, pci_name(pf));
 	}
 }
 
@@ -176,7 +167,7 @@ void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @text: the cause
  *
- * As vfcap_lose_one().
+ * As vfcap_lose_one(), and logs it.
  */
 void vfcap_lose(struct pci_vfcap *record, unsigned long mask, const char *text)
 {
@@ -184,6 +175,7 @@ void vfcap_lose(struct pci_vfcap *record, unsigned long mask, const char *text)
 
 	list_for_each_entry(handle, &record->vfs, node)
 		vfcap_lose_one(handle, mask, text);
+	vfcap_log_losses(record, text);
 }
 
 /**
@@ -219,138 +211,31 @@ void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 
-/**
- * struct vfcap_report - VFs that have lost the same for the same cause
- * @mask: the capabilities
- * @cause: the cause, referenced
- * @nr: how many VFs
- * @vfs: the first of them, referenced
- */
-struct vfcap_report {
-	unsigned long mask;
-	struct vfcap_cause *cause;
-	unsigned int nr;
-	struct pci_dev *vfs[VFCAP_VFS_NAMED];
-};
-
-/* Of what is yet to be logged, what was lost for the same cause as the first of it */
-static unsigned long vfcap_unlogged(const struct pci_vfcap_vf *handle)
-{
-	unsigned long mask = 0, bit;
-
-	for_each_set_bit(bit, &handle->unlogged, PCI_VFCAP_COUNT)
-		if (handle->cause[bit] == handle->cause[__ffs(handle->unlogged)])
-			mask |= BIT(bit);
-	return mask;
-}
-
-static void vfcap_make_report(struct pci_vfcap *record, struct vfcap_report *r)
-{
-	struct pci_vfcap_vf *handle;
-
-	*r = (struct vfcap_report){};
-
-	guard(mutex)(&record->lock);
-
-	list_for_each_entry(handle, &record->vfs, node) {
-		unsigned long mask = vfcap_unlogged(handle);
-		struct vfcap_cause *cause;
-
-		if (!mask)
-			continue;
-		cause = handle->cause[__ffs(mask)];
-		if (!r->nr) {
-			r->mask = mask;
-			r->cause = vfcap_get_cause(record, cause);
-		}
-		if (mask != r->mask || cause != r->cause)
-			continue;
-		handle->unlogged &= ~mask;
-		if (r->nr < VFCAP_VFS_NAMED)
-			r->vfs[r->nr] = pci_dev_get(handle->vf);
-		r->nr++;
-	}
-}
-
-/* The names of the capabilities in @mask, as in "PASID and PRI" */
-static const char *vfcap_names(unsigned long mask)
-{
-	switch (mask) {
-	case BIT(PCI_VFCAP_PASID):
-		return vfcap_shared[PCI_VFCAP_PASID].name;
-	case BIT(PCI_VFCAP_PRI):
-		return vfcap_shared[PCI_VFCAP_PRI].name;
-	default:
-		return "PASID and PRI";
-	}
-}
-
-static void vfcap_log_report(struct pci_vfcap *record, struct vfcap_report *r)
-{
-	const char *cause = vfcap_cause_text(r->cause);
-	struct pci_dev *pf = record->pf;
-	unsigned int i;
-
-	if (r->nr > VFCAP_VFS_NAMED)
-		pci_err(pf, "%s lost by %u of its VFs: %s; their users cannot enable it until the PF has it back and then the VF is reset\n",
-			vfcap_names(r->mask), r->nr, cause);
-	for (i = 0; i < min(r->nr, VFCAP_VFS_NAMED); i++) {
-		if (r->nr <= VFCAP_VFS_NAMED)
-			pci_err(r->vfs[i], "%s lost: %s; its user cannot enable it until PF %s has it back and then the VF is reset\n",
-				vfcap_names(r->mask), cause, pci_name(pf));
-		pci_dev_put(r->vfs[i]);
-	}
-
-	guard(mutex)(&record->lock);
-
-	vfcap_put_cause(record, r->cause);
-}
-
-/**
- * vfcap_log_losses - log what is yet to be logged
- * @record: the PF's record
- */
-void vfcap_log_losses(struct pci_vfcap *record)
-{
-	struct vfcap_report r;
-
-	for (;;) {
-		vfcap_make_report(record, &r);
-		if (!r.nr)
-			break;
-		vfcap_log_report(record, &r);
-	}
-}
-
+/* Frees @cause. Without memory for a detail, the list of variables ends before it. */
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
-			 const char *cause)
+			 char *cause)
 {
 	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
 			       vfcap_shared[id].name);
-	char *why = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s", cause);
-	char *envp[4] = { "VFCAP_STATE=lost", name, why };
+	char *envp[4] = { "VFCAP_STATE=lost", name, cause };
 
-	/* Without memory for the details the list ends before these. */
 	kobject_uevent_env(&handle->vf->dev.kobj, KOBJ_CHANGE, envp);
 	kfree(name);
-	kfree(why);
+	kfree(cause);
 }
 
 /**
- * vfcap_sysfs_notify - wake who polls the state of a VF's capabilities
+ * vfcap_sysfs_notify - wake those who poll the state of a VF's capabilities
  * @handle: the VF's handle
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  */
 void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask)
 {
-	static const char * const files[PCI_VFCAP_COUNT] = {
-		[PCI_VFCAP_PASID]	= "pasid_state",
-		[PCI_VFCAP_PRI]		= "pri_state",
-	};
 	unsigned long bit;
 
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		sysfs_notify(&handle->vf->dev.kobj, "vfcap", files[bit]);
+		sysfs_notify(&handle->vf->dev.kobj, "vfcap",
+			     vfcap_shared[bit].state_file);
 }
 
 /**
@@ -361,25 +246,20 @@ void vfcap_tell(struct work_struct *work)
 {
 	struct pci_vfcap_vf *handle = container_of(work, struct pci_vfcap_vf,
 						   tell);
-	struct vfcap_cause *cause[PCI_VFCAP_COUNT] = {};
-	struct pci_vfcap *record = handle->record;
+	char *cause[PCI_VFCAP_COUNT];
 	unsigned long mask, bit;
 
-	scoped_guard(mutex, &record->lock) {
+	scoped_guard(mutex, &handle->record->lock) {
 		mask = handle->untold;
 		handle->untold = 0;
 		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-			cause[bit] = vfcap_get_cause(record, handle->cause[bit]);
+			cause[bit] = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s",
+					       handle->cause[bit] ?:
+					       "there is no memory to say why");
 	}
-
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_uevent(handle, bit, vfcap_cause_text(cause[bit]));
+		vfcap_uevent(handle, bit, cause[bit]);
 	vfcap_sysfs_notify(handle, mask);
-
-	guard(mutex)(&record->lock);
-
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_put_cause(record, cause[bit]);
 }
 
 /**
@@ -390,15 +270,10 @@ void vfcap_tell(struct work_struct *work)
  */
 void vfcap_tell_rest(struct pci_vfcap_vf *handle)
 {
-	struct pci_vfcap *record = handle->record;
 	enum pci_vfcap_id id;
 
-	vfcap_log_losses(record);
 	if (cancel_work_sync(&handle->tell))
 		vfcap_tell(&handle->tell);
-
-	guard(mutex)(&record->lock);
-
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		vfcap_put_cause(record, handle->cause[id]);
+		kfree(handle->cause[id]);
 }

@@ -17,7 +17,8 @@
 
 /**
  * struct vfcap_shared - a capability of a PF that its VFs share
- * @name: for messages and sysfs, as the PCIe specification writes it
+ * @name: for messages, as the PCIe specification writes it
+ * @state_file: the file of its state in the sysfs folder of a PF or VF
  * @ext_id: extended capability ID
  * @find: its offset in a PF as the kernel found it, 0 if it has none
  * @nr_regs: length in dwords
@@ -27,6 +28,7 @@
  */
 struct vfcap_shared {
 	const char *name;
+	const char *state_file;
 	u16 ext_id;
 	u16 (*find)(struct pci_dev *pf);
 	u8 nr_regs;
@@ -35,16 +37,6 @@ struct vfcap_shared {
 };
 
 extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
-
-/**
- * struct vfcap_cause - why VFs lost something, for those who are told later
- * @users: how many refer to it. Under the PF's lock.
- * @text: in words
- */
-struct vfcap_cause {
-	unsigned int users;
-	char text[];
-};
 
 /**
  * struct pci_vfcap - what is known of one PF
@@ -70,7 +62,6 @@ struct vfcap_cause {
  * @seen: what the PF's registers had set when VFs came to show a capability
  * @claimed: the registers that user space is not to write meanwhile
  * @guard: watches the PF while a VF shows a capability
- * @cause: of the last loss
  */
 struct pci_vfcap {
 	struct kobject kobj;
@@ -93,7 +84,6 @@ struct pci_vfcap {
 	u32 seen[PCI_VFCAP_COUNT][VFCAP_MAX_REGS];
 	struct resource *claimed[PCI_VFCAP_COUNT];
 	struct delayed_work guard;
-	struct vfcap_cause *cause;
 };
 
 /**
@@ -111,9 +101,9 @@ struct pci_vfcap {
  * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
  * @losing: those of @lost that its driver has not yet taken from the guest
- * @unlogged: losses that are yet to be logged
- * @untold: and those that user space is yet to be told of
- * @cause: why each was lost last
+ * @unlogged: losses that are yet to be logged, before the lock is released
+ * @untold: losses that user space is yet to be told of
+ * @cause: why each was lost last, NULL if there was no memory
  * @returned: those of @lost that a reset would find back, as its driver was told
  * @losses: how often anything was found to be lost, if it was lost already or not
  * @lost_last: which of these times was the last for each
@@ -137,7 +127,7 @@ struct pci_vfcap_vf {
 	unsigned long losing;
 	unsigned long unlogged;
 	unsigned long untold;
-	struct vfcap_cause *cause[PCI_VFCAP_COUNT];
+	char *cause[PCI_VFCAP_COUNT];
 	unsigned long returned;
 	u64 losses;
 	u64 lost_last[PCI_VFCAP_COUNT];
@@ -221,7 +211,7 @@ void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 void vfcap_lose(struct pci_vfcap *record, unsigned long mask,
 		const char *cause);
 void vfcap_loss_ends(struct pci_vfcap_vf *handle, unsigned long mask);
-void vfcap_log_losses(struct pci_vfcap *record);
+void vfcap_log_losses(struct pci_vfcap *record, const char *cause);
 void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_tell(struct work_struct *work);
 void vfcap_tell_rest(struct pci_vfcap_vf *handle);

@@ -39,6 +39,7 @@ static u16 vfcap_find_pri(struct pci_dev *pf)
 const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 	[PCI_VFCAP_PASID] = {
 		.name	 = "PASID",
+		.state_file = "pasid_state",
 		.ext_id	 = PCI_EXT_CAP_ID_PASID,
 		.find	 = vfcap_find_pasid,
 		.nr_regs = PCI_EXT_CAP_PASID_SIZEOF / sizeof(u32),
@@ -51,6 +52,7 @@ const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT] = {
 	},
 	[PCI_VFCAP_PRI] = {
 		.name	 = "PRI",
+		.state_file = "pri_state",
 		.ext_id	 = PCI_EXT_CAP_ID_PRI,
 		.find	 = vfcap_find_pri,
 		.nr_regs = PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),

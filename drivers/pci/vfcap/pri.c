@@ -87,29 +87,28 @@ static void vfcap_pri_report_stopped(struct pci_vfcap_vf *handle)
 	handle->ops->pri_stopped(handle->priv);
 }
 
-static void vfcap_pri_report_failed(struct pci_vfcap_vf *handle)
-{
-	scoped_guard(mutex, &handle->record->lock)
-		vfcap_lose_one(handle, ~0UL,
-			       "its page requests were not answered in time");
-	vfcap_log_losses(handle->record);
-}
-
 /* Caller holds the lock. Reports the end of the wait, once. */
 static void vfcap_pri_end_wait(struct vfcap_pri *pri, int error)
 {
+	static const char cause[] = "its page requests were not answered in time";
+	struct pci_vfcap *record = pri->handle->record;
+
 	if (!pri->waiting)
 		return;
 
 	pri->waiting = false;
 	pri->failed = error;
 	cancel_delayed_work(&pri->limit);
-	if (error) {
-		pri->again = 0;
-		vfcap_pri_report_failed(pri->handle);
-	} else {
+	if (!error) {
 		vfcap_pri_report_stopped(pri->handle);
+		return;
 	}
+	pri->again = 0;
+
+	guard(mutex)(&record->lock);
+
+	vfcap_lose_one(pri->handle, ~0UL, cause);
+	vfcap_log_losses(record, cause);
 }
 
 static void vfcap_pri_drain(struct work_struct *work)
