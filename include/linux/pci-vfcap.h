@@ -148,8 +148,7 @@ void pci_vfcap_vf_close(struct pci_vfcap_vf *handle);
 void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask);
 u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle);
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses);
-struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *handle);
-int pci_vfcap_read(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u32 *regs,
+int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs);
 int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs);

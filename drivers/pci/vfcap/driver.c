@@ -17,7 +17,7 @@ static bool vfcap_ops_valid(const struct pci_vfcap_ops *ops)
 	return pri == 0 || pri == 4;
 }
 
-/* VFs may have been opened before their PF's driver registers. */
+/* VFs may have been opened before the PF's driver registers. */
 static void vfcap_notice_users(struct pci_vfcap *record,
 			       const struct pci_vfcap_ops *ops)
 {
@@ -25,7 +25,7 @@ static void vfcap_notice_users(struct pci_vfcap *record,
 	int ret;
 
 	scoped_guard(mutex, &record->lock)
-		held = vfcap_held(record);
+		held = vfcap_mask(record->holders);
 
 	for_each_set_bit(bit, &held, PCI_VFCAP_COUNT) {
 		ret = ops->first_user ? ops->first_user(record->pf, bit) : 0;
@@ -63,13 +63,13 @@ int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 
 	guard(mutex)(&record->use_lock);
 
-	/* Others only take it away, under use_lock too. */
+	/* It can only be cleared concurrently, and that under use_lock too. */
 	if (rcu_access_pointer(record->ops)) {
 		vfcap_put(record);
 		return -EBUSY;
 	}
 
-	/* What the other callbacks need is set up first. */
+	/* first_user sets up what the other callbacks need. */
 	record->noticed = 0;
 	vfcap_notice_users(record, ops);
 	scoped_guard(mutex, &record->lock)
@@ -127,12 +127,10 @@ bool vfcap_drop_ops(struct pci_vfcap *record)
  */
 void pci_vfcap_unregister(struct pci_dev *pf)
 {
-	struct pci_vfcap *record = vfcap_find(pf);
+	struct pci_vfcap *record __free(vfcap_put) = vfcap_find(pf);
 
-	if (!record)
-		return;
-	vfcap_drop_ops(record);
-	vfcap_put(record);
+	if (record)
+		vfcap_drop_ops(record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_unregister);
 
@@ -173,24 +171,21 @@ EXPORT_SYMBOL_GPL(devm_pci_vfcap_register);
  */
 int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id)
 {
-	struct pci_vfcap *record = vfcap_find(pf);
-	int ret = 0;
+	struct pci_vfcap *record __free(vfcap_put) = vfcap_find(pf);
 
 	if (!record)
 		return -ENOENT;
 
-	scoped_guard(mutex, &record->lock) {
-		if (!vfcap_ops(record))
-			ret = -ENOENT;
-		else if (record->changing & BIT(id))
-			ret = -EALREADY;
-		else if (vfcap_held(record) & BIT(id))
-			ret = -EBUSY;
-		else
-			record->changing |= BIT(id);
-	}
-	vfcap_put(record);
-	return ret;
+	guard(mutex)(&record->lock);
+
+	if (!vfcap_ops(record))
+		return -ENOENT;
+	if (record->changing & BIT(id))
+		return -EALREADY;
+	if (record->holders[id])
+		return -EBUSY;
+	record->changing |= BIT(id);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
 
@@ -204,13 +199,14 @@ EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
  */
 void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id)
 {
-	struct pci_vfcap *record = vfcap_find(pf);
+	struct pci_vfcap *record __free(vfcap_put) = vfcap_find(pf);
 
 	if (!record)
 		return;
-	scoped_guard(mutex, &record->lock)
-		record->changing &= ~BIT(id);
-	vfcap_put(record);
+
+	guard(mutex)(&record->lock);
+
+	record->changing &= ~BIT(id);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
 
@@ -233,12 +229,13 @@ EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
  */
 void pci_vfcap_lost(struct pci_dev *pf, const char *cause)
 {
-	struct pci_vfcap *record = vfcap_find(pf);
+	struct pci_vfcap *record __free(vfcap_put) = vfcap_find(pf);
 
 	if (!record)
 		return;
-	scoped_guard(mutex, &record->lock)
-		vfcap_lose(record, ~0UL, cause);
-	vfcap_put(record);
+
+	guard(mutex)(&record->lock);
+
+	vfcap_lose(record, ~0UL, cause);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_lost);

@@ -68,7 +68,7 @@ static void vfcap_guard_vfs(struct pci_vfcap *record)
 static bool vfcap_guard_pf(struct pci_vfcap *record)
 {
 	const char *causes[PCI_VFCAP_COUNT] = {};
-	unsigned long shown = vfcap_shown(record);
+	unsigned long shown = vfcap_mask(record->showing);
 	unsigned long bit, other, mask, well = 0;
 	struct pci_vfcap_vf *handle;
 	bool answers = true;
@@ -76,7 +76,7 @@ static bool vfcap_guard_pf(struct pci_vfcap *record)
 	if (vfcap_is_busy(record->pf))
 		return false;
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
-		causes[bit] = vfcap_find_loss(record, bit);
+		causes[bit] = vfcap_find_loss(record, bit, record->seen[bit]);
 	/* If that has begun meanwhile, what was read means nothing. */
 	if (vfcap_is_busy(record->pf))
 		return false;
@@ -110,7 +110,7 @@ void vfcap_guard(struct work_struct *work)
 
 	if (vfcap_guard_pf(record))
 		vfcap_guard_vfs(record);
-	if (vfcap_shown(record))
+	if (vfcap_mask(record->showing))
 		vfcap_guard_start(record);
 }
 
@@ -181,16 +181,14 @@ static int vfcap_guard_notify(struct notifier_block *nb, unsigned long action,
 		[BUS_NOTIFY_UNBOUND_DRIVER]	= vfcap_pf_unbound,
 		[BUS_NOTIFY_DEL_DEVICE]		= vfcap_pf_removed,
 	};
-	struct pci_vfcap *record;
+	struct pci_vfcap *record __free(vfcap_put) = NULL;
 
 	if (action >= ARRAY_SIZE(handlers) || !handlers[action])
 		return NOTIFY_DONE;
 
 	record = vfcap_find(to_pci_dev(data));
-	if (record) {
+	if (record)
 		handlers[action](record);
-		vfcap_put(record);
-	}
 	return NOTIFY_OK;
 }
 

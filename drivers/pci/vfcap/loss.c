@@ -52,13 +52,14 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
  * vfcap_find_loss - why a PF cannot provide a capability at this time
  * @record: the PF's record, with its lock held
  * @id: a capability that VFs show, or showed
+ * @seen: what its registers had set then
  *
  * Return: the cause as far as it is known, NULL when all is well.
  */
-const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id)
+const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
+			    const u32 *seen)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
-	const u32 *seen = record->seen[id];
 	u32 regs[VFCAP_MAX_REGS];
 	unsigned int i;
 	bool lost;
@@ -70,7 +71,7 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id)
 	if (!READ_ONCE(record->pf->dev.driver))
 		return "its PF has no driver";
 
-	pos = vfcap_read(record, id, regs, cap->nr_regs);
+	pos = pci_vfcap_read(record->pf, id, regs, cap->nr_regs);
 	if (pos == -ENODEV)
 		return vfcap_no_answer;
 	if (pos < 0)

@@ -22,9 +22,9 @@
  * @ext_id: extended capability ID
  * @find: its offset in a PF as the kernel found it, 0 if it has none
  * @nr_regs: length in dwords
- * @number: the dword that is a number and must not become smaller while a VF shows it,
- *	0 for none
- * @locked: bits of the others that must stay set, if they are
+ * @number: index of the dword that holds a number, which must not become smaller while
+ *	a VF shows the capability; 0 if there is none
+ * @locked: bits of the other dwords that must stay set if they are set
  */
 struct vfcap_shared {
 	const char *name;
@@ -39,28 +39,28 @@ struct vfcap_shared {
 extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
 
 /**
- * struct pci_vfcap - what is known of one PF
- * @kobj: "vfcap" in the PF's sysfs folder. It may be missing there.
- * @node: entry in the list of all
+ * struct pci_vfcap - the record of a PF
+ * @kobj: the folder "vfcap" in the PF's sysfs folder, which may be missing
+ * @node: entry in the list of all records
  * @refs: one per VF that takes part, one for the PF driver's registration.
  *	Protected by the list's lock.
  * @pf: the PF. A reference on it is held, so it outlives its removal, and its
  *	address is not given to another device meanwhile.
  * @use_lock: Serialises the notices of first and last users. Outermost.
- * @noticed: capabilities whose first user the PF driver was told of
- * @srcu: Read side around each callback of the PF driver. It is waited for after
- *	@ops went, and holds up no callback meanwhile, of another VF for example.
+ * @noticed: capabilities of whose first user the PF driver was told
+ * @srcu: Read side around each callback of the PF driver, so that the end of its
+ *	registration can wait for them without holding up those of other VFs
  * @ops: the PF driver's callbacks, NULL when it has not registered. Changed under
  *	@use_lock and @lock.
- * @lock: Protects all below, and the VFs' state. Innermost but for what the
- *	VFs' callbacks take; no callback of the PF driver runs under it.
+ * @lock: Protects all members below, and the VFs' state. Innermost, except for locks that
+ *	the VFs' callbacks take; no callback of the PF driver runs under it.
  * @vfs: the VFs that take part
  * @holders: how many of them hold each capability
  * @showing: and how many show it
  * @changing: capabilities that the PF driver is changing
- * @unbinding: the PF's driver is going, or gone, or was never there
- * @seen: what the PF's registers had set when VFs came to show a capability
- * @claimed: the registers that user space is not to write meanwhile
+ * @unbinding: the PF has no driver, or is losing it
+ * @seen: the PF's registers as they were when VFs came to show a capability
+ * @claimed: registers that are claimed, so that the kernel reports writes by user space
  * @guard: watches the PF while a VF shows a capability
  */
 struct pci_vfcap {
@@ -91,12 +91,10 @@ struct pci_vfcap {
  * @node: entry in the PF's list of VFs
  * @record: the record of its PF, referenced
  * @vf: the VF; its driver is bound to it for as long as this lives
- * @ops: what its driver is told through
- * @priv: and with
- * @keeps_awake: it has a reference on its PF that keeps that from sleeping. Used
- *	by its driver's calls only, which do not run side by side.
+ * @ops: its driver's callbacks
+ * @priv: their argument
  * @tell: tells user space of losses that have taken effect
- * @open: its user has it open. Under the PF's lock, as all from here on.
+ * @open: it is open. Protected by the PF's lock, as are all members below.
  * @held: capabilities that it shows, or may come to show
  * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
@@ -104,12 +102,12 @@ struct pci_vfcap {
  * @unlogged: losses that are yet to be logged, before the lock is released
  * @untold: losses that user space is yet to be told of
  * @cause: why each was lost last, NULL if there was no memory
- * @returned: those of @lost that a reset would find back, as its driver was told
- * @losses: how often anything was found to be lost, if it was lost already or not
- * @lost_last: which of these times was the last for each
- * @pri_answered: whether the PF's driver answered its page requests at its open
- * @misses: how often in a row it was seen to have lost its own state
- * @pri: its page requests, from its first open on. It does not change then.
+ * @returned: those of @lost that a reset would bring back, as its driver was told
+ * @losses: how often a loss was noticed, whether or not it was known already
+ * @lost_last: the value of @losses at the last loss of each capability
+ * @pri_answered: when it was opened, the PF's driver answered page requests
+ * @misses: how many times in a row it was found to have lost its own state
+ * @pri: its page requests; allocated at the first open, and not changed after that
  */
 struct pci_vfcap_vf {
 	struct list_head node;
@@ -117,7 +115,6 @@ struct pci_vfcap_vf {
 	struct pci_dev *vf;
 	const struct pci_vfcap_vf_ops *ops;
 	void *priv;
-	bool keeps_awake;
 	struct work_struct tell;
 
 	bool open;
@@ -175,37 +172,36 @@ static inline bool vfcap_answers(struct pci_vfcap *record)
 })
 
 /**
- * struct vfcap_pf_ops - what a record needs of what is built on it
- * @ktype: of its folder in sysfs; frees it
- * @guard: looks after it, as its @guard
+ * struct vfcap_pf_ops - what a record needs from files that come after pf.c
+ * @ktype: the type of its folder in sysfs, whose release frees the record
+ * @guard: the function of its work item @guard
  */
 struct vfcap_pf_ops {
 	const struct kobj_type *ktype;
 	work_func_t guard;
 };
 
-/* pf.c: a record per PF, and where all work is done */
+/* pf.c: the records of PFs, and the workqueue */
 extern struct workqueue_struct *vfcap_wq;
 extern const struct vfcap_pf_ops *vfcap_pf_ops;
 struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
-bool vfcap_no_records(void);
 void vfcap_put(struct pci_vfcap *record);
 void vfcap_show_folder(struct pci_vfcap *record);
 void vfcap_hide_folder(struct pci_vfcap *record);
-int vfcap_read(struct pci_vfcap *record, enum pci_vfcap_id id, u32 *regs,
-	       size_t nr_regs);
-unsigned long vfcap_held(struct pci_vfcap *record);
-unsigned long vfcap_shown(struct pci_vfcap *record);
+unsigned long vfcap_mask(const unsigned int *counts);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record,
 				   struct pci_dev *vf);
 void vfcap_guard_start(struct pci_vfcap *record);
 
-/* loss.c: why capabilities are lost, and who is told */
+DEFINE_FREE(vfcap_put, struct pci_vfcap *, vfcap_put(_T))
+
+/* loss.c: why capabilities are lost, and whom to tell */
 extern struct workqueue_struct *vfcap_tell_wq;
 extern const char vfcap_no_answer[];
 bool vfcap_is_busy(struct pci_dev *pdev);
-const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id);
+const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
+			    const u32 *seen);
 void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		    const char *cause);
 void vfcap_lose(struct pci_vfcap *record, unsigned long mask,
@@ -231,7 +227,7 @@ void vfcap_find_returned(struct pci_vfcap_vf *handle, unsigned long well);
 /* driver.c: what the PF's driver does */
 bool vfcap_drop_ops(struct pci_vfcap *record);
 
-/* guard.c: what becomes of the PF's capabilities */
+/* guard.c: watches the PF */
 extern struct notifier_block vfcap_guard_nb;
 void vfcap_guard(struct work_struct *work);
 

@@ -17,7 +17,7 @@
 
 #define VFCAP_PASID_CTRL(bits)	((u32)(bits) << 16)
 
-/* Where the kernel found it when it found the PF, if it looks for it */
+/* Found by the kernel when it enumerated the PF, if it was configured to look for it */
 static u16 vfcap_find_pasid(struct pci_dev *pf)
 {
 #ifdef CONFIG_PCI_PASID
@@ -70,8 +70,8 @@ const struct vfcap_pf_ops *vfcap_pf_ops;
 static LIST_HEAD(vfcap_list);
 
 /*
- * Protects vfcap_list and the records' reference counts, and keeps the sysfs
- * folder of a record that goes apart from that of its successor.
+ * Protects vfcap_list and the records' reference counts, and keeps the sysfs folders of a
+ * record and of its successor from overlapping.
  */
 static DEFINE_MUTEX(vfcap_list_lock);
 
@@ -89,16 +89,6 @@ static struct pci_vfcap *vfcap_lookup(struct pci_dev *pf)
 }
 
 /**
- * vfcap_no_records - whether all records were given back
- *
- * Return: true if so.
- */
-bool vfcap_no_records(void)
-{
-	return list_empty(&vfcap_list);
-}
-
-/**
  * vfcap_find - find the record of a PF
  * @pf: the PF
  *
@@ -113,10 +103,9 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 }
 
 /*
- * Only in a PF with a driver: whoever removes that PF unbinds the driver first, and
- * deletes the PF after that, and for either our notifier waits for the lock that the
- * caller holds. So the folder that this is made in cannot go meanwhile. Nothing but
- * readers depends on it.
+ * Only while the PF has a driver. Its removal unbinds the driver first and then deletes the
+ * PF, and our notifier of either event waits for the lock that is held here. So the parent
+ * folder cannot go away meanwhile. Nothing but readers depends on the folder.
  */
 static void vfcap_add_folder(struct pci_vfcap *record)
 {
@@ -141,7 +130,7 @@ static void vfcap_del_folder(struct pci_vfcap *record)
 }
 
 /**
- * vfcap_show_folder - have the PF's sysfs folder if it is missing
+ * vfcap_show_folder - make the PF's sysfs folder if it is missing
  * @record: the record
  *
  * Context: Process context.
@@ -183,7 +172,7 @@ static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
 
 	record->refs = 1;
 	record->pf = pci_dev_get(pf);
-	/* Its driver may have gone, and left VFs behind: the notifier saw no record. */
+	/* The driver may have gone before, leaving VFs behind: there was no record then. */
 	record->unbinding = !pf->dev.driver;
 	mutex_init(&record->use_lock);
 	mutex_init(&record->lock);
@@ -220,12 +209,15 @@ struct pci_vfcap *vfcap_get(struct pci_dev *pf)
 
 /**
  * vfcap_put - give a record back
- * @record: the record
+ * @record: the record; NULL does nothing
  *
  * Context: Process context.
  */
 void vfcap_put(struct pci_vfcap *record)
 {
+	if (!record)
+		return;
+
 	guard(mutex)(&vfcap_list_lock);
 
 	if (--record->refs)
@@ -238,25 +230,24 @@ void vfcap_put(struct pci_vfcap *record)
 }
 
 /**
- * vfcap_read - read a shared capability of the PF
- * @record: the record
+ * pci_vfcap_read - read a capability that a PF shares with its VFs
+ * @pf: the PF
  * @id: which one
  * @regs: where the registers go, from the capability header on, CPU endian
  * @nr_regs: how many dwords to read
  *
- * Reads the hardware and not what the kernel remembers of it: resets, other
- * users of the PF and user space change registers behind the kernel's back.
+ * Reads the hardware and not a cached copy: resets, other users of the PF and user space
+ * change registers behind the kernel's back.
  *
- * Context: Any context that may read config space. The result is a snapshot;
- * no lock keeps it true.
+ * Context: Any context that may read config space. The result is a snapshot; it is
+ * watched only while a VF shows the capability.
  * Return: the capability's offset in bytes, -ENOENT when the PF has no such
  * capability, -ENODEV when it does not answer (removed, or powered down).
  */
-int vfcap_read(struct pci_vfcap *record, enum pci_vfcap_id id, u32 *regs,
-	       size_t nr_regs)
+int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
+		   size_t nr_regs)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
-	struct pci_dev *pf = record->pf;
 	u16 pos = cap->find(pf);
 	u32 val = 0;
 	size_t i;
@@ -273,15 +264,22 @@ int vfcap_read(struct pci_vfcap *record, enum pci_vfcap_id id, u32 *regs,
 	}
 
 	/*
-	 * Last, so that what was read before it was read from a live device. A
-	 * register that is not all ones says as much.
+	 * Checked last: then all registers were read from a live device. So they were if
+	 * the last one is not all ones.
 	 */
 	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
 		return -ENODEV;
 	return pos;
 }
+EXPORT_SYMBOL_GPL(pci_vfcap_read);
 
-static unsigned long vfcap_mask(const unsigned int *counts)
+/**
+ * vfcap_mask - which capabilities any VF of a PF holds or shows
+ * @counts: how many do: @holders or @showing of its record, with the lock held
+ *
+ * Return: a mask of BIT(enum pci_vfcap_id).
+ */
+unsigned long vfcap_mask(const unsigned int *counts)
 {
 	unsigned long mask = 0;
 	enum pci_vfcap_id id;
@@ -290,32 +288,6 @@ static unsigned long vfcap_mask(const unsigned int *counts)
 		if (counts[id])
 			mask |= BIT(id);
 	return mask;
-}
-
-/**
- * vfcap_held - which capabilities any VF of a PF holds
- * @record: the PF's record, with its lock held
- *
- * Return: a mask of BIT(enum pci_vfcap_id).
- */
-unsigned long vfcap_held(struct pci_vfcap *record)
-{
-	lockdep_assert_held(&record->lock);
-
-	return vfcap_mask(record->holders);
-}
-
-/**
- * vfcap_shown - which capabilities any VF of a PF shows
- * @record: the PF's record, with its lock held
- *
- * Return: a mask of BIT(enum pci_vfcap_id).
- */
-unsigned long vfcap_shown(struct pci_vfcap *record)
-{
-	lockdep_assert_held(&record->lock);
-
-	return vfcap_mask(record->showing);
 }
 
 /**
@@ -342,8 +314,8 @@ struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record, struct pci_dev *vf)
  * @handle: the VF's handle
  * @id: a capability that it shows
  *
- * Context: Process context. It may be lost directly afterwards: the lost callback
- * comes after that became true here.
+ * Context: Process context. It may be lost right afterwards; the lost callback comes
+ * after this function has begun to return false.
  * Return: false while it is lost.
  */
 bool pci_vfcap_usable(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page requests of a VF, which its PF's driver answers
+ * Page requests of a VF, which the driver of its PF answers
  *
  * Clearing Enable of the Page Request Interface stops new requests at once; the
  * interface is stopped when those in flight are answered (PCIe r6.0, sec
@@ -21,7 +21,7 @@ MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be ans
 /**
  * struct vfcap_pri - the page requests of a VF
  *
- * Apart from the handle, which each VF has that is bound: few VFs are open.
+ * Allocated apart from the handle, since many VFs may be bound of which few are open
  *
  * @handle: the VF's handle
  * @lock: Protects all below. Taken before @lock of the PF.
@@ -29,11 +29,10 @@ MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be ans
  * @refused: it was enabled, and the PF driver refused
  * @again: the allocation to enable it with again, once it is drained
  * @drain: waits for the requests in flight
- * @draining: @drain was queued and has not ended
- * @waiting: and its end is still of interest
- * @deadline: until when, in jiffies
- * @limit: ends that wait
- * @failed: the wait ended without that of the requests
+ * @draining: @drain was queued and has not finished
+ * @waiting: its result is still of interest
+ * @limit: ends the wait after pri_drain_ms
+ * @failed: the wait ended before the requests were answered
  */
 struct vfcap_pri {
 	struct pci_vfcap_vf *handle;
@@ -44,14 +43,13 @@ struct vfcap_pri {
 	struct work_struct drain;
 	bool draining;
 	bool waiting;
-	unsigned long deadline;
 	struct delayed_work limit;
 	bool failed;
 };
 
 /*
- * Caller holds the lock. It may have been lost since the VF asked for it, and the VF not
- * know yet: then it stays off, as it will in the VF.
+ * Caller holds the lock. PRI may have been lost since the VF asked for it, and the VF may
+ * not know yet: then it stays off, as it will in the VF.
  */
 static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 {
@@ -129,7 +127,7 @@ static void vfcap_pri_drain(struct work_struct *work)
 	pri->again = 0;
 }
 
-/* Nobody waits longer, whether the PF's driver minds the limit or not. */
+/* The limit holds whether or not the PF's driver observes it. */
 static void vfcap_pri_limit(struct work_struct *work)
 {
 	struct vfcap_pri *pri = container_of(to_delayed_work(work),
@@ -137,8 +135,8 @@ static void vfcap_pri_limit(struct work_struct *work)
 
 	guard(mutex)(&pri->lock);
 
-	/* It may have begun before the wait that it was for was over. */
-	if (!time_before(jiffies, pri->deadline))
+	/* Queued again: the wait that this run was queued for is over. */
+	if (!delayed_work_pending(&pri->limit))
 		vfcap_pri_end_wait(pri, -ETIMEDOUT);
 }
 
@@ -221,14 +219,14 @@ u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle)
 			     pci_find_ext_capability(record->pf,
 						     PCI_EXT_CAP_ID_SRIOV) +
 			     PCI_SRIOV_NUM_VF, &vfs);
-	if (!vfs || vfcap_read(record, PCI_VFCAP_PRI, regs,
-			       ARRAY_SIZE(regs)) < 0)
+	if (!vfs || pci_vfcap_read(record->pf, PCI_VFCAP_PRI, regs,
+				   ARRAY_SIZE(regs)) < 0)
 		return 0;
 
 	guard(mutex)(&record->lock);
 
-	/* Others have shares of what it was then. */
-	if (vfcap_shown(record) & BIT(PCI_VFCAP_PRI))
+	/* VFs that show it have shares of what it was then. */
+	if (record->showing[PCI_VFCAP_PRI])
 		regs[reg] = min(regs[reg], record->seen[PCI_VFCAP_PRI][reg]);
 	return regs[reg] / vfs;
 }
@@ -283,7 +281,6 @@ void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle)
 		vfcap_pri_stop(pri);
 		pri->waiting = true;
 		pri->draining = true;
-		pri->deadline = jiffies + timeout;
 		mod_delayed_work(vfcap_wq, &pri->limit, timeout);
 		queue_work(vfcap_wq, &pri->drain);
 		return;
@@ -337,18 +334,18 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
  */
 void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status)
 {
-	struct pci_vfcap *record = vfcap_find(pf);
+	struct pci_vfcap *record __free(vfcap_put) = vfcap_find(pf);
 	struct pci_vfcap_vf *handle;
 
 	if (!record)
 		return;
 
 	status &= PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI;
-	scoped_guard(mutex, &record->lock) {
-		handle = vfcap_find_vf(record, vf);
-		if (handle && vfcap_is_shown(handle, PCI_VFCAP_PRI))
-			handle->ops->pri_failed(handle->priv, status);
-	}
-	vfcap_put(record);
+
+	guard(mutex)(&record->lock);
+
+	handle = vfcap_find_vf(record, vf);
+	if (handle && vfcap_is_shown(handle, PCI_VFCAP_PRI))
+		handle->ops->pri_failed(handle->priv, status);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_failed);

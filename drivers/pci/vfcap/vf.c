@@ -2,8 +2,8 @@
 /*
  * Which VF has which of its PF's capabilities
  *
- * A capability is held by a VF from its open on if it may come to be shown, and
- * until it is closed or it turns out that it is not shown. While it is held the
+ * From its open on a VF holds each capability that it may come to show, until it is
+ * closed or it turns out that the capability is not shown. While a capability is held the
  * PF's driver cannot begin to change it; while it is shown the guard watches it.
  */
 #include <linux/cleanup.h>
@@ -23,7 +23,7 @@ MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that
  * vfcap_mark_assigned - mark a VF that is open as assigned
  * @handle: the VF's handle, with its PF's lock held
  *
- * Not while its PF has no driver, or is losing it.
+ * Does nothing while its PF has no driver, or is losing it.
  */
 void vfcap_mark_assigned(struct pci_vfcap_vf *handle)
 {
@@ -55,8 +55,8 @@ static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 /**
  * pci_vfcap_vf_register - have a VF take part
  * @vf: the virtual function
- * @ops: what its driver is told through, valid until pci_vfcap_vf_unregister()
- * @priv: handed to @ops
+ * @ops: callbacks of its driver, valid until pci_vfcap_vf_unregister()
+ * @priv: argument of the callbacks
  *
  * Context: Process context. Takes no device lock, so it may be called from a
  * driver's probe, also from inside the PF driver's pci_enable_sriov().
@@ -67,22 +67,19 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 					   const struct pci_vfcap_vf_ops *ops,
 					   void *priv)
 {
+	struct pci_vfcap_vf *handle __free(kfree) = NULL;
 	struct pci_vfcap *record;
-	struct pci_vfcap_vf *handle;
 	int ret;
 
 	if (!vf->is_virtfn)
 		return ERR_PTR(-EINVAL);
 
+	handle = kzalloc_obj(*handle, GFP_KERNEL);
+	if (!handle)
+		return ERR_PTR(-ENOMEM);
 	record = vfcap_get(pci_physfn(vf));
 	if (IS_ERR(record))
 		return ERR_CAST(record);
-
-	handle = kzalloc_obj(*handle, GFP_KERNEL);
-	if (!handle) {
-		ret = -ENOMEM;
-		goto err_put;
-	}
 
 	handle->record = record;
 	handle->vf = vf;
@@ -93,17 +90,13 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 		list_add_tail(&handle->node, &record->vfs);
 
 	ret = sysfs_create_group(&vf->dev.kobj, &vfcap_vf_group);
-	if (ret)
-		goto err_free;
-	return handle;
-
-err_free:
-	scoped_guard(mutex, &record->lock)
-		list_del(&handle->node);
-	kfree(handle);
-err_put:
-	vfcap_put(record);
-	return ERR_PTR(ret);
+	if (ret) {
+		scoped_guard(mutex, &record->lock)
+			list_del(&handle->node);
+		vfcap_put(record);
+		return ERR_PTR(ret);
+	}
+	return no_free_ptr(handle);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_register);
 
@@ -123,7 +116,7 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 	record = handle->record;
 	vfcap_pri_exit(handle);
 	vfcap_tell_rest(handle);
-	/* Waits for who reads it. */
+	/* Waits for readers. */
 	sysfs_remove_group(&handle->vf->dev.kobj, &vfcap_vf_group);
 	scoped_guard(mutex, &record->lock)
 		list_del(&handle->node);
@@ -132,27 +125,25 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_unregister);
 
-/* The kernel says so, from now on, if user space writes the registers. */
+/* From now on the kernel reports it if user space writes the registers. */
 static void vfcap_claim(struct pci_vfcap *record, enum pci_vfcap_id id)
 {
-	size_t size = vfcap_shared[id].nr_regs * sizeof(u32);
-	int pos = vfcap_read(record, id, NULL, 0);
+	const struct vfcap_shared *cap = &vfcap_shared[id];
 
-	if (pos > 0)
-		record->claimed[id] =
-			pci_request_config_region_exclusive(record->pf, pos,
-							    size, "vfcap");
+	record->claimed[id] =
+		pci_request_config_region_exclusive(record->pf,
+						    cap->find(record->pf),
+						    cap->nr_regs * sizeof(u32),
+						    "vfcap");
 }
 
 /*
- * What VFs depend on, from now on. Bits add up; of a number, VFs have shares of what it
- * was at first.
+ * What VFs depend on from now on: bits that any of them has found set, and a number as it
+ * was when the first of them got a share of it.
  */
-static void vfcap_see(struct pci_vfcap *record, enum pci_vfcap_id id,
+static void vfcap_see(const struct vfcap_shared *cap, u32 *seen,
 		      const u32 *regs)
 {
-	const struct vfcap_shared *cap = &vfcap_shared[id];
-	u32 *seen = record->seen[id];
 	unsigned int i;
 
 	for (i = 0; i < cap->nr_regs; i++)
@@ -161,72 +152,96 @@ static void vfcap_see(struct pci_vfcap *record, enum pci_vfcap_id id,
 		seen[cap->number] = regs[cap->number];
 }
 
-/* Let user space write the registers again that no VF shows any more. */
-static void vfcap_unclaim(struct pci_vfcap *record)
+static void vfcap_unclaim(struct pci_vfcap *record, enum pci_vfcap_id id)
 {
-	unsigned long shown = vfcap_shown(record);
-	enum pci_vfcap_id id;
+	struct resource *claimed = record->claimed[id];
 
-	for (id = 0; id < PCI_VFCAP_COUNT; id++) {
-		struct resource *claimed = record->claimed[id];
-
-		if (!claimed || shown & BIT(id))
-			continue;
+	if (claimed)
 		pci_release_config_region(record->pf, claimed->start,
 					  resource_size(claimed));
-		record->claimed[id] = NULL;
-	}
+	record->claimed[id] = NULL;
 }
 
-/* What is not shown cannot be lost. Caller holds the lock. */
+/* A capability that is not shown cannot be lost. Caller holds the lock. */
 static void vfcap_unshow(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	unsigned long bit;
 
 	vfcap_loss_ends(handle, mask);
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT) {
 		vfcap_set_pos(handle, bit, 0);
+		if (!handle->record->showing[bit])
+			vfcap_unclaim(handle->record, bit);
+	}
 	vfcap_sysfs_notify(handle, handle->lost & mask);
 	handle->lost &= ~mask;
 	handle->returned &= ~mask;
-	vfcap_unclaim(handle->record);
 }
 
-/*
- * A PF that sleeps loses what its VFs show, and one that is woken has it again. So
- * it is awake before anything is looked at, and as long as any of it is held.
- */
-static int vfcap_wake_pf(struct pci_vfcap_vf *handle)
-{
-	int ret = pm_runtime_resume_and_get(&handle->record->pf->dev);
-
-	handle->keeps_awake = !ret;
-	return ret;
-}
-
-static void vfcap_let_pf_sleep(struct pci_vfcap_vf *handle)
-{
-	if (!handle->keeps_awake || handle->held)
-		return;
-	pm_runtime_put(&handle->record->pf->dev);
-	handle->keeps_awake = false;
-}
-
-/* Give up what is held of @mask. Caller holds use_lock. */
+/* Give up what is held of @mask; without any, the PF may sleep. Caller holds use_lock. */
 static void vfcap_drop(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	struct pci_vfcap *record = handle->record;
+	unsigned long held = handle->held;
 	unsigned long unused, bit;
 
 	scoped_guard(mutex, &record->lock) {
-		vfcap_set_held(handle, handle->held & ~mask);
+		vfcap_set_held(handle, held & ~mask);
 		vfcap_unshow(handle, mask);
-		unused = record->noticed & ~vfcap_held(record);
+		unused = record->noticed & ~vfcap_mask(record->holders);
 	}
 	record->noticed &= ~unused;
 	for_each_set_bit(bit, &unused, PCI_VFCAP_COUNT)
 		vfcap_call(record, (void)0, last_user, bit);
-	vfcap_let_pf_sleep(handle);
+	if (held && !handle->held)
+		pm_runtime_put(&record->pf->dev);
+}
+
+/*
+ * Hold those of @mask that the PF has. A PF that sleeps loses what its VFs show, so the
+ * caller has woken it, and it stays awake as long as any VF holds something.
+ */
+static int vfcap_hold(struct pci_vfcap_vf *handle, unsigned long mask)
+{
+	struct pci_vfcap *record = handle->record;
+	unsigned long bit, new;
+	int ret;
+
+	guard(mutex)(&record->use_lock);
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		if (pci_vfcap_read(record->pf, bit, NULL, 0) < 0)
+			__clear_bit(bit, &mask);
+
+	scoped_guard(mutex, &record->lock) {
+		if (record->changing & mask) {
+			dev_warn_ratelimited(&handle->vf->dev, "not opened: the driver of its PF %s is changing what it would show; try again later\n",
+					     pci_name(record->pf));
+			return -EBUSY;
+		}
+		handle->open = true;
+		vfcap_set_held(handle, mask);
+		handle->misses = 0;
+		handle->pri_answered = vfcap_answers(record);
+		vfcap_mark_assigned(handle);
+	}
+
+	if (mask)
+		pm_runtime_get_noresume(&record->pf->dev);
+
+	new = mask & ~record->noticed;
+	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
+		ret = vfcap_call(record, 0, first_user, bit);
+		if (!ret) {
+			__set_bit(bit, &record->noticed);
+			continue;
+		}
+		dev_warn_ratelimited(&handle->vf->dev, "%s capability not shown: the driver of its PF %s cannot provide it (error %d)\n",
+				     vfcap_shared[bit].name,
+				     pci_name(record->pf), ret);
+		vfcap_drop(handle, BIT(bit));
+	}
+	return 0;
 }
 
 /**
@@ -243,58 +258,29 @@ static void vfcap_drop(struct pci_vfcap_vf *handle, unsigned long mask)
  */
 int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 {
-	struct pci_vfcap *record;
-	unsigned long bit, new;
+	struct device *pf;
 	int ret;
 
 	if (!handle)
 		return 0;
 
-	record = handle->record;
 	ret = vfcap_pri_init(handle);
 	if (ret)
 		return ret;
+	if (!mask)
+		return vfcap_hold(handle, 0);
+
 	/* The PF's driver may take locks of its own in there: without any of ours. */
-	ret = mask ? vfcap_wake_pf(handle) : 0;
+	pf = &handle->record->pf->dev;
+	ret = pm_runtime_resume_and_get(pf);
 	if (ret) {
 		dev_warn_ratelimited(&handle->vf->dev, "shows nothing of its PF's: %s cannot be woken (error %d)\n",
-				     pci_name(record->pf), ret);
-		mask = 0;
+				     dev_name(pf), ret);
+		return vfcap_hold(handle, 0);
 	}
-	guard(mutex)(&record->use_lock);
-
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		if (vfcap_read(record, bit, NULL, 0) < 0)
-			__clear_bit(bit, &mask);
-
-	scoped_guard(mutex, &record->lock) {
-		if (record->changing & mask) {
-			dev_warn_ratelimited(&handle->vf->dev, "not opened: the driver of its PF %s is changing what it would show; try again later\n",
-					     pci_name(record->pf));
-			vfcap_let_pf_sleep(handle);
-			return -EBUSY;
-		}
-		handle->open = true;
-		vfcap_set_held(handle, mask);
-		handle->misses = 0;
-		handle->pri_answered = vfcap_answers(record);
-		vfcap_mark_assigned(handle);
-	}
-
-	new = mask & ~record->noticed;
-	for_each_set_bit(bit, &new, PCI_VFCAP_COUNT) {
-		ret = vfcap_call(record, 0, first_user, bit);
-		if (!ret) {
-			__set_bit(bit, &record->noticed);
-			continue;
-		}
-		dev_warn_ratelimited(&handle->vf->dev, "%s capability not shown: the driver of its PF %s cannot provide it (error %d)\n",
-				     vfcap_shared[bit].name,
-				     pci_name(record->pf), ret);
-		vfcap_drop(handle, BIT(bit));
-	}
-	vfcap_let_pf_sleep(handle);
-	return 0;
+	ret = vfcap_hold(handle, mask);
+	pm_runtime_put(pf);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_open);
 
@@ -321,7 +307,7 @@ void pci_vfcap_vf_close(struct pci_vfcap_vf *handle)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_close);
 
-/* Why a VF cannot have a capability, or have it back, though its PF has it */
+/* Why a VF cannot use a capability even though its PF has it */
 static const char *vfcap_find_own_loss(struct pci_vfcap_vf *handle,
 				       enum pci_vfcap_id id)
 {
@@ -329,24 +315,24 @@ static const char *vfcap_find_own_loss(struct pci_vfcap_vf *handle,
 
 	if (record->unbinding)
 		return "its PF has no driver, or is losing it";
-	/* It was decided with the one, and is not to be had with the other. */
+	/* What is shown was decided when the other one answered. */
 	if (id == PCI_VFCAP_PRI && handle->pri_answered != vfcap_answers(record))
 		return "who answers its page requests has changed";
 	return NULL;
 }
 
-/* The same, whether its PF has it or not */
+/* Why a VF cannot use a capability */
 static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *handle,
-				      enum pci_vfcap_id id)
+				      enum pci_vfcap_id id, const u32 *seen)
 {
 	return vfcap_find_own_loss(handle, id) ?:
-	       vfcap_find_loss(handle->record, id);
+	       vfcap_find_loss(handle->record, id, seen);
 }
 
 /**
- * vfcap_find_returned - tell a VF's driver what of its losses a reset would end
+ * vfcap_find_returned - tell a VF's driver which losses a reset would end
  * @handle: the VF's handle, with its PF's lock held
- * @well: what its PF has, as vfcap_find_loss() says
+ * @well: the capabilities that its PF provides, see vfcap_find_loss()
  */
 void vfcap_find_returned(struct pci_vfcap_vf *handle, unsigned long well)
 {
@@ -405,7 +391,8 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 
 	handle->misses = 0;
 	for_each_set_bit(bit, &handle->lost, PCI_VFCAP_COUNT) {
-		const char *cause = vfcap_find_vf_loss(handle, bit);
+		const char *cause = vfcap_find_vf_loss(handle, bit,
+						       record->seen[bit]);
 
 		if (!cause && handle->lost_last[bit] > losses)
 			cause = "it was lost after the reset had begun";
@@ -428,39 +415,6 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 
 /**
- * pci_vfcap_pf - the PF of a VF
- * @handle: the VF's handle
- *
- * Context: Any context.
- * Return: the PF, valid as long as the handle is. It may have been removed from
- * its bus meanwhile.
- */
-struct pci_dev *pci_vfcap_pf(const struct pci_vfcap_vf *handle)
-{
-	return handle->record->pf;
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_pf);
-
-/**
- * pci_vfcap_read - read a shared capability of the PF
- * @handle: the VF's handle
- * @id: which one
- * @regs: where the registers go, from the capability header on, CPU endian
- * @nr_regs: how many dwords to read
- *
- * Context: Any context that may read config space. The result is a snapshot;
- * only while the capability is shown is it watched.
- * Return: the capability's offset in the PF in bytes, -ENOENT when the PF has no
- * such capability, -ENODEV when it does not answer.
- */
-int pci_vfcap_read(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u32 *regs,
-		   size_t nr_regs)
-{
-	return vfcap_read(handle->record, id, regs, nr_regs);
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_read);
-
-/**
  * pci_vfcap_show - the VF shows a capability from now on, or would like to
  * @handle: the VF's handle
  * @id: the capability, held since pci_vfcap_vf_open()
@@ -477,8 +431,8 @@ int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs)
 {
 	struct pci_vfcap *record = handle->record;
-	u32 before[VFCAP_MAX_REGS];
-	bool first, lost;
+	u32 seen[VFCAP_MAX_REGS] = {};
+	bool first;
 
 	guard(mutex)(&record->lock);
 
@@ -486,19 +440,16 @@ int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		return -ENOENT;
 
 	/* The PF may have been given more since another VF first showed it. */
-	memcpy(before, record->seen[id], sizeof(before));
-	first = !(vfcap_shown(record) & BIT(id));
-	if (first)
-		memset(record->seen[id], 0, sizeof(before));
-	vfcap_see(record, id, regs);
-	lost = vfcap_find_vf_loss(handle, id);
-	if (lost || !pos)
-		memcpy(record->seen[id], before, sizeof(before));
-	if (lost)
+	first = !record->showing[id];
+	if (!first)
+		memcpy(seen, record->seen[id], sizeof(seen));
+	vfcap_see(&vfcap_shared[id], seen, regs);
+	if (vfcap_find_vf_loss(handle, id, seen))
 		return -EIO;
 	if (!pos)
 		return 0;
 
+	memcpy(record->seen[id], seen, sizeof(seen));
 	if (first)
 		vfcap_claim(record, id);
 	vfcap_set_pos(handle, id, pos);

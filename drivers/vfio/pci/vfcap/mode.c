@@ -141,6 +141,6 @@ bool vfcap_pf_is_kernels(struct vfcap_device *vf)
 	 * RCU grace period after its last function was unbound.
 	 */
 	guard(rcu)();
-	drv = READ_ONCE(pci_vfcap_pf(vf->handle)->dev.driver);
+	drv = READ_ONCE(pci_physfn(vf->core.pdev)->dev.driver);
 	return !drv || !to_pci_driver(drv)->driver_managed_dma;
 }

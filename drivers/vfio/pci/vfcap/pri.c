@@ -85,7 +85,7 @@ static bool vfcap_pri_may_enable(struct vfcap_device *vf)
 	u32 pf[PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32)];
 
 	return vfcap_pri_has_ats(vf) &&
-	       pci_vfcap_read(vf->handle, PCI_VFCAP_PRI, pf,
+	       pci_vfcap_read(pci_physfn(vf->core.pdev), PCI_VFCAP_PRI, pf,
 			      ARRAY_SIZE(pf)) > 0 &&
 	       (pf[PCI_PRI_CTRL / 4] & PCI_PRI_CTRL_ENABLE);
 }

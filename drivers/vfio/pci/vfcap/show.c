@@ -28,7 +28,8 @@ static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
 	if (!vfcap_is_shared(id))
 		return VFCAP_REASON_NONE;
 
-	pos = pci_vfcap_read(vf->handle, id, pf, vfcap_caps[id]->nr_regs);
+	pos = pci_vfcap_read(pci_physfn(vf->core.pdev), id, pf,
+			     vfcap_caps[id]->nr_regs);
 	if (pos == -ENODEV)
 		return VFCAP_REASON_PF_GONE;
 	if (pos < 0)
