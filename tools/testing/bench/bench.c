@@ -9,11 +9,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,66 +40,8 @@ static const struct {
 	{ "control",	{ "a", "b" },		{ THEIRS, THEIRS } },
 };
 
-char third_vf[16];
-
-void fail(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	fprintf(stderr, "bench: ");
-	vfprintf(stderr, format, ap);
-	fprintf(stderr, "\n");
-	va_end(ap);
-	exit(1);
-}
-
-void must(int ret, const char *what, const char *bdf)
-{
-	if (ret)
-		fail("%s: %s: %s", bdf, what, strerror(-ret));
-}
-
-void print_samples(const char *name, const char *who, const char *set,
-		   const long *samples, unsigned int nr)
-{
-	unsigned int i;
-
-	printf("sample %s %s %s", name, who, set);
-	for (i = 0; i < nr; i++)
-		printf(" %ld", samples[i]);
-	printf("\n");
-	fflush(stdout);
-}
-
-/* As a VMM does: with a page table, and PASID enabled where the VF shows it */
-void side_open(struct side *side)
-{
-	uint32_t ioas;
-
-	must(vfio_open_cdev(&side->v, side->bdf), "open", side->bdf);
-	must(iommufd_ioas(&side->v, &ioas), "IOAS", side->bdf);
-	must(iommufd_hwpt(&side->v, ioas, true, &side->hwpt), "page table",
-	     side->bdf);
-	must(iommufd_attach(&side->v, side->hwpt, 0), "attach", side->bdf);
-	side->pasid = vfio_find_ecap(&side->v, PCI_EXT_CAP_ID_PASID);
-	if (!side->pasid != !!strcmp(side->driver, OURS))
-		fail("%s: PASID at %#x with driver %s", side->bdf, side->pasid,
-		     side->driver);
-	if (side->pasid)
-		must(vfio_set(&side->v, side->pasid + PCI_PASID_CTRL, 2,
-			      PCI_PASID_CTRL_ENABLE), "enable", side->bdf);
-	side->bar = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 side->v.fd, 0);
-	if (side->bar == MAP_FAILED)
-		fail("%s: mmap: %s", side->bdf, strerror(errno));
-}
-
-void side_close(struct side *side)
-{
-	munmap(side->bar, 4096);
-	vfio_close(&side->v);
-}
+/* Another VF of theirs, for the PF to have one that is bound to this driver */
+static char third_vf[16];
 
 static void run_measure(struct side *sides, const struct measure *m,
 			const char *set, unsigned int rounds)
@@ -166,7 +106,7 @@ static void pairs(unsigned int rounds)
 			host_vf(), sets[set].driver[0], host_vf2(),
 			sets[set].driver[1]);
 		cast(sides, set);
-		bind_and_open(sides, sets[set].set, rounds);
+		bind_and_open(sides, third_vf, sets[set].set, rounds);
 		for (i = 0; i < 2; i++)
 			side_open(&sides[i]);
 		run_all(sides, access_measures, sets[set].set, rounds);

@@ -40,29 +40,29 @@ static inline unsigned long ticks(void)
 	return now;
 }
 
-/* A line "sample NAME WHO SET TICKS..." */
+/* side.c: what the others stand on. A line "sample NAME WHO SET TICKS..." */
 void print_samples(const char *name, const char *who, const char *set,
 		   const long *samples, unsigned int nr);
 /* Say so, and end */
 __printf(1, 2) void fail(const char *format, ...);
 /* End unless @ret is 0, which says what failed */
 void must(int ret, const char *what, const char *bdf);
+void side_open(struct side *side);
+void side_close(struct side *side);
 
 /* access.c: on VFs that are open */
 extern const struct measure access_measures[];
+
 /* session.c: on VFs that are not, or not bound, or have PASIDs attached */
 extern const struct measure pasid_measures[];
 /* @suffix: of the names of what is measured */
 void bind_rounds(struct side *sides, const char *set, unsigned int rounds,
 		 const char *suffix);
-void bind_and_open(struct side *sides, const char *set, unsigned int rounds);
+/* @other: another VF of theirs, bound to this driver, and unbound for a while */
+void bind_and_open(struct side *sides, const char *other, const char *set,
+		   unsigned int rounds);
+
 /* many.c: on hundreds of VFs */
 void many_vfs(unsigned int rounds);
-
-/* Another VF of theirs, for the PF to have one that is bound to this driver */
-extern char third_vf[16];
-
-void side_open(struct side *side);
-void side_close(struct side *side);
 
 #endif

@@ -69,15 +69,16 @@ void bind_rounds(struct side *sides, const char *set, unsigned int rounds,
 		}
 }
 
-void bind_and_open(struct side *sides, const char *set, unsigned int rounds)
+void bind_and_open(struct side *sides, const char *other, const char *set,
+		   unsigned int rounds)
 {
 	unsigned int i;
 
 	bind_rounds(sides, set, 4 * rounds, "");
 	/* The only VF that is bound also makes the record of its PF. */
-	must(host_unbind(third_vf), "unbind", third_vf);
+	must(host_unbind(other), "unbind", other);
 	bind_rounds(sides, set, 2 * rounds, "-alone");
-	must(host_bind(third_vf, OURS), "bind", third_vf);
+	must(host_bind(other, OURS), "bind", other);
 	for (i = 0; i < 2; i++)
 		must(host_bind(sides[i].bdf, sides[i].driver), "bind",
 		     sides[i].bdf);
