@@ -52,7 +52,7 @@ static const struct word reasons[] = {
 		"parameter", "switched off by its module parameter",
 		"echo auto > {params}/{param}, then open the device anew" },
 	[VFCAP_REASON_USER] = {
-		"user", "the VMM hid it",
+		"user", "its VMM hid it",
 		"the VMM was told to: look at its options" },
 	[VFCAP_REASON_PF_GONE] = {
 		"pf-gone", "its PF does not answer", "see lspci -vvv -s {pf}" },
@@ -63,30 +63,30 @@ static const struct word reasons[] = {
 		"pf-disabled", "it is not enabled in its PF",
 		"first what is said of {cap} in the PF above" },
 	[VFCAP_REASON_PF_DRIVER] = {
-		"pf-driver", "the driver of its PF says no",
+		"pf-driver", "the driver of its PF says so",
 		"it knows the device: see its messages, ask its author" },
 	[VFCAP_REASON_PF_LOST] = {
 		"pf-lost",
-		"its PF has no driver, sleeps, or is no longer as it was",
+		"its PF has lost it meanwhile",
 		"first what is said of the PF above, then open the device anew" },
 	[VFCAP_REASON_NOT_HELD] = {
 		"not-held",
-		"it was not wanted, or not provided, when the device was opened",
+		"it was not wanted, or not provided, when the VF was opened",
 		"open the device anew" },
 	[VFCAP_REASON_NO_CDEV] = {
-		"no-cdev", "the device was opened through its VFIO group",
+		"no-cdev", "it was opened through its VFIO group",
 		"have the VMM use iommufd; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
 	},
 	[VFCAP_REASON_NO_IOMMU] = {
 		"no-iommu",
-		"the IOMMU, or the kernel, attaches no PASIDs one by one",
+		"its PASIDs cannot be attached one by one",
 		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
 	},
 	[VFCAP_REASON_GROUP_SHARED] = {
 		"group-shared", "it shares its IOMMU group with other devices",
 		"use a slot behind a port with ACS" },
 	[VFCAP_REASON_PF_USER_SPACE] = {
-		"pf-user-space", "its PF is given to user space",
+		"pf-user-space", "its PF is itself given to user space",
 		PF_BACK },
 	[VFCAP_REASON_NO_ANSWERER] = {
 		"no-answerer",
@@ -106,21 +106,21 @@ static const struct word reasons[] = {
 		"who knows which bytes are not needed says so: parameter quirks in /etc/modprobe.d, or the VMM",
 	},
 	[VFCAP_REASON_STRICT] = {
-		"strict", "nobody chose a place, and placement=strict is set",
+		"strict", "nobody says where it may lie, and parameter placement=strict",
 		"echo auto > {params}/placement, then open the device anew; or say where with parameter quirks in /etc/modprobe.d",
 	},
-	[VFCAP_REASON_OWN] = { "own", "the device has one itself", NULL },
+	[VFCAP_REASON_OWN] = { "own", "it has one itself", NULL },
 	[VFCAP_REASON_QEMU] = {
-		"qemu", "QEMU would refuse to start, and adds its own", NULL },
+		"qemu", "there is room only behind its last capability, where QEMU would refuse to start", NULL },
 	[VFCAP_REASON_BARS] = {
-		"bars", "its BARs are not what the capability is about",
+		"bars", "its BARs 2 and 4 are not two memory BARs with an address",
 		"the firmware, or the kernel, gave the VMD's memory no address: see the log of the boot",
 	},
 	[VFCAP_REASON_QUIRK] = {
-		"quirk", "the driver's parameter quirks says so",
+		"quirk", "parameter quirks says so",
 		"somebody wanted it so: see /etc/modprobe.d" },
 	[VFCAP_REASON_NO_PASIDS] = {
-		"no-pasids", "the IOMMU has no PASIDs for the device",
+		"no-pasids", "its IOMMU has no PASIDs for it",
 		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
 	},
 	[VFCAP_REASON_NOIOMMU_MODE] = {
@@ -128,7 +128,7 @@ static const struct word reasons[] = {
 		"turn on an IOMMU in the firmware, and at boot: intel_iommu=on,sm_on, or what yours takes",
 	},
 	[VFCAP_REASON_CORE] = {
-		"core", "the kernel's vfio-pci-core is none that the driver knows",
+		"core", "vfio-pci-core keeps its config space in a way that is not known here",
 		"install a vfcap that knows this kernel" },
 };
 

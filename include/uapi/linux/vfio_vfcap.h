@@ -66,32 +66,34 @@ enum vfcap_step {
  * enum vfcap_reason - why a capability is not shown
  * @VFCAP_REASON_NONE: it is shown
  * @VFCAP_REASON_NOT_APPLICABLE: such a device never shows it
- * @VFCAP_REASON_PARAMETER: the administrator switched it off
- * @VFCAP_REASON_USER: the VMM hid it, with VFCAP_CHOOSE_HIDE
- * @VFCAP_REASON_PF_GONE: the PF does not answer
- * @VFCAP_REASON_PF_LACKS: the PF does not have it
- * @VFCAP_REASON_PF_DISABLED: it is not enabled in the PF
- * @VFCAP_REASON_PF_DRIVER: the PF's driver says no
- * @VFCAP_REASON_PF_LOST: the PF has no driver, sleeps, or is no longer as it was
- *	when another VF, or this one, was to be shown it
- * @VFCAP_REASON_NOT_HELD: it was not wanted, or not provided by the PF's driver,
- *	when the device was opened
- * @VFCAP_REASON_NO_CDEV: the device was opened through its group
- * @VFCAP_REASON_NO_IOMMU: the IOMMU, or the kernel, attaches no PASIDs one by one
- * @VFCAP_REASON_GROUP_SHARED: other devices are in its IOMMU group
- * @VFCAP_REASON_PF_USER_SPACE: the PF is given to user space
- * @VFCAP_REASON_NO_ANSWERER: nobody declares that it answers page requests
- * @VFCAP_REASON_NO_ATS: ATS is not enabled in the device
- * @VFCAP_REASON_NO_SHARE: the PF's page requests do not suffice for all its VFs
- * @VFCAP_REASON_NO_ROOM: config space has no room for it
- * @VFCAP_REASON_STRICT: nobody chose a place, and parameter placement=strict
- * @VFCAP_REASON_OWN: the device has one itself
- * @VFCAP_REASON_QEMU: QEMU would refuse to start
- * @VFCAP_REASON_BARS: the device's BARs are not what the capability is about
- * @VFCAP_REASON_QUIRK: the administrator said so of such devices
- * @VFCAP_REASON_NO_PASIDS: the IOMMU has no PASIDs for the device
- * @VFCAP_REASON_NOIOMMU_MODE: the device was opened without an IOMMU
- * @VFCAP_REASON_CORE: the kernel's vfio-pci-core is none that the driver knows
+ * @VFCAP_REASON_PARAMETER: switched off by its module parameter
+ * @VFCAP_REASON_USER: its VMM hid it (VFCAP_CHOOSE_HIDE)
+ * @VFCAP_REASON_PF_GONE: its PF does not answer
+ * @VFCAP_REASON_PF_LACKS: its PF has no such capability
+ * @VFCAP_REASON_PF_DISABLED: it is not enabled in its PF
+ * @VFCAP_REASON_PF_DRIVER: the driver of its PF says so
+ * @VFCAP_REASON_PF_LOST: its PF has lost it meanwhile (it has no driver, sleeps, or is
+ *	no longer as it was when another VF, or this one, was to be shown it)
+ * @VFCAP_REASON_NOT_HELD: it was not wanted, or not provided, when the VF was opened
+ * @VFCAP_REASON_NO_CDEV: it was opened through its VFIO group
+ * @VFCAP_REASON_NO_IOMMU: its PASIDs cannot be attached one by one
+ * @VFCAP_REASON_GROUP_SHARED: it shares its IOMMU group with other devices
+ * @VFCAP_REASON_PF_USER_SPACE: its PF is itself given to user space
+ * @VFCAP_REASON_NO_ANSWERER: the driver of its PF does not declare that it answers its
+ *	VFs' page requests
+ * @VFCAP_REASON_NO_ATS: the kernel has not enabled ATS in it
+ * @VFCAP_REASON_NO_SHARE: its PF was allotted fewer page requests than it has VFs
+ * @VFCAP_REASON_NO_ROOM: its config space has no room for it that reads as zero
+ * @VFCAP_REASON_STRICT: nobody says where it may lie, and parameter placement=strict
+ * @VFCAP_REASON_OWN: it has one itself
+ * @VFCAP_REASON_QEMU: there is room only behind its last capability, where QEMU would
+ *	refuse to start
+ * @VFCAP_REASON_BARS: its BARs 2 and 4 are not two memory BARs with an address
+ * @VFCAP_REASON_QUIRK: parameter quirks says so (of such devices)
+ * @VFCAP_REASON_NO_PASIDS: its IOMMU has no PASIDs for it
+ * @VFCAP_REASON_NOIOMMU_MODE: it was opened in VFIO's no-IOMMU mode
+ * @VFCAP_REASON_CORE: vfio-pci-core keeps its config space in a way that is not known
+ *	here
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,

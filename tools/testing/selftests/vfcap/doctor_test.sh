@@ -130,7 +130,7 @@ its group is in use | hold VF group | release | 1 | VF | opened=opened-group pas
 parameter pasid=off | param pasid off | param pasid auto | 1 | VF | pasid-parameter=parameter-off pasid-shown=would-not | -> echo auto > .*/pasid
 parameter pasid=off, opened | param pasid off | param pasid auto | 1 | VF --open | pasid-shown=hidden | no: switched off by its module parameter
 placement=strict | param placement strict | param placement auto | 1 | VF | placement=placement-strict pasid-shown=would-not | -> echo auto > .*/placement
-placement=strict, opened | param placement strict | param placement auto | 1 | VF --open | placement=placement-strict pasid-shown=hidden | nobody chose a place
+placement=strict, opened | param placement strict | param placement auto | 1 | VF --open | placement=placement-strict pasid-shown=hidden | nobody says where it may lie
 no driver | nothing | nothing | 1 | VF2 | driver=driver-other pasid-shown=not-ours | -> vfcapctl bind 0000
 another driver | ctl 0 bind VF2 --driver vfio-pci | nothing | 1 | VF2 | driver=driver-other | vfio-pci
 another driver, in use | hold VF2 cdev | release | 1 | VF2 | driver=driver-in-use opened=opened-ok | -> end that first, then: vfcapctl bind
@@ -167,7 +167,7 @@ a VMD endpoint that has its own | vmd 201d 34~e8 e8~01188009 ec~53484457 f0~0 f4
 the PF's driver takes part | sample_on | nothing | 0 | VF | pf-driver=pf-takes-part pasid-shown=not-open | takes part in vfcap
 the PF's driver in its change bracket | knob change begin~pasid | knob change end~pasid | 1 | VF --open | pf-pasid=pf-changing pasid-shown=cannot-open | is changing what it would show
 the PF's driver cannot provide it | knob first_user_error 12 | knob first_user_error 0 | 1 | VF --open | pasid-shown=hidden | not wanted, or not provided
-the PF's driver says no | knob place_pasid -1 | sample_off | 1 | VF --open | pasid-shown=hidden | the driver of its PF says no
+the PF's driver says no | knob place_pasid -1 | sample_off | 1 | VF --open | pasid-shown=hidden | the driver of its PF says so
 a group with other devices | share_group | unshare_group | 1 | VF --open | group=group-not-viable pf-pasid=pf-disabled-acs pasid-shown=cannot-open | has other devices, whose drivers have them: .*$pf (igb)
 the PF is given to user space | pf_to_user | pf_back | 1 | VF --open | pf-driver=pf-user-space pasid-shown=cannot-open | -> give the PF back to its own driver: echo 0 > .*/$pf/sriov_numvfs; vfcapctl unbind $pf
 28C0 refused | vmd_refused | vmd_none | 1 | VMD --open | shdw-shown=native-(vmlock#refused#bars) | no native shadow registers
