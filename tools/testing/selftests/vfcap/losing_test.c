@@ -173,7 +173,7 @@ static bool is_told(struct _test_data_losing *self)
 static void expect_losing(struct __test_metadata *_metadata,
 			  struct _test_data_losing *self)
 {
-	EXPECT_TRUE(WAIT_FOR(!strcmp("losing", state()), GUARD_MS));
+	EXPECT_TRUE(WAIT_FOR(!strcmp("losing", state()), host_promised(GUARD_MS)));
 	EXPECT_EQ(0, vfio_get(&self->v, PASID_CTRL, 2));
 	usleep(A_WHILE_US);
 	EXPECT_STREQ("losing", state());
@@ -192,11 +192,11 @@ TEST_F(losing, lost_when_it_is)
 	EXPECT_STREQ("lost", sample_state(host_pf(), "pasid_state"));
 
 	EXPECT_EQ(0, stall_end(&self->stall));
-	EXPECT_EQ(1, poll(&self->lost, 1, GUARD_MS));
+	EXPECT_EQ(1, poll(&self->lost, 1, host_promised(GUARD_MS)));
 	EXPECT_STREQ("lost", state());
 	EXPECT_EQ(0, iommu_count_pasids(host_vf()));
 	EXPECT_EQ(0, vfio_get(&self->v, PASID_CTRL, 2));
-	EXPECT_EQ(1, poll(&self->state, 1, GUARD_MS));
+	EXPECT_EQ(1, poll(&self->state, 1, host_promised(GUARD_MS)));
 	EXPECT_EQ(1, host_log_count(host_vf(), "PASID lost: "));
 
 	EXPECT_EQ(0, host_config_write(host_pf(), PASID_CTRL, 2, 7));
@@ -225,7 +225,7 @@ TEST_F(losing, enabled_meanwhile)
 	usleep(A_WHILE_US / 5);
 	EXPECT_EQ(0, stall_end(&self->stall));
 	pthread_join(thread, NULL);
-	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", state()), GUARD_MS));
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", state()), host_promised(GUARD_MS)));
 	EXPECT_EQ(0, vfio_get(&self->v, PASID_CTRL, 2) & PCI_PASID_CTRL_ENABLE);
 	EXPECT_EQ(0, iommu_count_pasids(host_vf()));
 }

@@ -115,7 +115,7 @@ TEST_F(watch, allotment_shrinks)
 
 	for (i = 0; i < ARRAY_SIZE(less); i++) {
 		ASSERT_EQ(0, allot(less[i]));
-		EXPECT_TRUE(WAIT_FOR(in_state("pri_state", "lost"), GUARD_MS));
+		EXPECT_TRUE(WAIT_FOR(in_state("pri_state", "lost"), host_promised(GUARD_MS)));
 		EXPECT_TRUE(in_state("pasid_state", "shown"));
 		EXPECT_EQ(0, vfio_reset(&self->v));
 		EXPECT_TRUE(in_state("pri_state", "lost"));
@@ -141,7 +141,7 @@ TEST_F(watch, reads_of_a_dead_pf)
 
 	ASSERT_EQ(0, host_layout("pf 0 ffffffff\npf 1c0 ffffffff\npf 1e0 ffffffff\n"
 				 "pf 1e4 ffffffff"));
-	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), GUARD_MS));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
 	EXPECT_EQ(1, host_log_count(host_vf(), "lost: its PF does not answer"));
 	EXPECT_GE(LOOKS * DEAD_READS, reads(_metadata, &vf));
 	/* Its VFs answer no more than it does. */
@@ -154,7 +154,7 @@ TEST_F(watch, reads_of_a_disconnected_pf)
 	long vf;
 
 	ASSERT_EQ(0, host_access(host_pf(), "failed"));
-	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), GUARD_MS));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
 	EXPECT_EQ(1, host_log_count(host_vf(), "lost: its PF does not answer"));
 	EXPECT_EQ(0, reads(_metadata, &vf));
 	EXPECT_EQ(0, vf);
@@ -213,7 +213,7 @@ TEST_F(busy, looks_away)
 	usleep(LOOKS_US / 2);
 	EXPECT_TRUE(in_state("pasid_state", "shown"));
 	ASSERT_EQ(0, host_access(host_pf(), "normal"));
-	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), GUARD_MS));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
 }
 
 int main(int argc, char **argv)

@@ -33,6 +33,14 @@ bool host_is_ready(void);
 void host_at_end(int (*give_back)(void));
 /* A number from the environment, or another where it has none */
 unsigned long host_setting(const char *name, unsigned long otherwise);
+/* Whether the VM's clock counts instructions ("vm --icount") */
+bool host_clock_counts(void);
+/*
+ * How many milliseconds may pass, by the VM's clock, of what is promised to take @ms: these
+ * where it counts instructions, and ten times as many where it goes on while the machine
+ * does other work
+ */
+long host_promised(long ms);
 /* The PCI address of a VF of host_pf(), from 0 on, "" where there is none */
 void host_vf_name(unsigned int index, char name[16]);
 /* The bridge above the PF, as it was when this was called first */
