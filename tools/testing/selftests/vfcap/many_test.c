@@ -30,7 +30,7 @@
 #define LOSS_MS		1000
 /* Until that */
 #define LOOK_MS		1000
-/* What a guest's write may take meanwhile */
+/* What a guest's write may take meanwhile, on a busy machine */
 #define WRITE_MS	500
 #define TELL_MS		60000
 
@@ -191,14 +191,14 @@ TEST_F_TIMEOUT(many, lose_at_once, 600)
 	start = now_ms();
 	EXPECT_EQ(0, host_config_write(self->pf, MOCK_PASID + CTRL, 2, 0));
 	EXPECT_TRUE(WAIT_FOR(!vfio_get(&self->vfs[0].v, self->vfs[0].ctrl, 2),
-			     host_promised(LOOK_MS)));
+			     LOOK_MS));
 	look = now_ms();
 	for (i = 0; i < VFS; i++)
-		if (!WAIT_FOR(is_lost(&self->vfs[i]), 2 * host_promised(LOSS_MS)))
+		if (!WAIT_FOR(is_lost(&self->vfs[i]), 10 * LOSS_MS))
 			break;
 	took = now_ms() - look;
 	EXPECT_EQ(VFS, i);
-	EXPECT_GE(host_promised(LOSS_MS), took);
+	EXPECT_GE(LOSS_MS, took);
 	for (i = 0; i < VFS; i++)
 		enabled += !!vfio_get(&self->vfs[i].v, self->vfs[i].ctrl, 2);
 	EXPECT_EQ(0, enabled);
@@ -209,7 +209,7 @@ TEST_F_TIMEOUT(many, lose_at_once, 600)
 	__atomic_store_n(&w->stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(w->thread, NULL);
 	TH_LOG("a write of another VF took at most %ld ms", w->longest_ms);
-	EXPECT_GE(host_promised(WRITE_MS), w->longest_ms);
+	EXPECT_GE(WRITE_MS, w->longest_ms);
 	EXPECT_EQ(0, vfio_get(&w->vf->v, w->vf->ctrl, 2));
 
 	/* Each is told once, and the PF's log has one line. */
