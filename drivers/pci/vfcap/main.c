@@ -44,6 +44,9 @@ static void __exit pci_vfcap_exit(void)
 	bus_unregister_notifier(&pci_bus_type, &vfcap_guard_nb);
 	destroy_workqueue(vfcap_tell_wq);
 	destroy_workqueue(vfcap_wq);
+
+	/* Users hold the module; a record that is left was never given back. */
+	WARN_ON(!vfcap_no_records());
 }
 module_exit(pci_vfcap_exit);
 

@@ -186,6 +186,7 @@ extern struct workqueue_struct *vfcap_wq;
 extern const struct vfcap_pf_ops *vfcap_pf_ops;
 struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
+bool vfcap_no_records(void);
 void vfcap_put(struct pci_vfcap *record);
 void vfcap_show_folder(struct pci_vfcap *record);
 void vfcap_hide_folder(struct pci_vfcap *record);

@@ -89,6 +89,16 @@ static struct pci_vfcap *vfcap_lookup(struct pci_dev *pf)
 }
 
 /**
+ * vfcap_no_records - whether all records were given back
+ *
+ * Return: true if so.
+ */
+bool vfcap_no_records(void)
+{
+	return list_empty(&vfcap_list);
+}
+
+/**
  * vfcap_find - find the record of a PF
  * @pf: the PF
  *
