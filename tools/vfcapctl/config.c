@@ -37,16 +37,27 @@ unsigned int config_find_ecap(const uint8_t *config, uint16_t id)
 	return 0;
 }
 
-unsigned int config_find_shdw(const uint8_t *config)
+/* @signature: the dword behind its header, or 0 for any */
+static unsigned int find_cap(const uint8_t *config, uint8_t id, uint32_t signature)
 {
 	unsigned int pos = config[PCI_CAPABILITY_LIST] & ~3, loops = 48;
 
 	while (pos >= PCI_STD_HEADER_SIZEOF && pos <= PCI_CFG_SPACE_SIZE - MIN_SIZE &&
 	       loops--) {
-		if (config[pos] == PCI_CAP_ID_VNDR &&
-		    get(config, pos + 4, 4) == SHDW_SIGNATURE)
+		if (config[pos] == id &&
+		    (!signature || get(config, pos + 4, 4) == signature))
 			return pos;
 		pos = config[pos + PCI_CAP_LIST_NEXT] & ~3;
 	}
 	return 0;
+}
+
+unsigned int config_find_cap(const uint8_t *config, uint8_t id)
+{
+	return find_cap(config, id, 0);
+}
+
+unsigned int config_find_shdw(const uint8_t *config)
+{
+	return find_cap(config, PCI_CAP_ID_VNDR, SHDW_SIGNATURE);
 }

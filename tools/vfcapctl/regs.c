@@ -3,8 +3,8 @@
  * vfcapctl: the registers of a function, as they are in hardware
  *
  * Read in another process, since the kernel lets nobody read them while a function is
- * reset. Only registers that are known are read, as lspci does: some devices mind
- * others.
+ * reset. Only registers that are known are read, as lspci does, since some devices mind
+ * others; all of them only where somebody asked for that.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -81,19 +81,27 @@ static void read_ecaps(int fd, struct regs *r)
 	}
 }
 
-static ssize_t read_all(const void *arg, void *out, size_t size)
+/* 0 or more, or -errno */
+static int open_config(const char *bdf)
 {
-	struct regs *r = out;
-	unsigned int pos;
 	char path[128];
-	uint8_t last;
 	int fd;
 
-	(void)size;
-	snprintf(path, sizeof(path), DEVICES "/%s/config", (const char *)arg);
+	snprintf(path, sizeof(path), DEVICES "/%s/config", bdf);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static ssize_t read_known(const void *arg, void *out, size_t size)
+{
+	int fd = open_config(arg);
+	struct regs *r = out;
+	unsigned int pos;
+	uint8_t last;
+
+	(void)size;
 	if (fd < 0)
-		return -errno;
+		return fd;
 
 	/* Without the right to read them, registers end after the header. */
 	if (pread(fd, &last, 1, PCI_STD_HEADER_SIZEOF) != 1) {
@@ -121,19 +129,45 @@ static ssize_t read_all(const void *arg, void *out, size_t size)
 	return 0;
 }
 
-void regs_read(struct regs *r, const char *bdf)
+static ssize_t read_all(const void *arg, void *out, size_t size)
+{
+	int fd = open_config(arg);
+	ssize_t len;
+
+	if (fd < 0)
+		return fd;
+	len = pread(fd, out, size, 0);
+	if (len < 0)
+		len = -errno;
+	close(fd);
+	return len;
+}
+
+/* A look would wake it. */
+static bool is_asleep(const char *bdf)
 {
 	char power[32];
+
+	return !sysfs_read(power, sizeof(power), DEVICES "/%s/power_state", bdf) &&
+	       !strcmp(power, "D3cold");
+}
+
+ssize_t regs_copy(uint8_t *config, const char *bdf)
+{
+	return is_asleep(bdf) ? -EHOSTDOWN :
+	       aside(read_all, bdf, strlen(bdf) + 1, config, CONFIG_SIZE, ASIDE_MS);
+}
+
+void regs_read(struct regs *r, const char *bdf)
+{
 	int ret;
 
 	*r = (struct regs){ .state = REGS_GONE };
-	/* A look would wake it. */
-	if (!sysfs_read(power, sizeof(power), DEVICES "/%s/power_state", bdf) &&
-	    !strcmp(power, "D3cold")) {
+	if (is_asleep(bdf)) {
 		r->state = REGS_ASLEEP;
 		return;
 	}
-	ret = aside(read_all, bdf, strlen(bdf) + 1, r, sizeof(*r), ASIDE_MS);
+	ret = aside(read_known, bdf, strlen(bdf) + 1, r, sizeof(*r), ASIDE_MS);
 	if (ret == -ETIMEDOUT)
 		*r = (struct regs){ .state = REGS_LOCKED };
 	else if (ret)

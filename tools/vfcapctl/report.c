@@ -150,70 +150,35 @@ static int print_iommu(const char *name, void *data)
 	return 0;
 }
 
-struct config {
-	size_t size;
-	uint8_t data[CONFIG_SIZE];
-};
-
-static ssize_t read_config(const void *arg, void *out, size_t size)
+/*
+ * The serial number's capability, and the part of VPD that was last read. A copy has
+ * zeros where nothing was read.
+ */
+static void clear_serial_numbers(uint8_t *config)
 {
-	struct config *c = out;
-	char path[NAME_SIZE];
-	ssize_t len;
-	int fd;
+	unsigned int dsn = config_find_ecap(config, PCI_EXT_CAP_ID_DSN);
+	unsigned int vpd = config_find_cap(config, PCI_CAP_ID_VPD);
 
-	(void)size;
-	snprintf(path, sizeof(path), DEVICES "/%s/config", (const char *)arg);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	len = pread(fd, c->data, sizeof(c->data), 0);
-	close(fd);
-	c->size = len > 0 ? len : 0;
-	return 0;
-}
-
-static uint32_t get(const struct config *c, unsigned int pos)
-{
-	uint32_t value;
-
-	memcpy(&value, c->data + pos, sizeof(value));
-	return value;
-}
-
-/* The serial number's capability, and the part of VPD that was last read */
-static void clear_serial_numbers(struct config *c)
-{
-	unsigned int pos = PCI_CFG_SPACE_SIZE, loops = CONFIG_SIZE / 8;
-
-	while (c->size == CONFIG_SIZE && pos >= PCI_CFG_SPACE_SIZE &&
-	       pos <= CONFIG_SIZE - 12 && loops--) {
-		if (PCI_EXT_CAP_ID(get(c, pos)) == PCI_EXT_CAP_ID_DSN)
-			memset(c->data + pos + 4, 0, 8);
-		pos = PCI_EXT_CAP_NEXT(get(c, pos));
-	}
-	if (c->size < PCI_CFG_SPACE_SIZE)
-		return;
-	pos = c->data[PCI_CAPABILITY_LIST] & ~3;
-	loops = 48;
-	while (pos >= PCI_STD_HEADER_SIZEOF && pos <= PCI_CFG_SPACE_SIZE - 8 &&
-	       loops--) {
-		if (c->data[pos] == PCI_CAP_ID_VPD)
-			memset(c->data + pos + PCI_VPD_DATA, 0, 4);
-		pos = c->data[pos + PCI_CAP_LIST_NEXT] & ~3;
-	}
+	if (dsn)
+		memset(config + dsn + 4, 0, PCI_EXT_CAP_DSN_SIZEOF - 4);
+	if (vpd)
+		memset(config + vpd + PCI_VPD_DATA, 0, 4);
 }
 
 static void print_hardware(const struct device *d)
 {
-	struct config c = {};
+	/* A capability may begin where it would not end. */
+	uint8_t config[CONFIG_SIZE + PCI_EXT_CAP_DSN_SIZEOF] = {};
+	ssize_t size = regs_copy(config, d->bdf);
 
-	if (aside(read_config, d->bdf, strlen(d->bdf) + 1, &c, sizeof(c), ASIDE_MS))
+	if (size == -EHOSTDOWN)
+		printf("it has no power: its registers are not read\n\n");
+	else if (size < 0)
 		printf("its registers cannot be read now\n\n");
-	else if (c.size <= PCI_STD_HEADER_SIZEOF)
+	else if (size <= PCI_STD_HEADER_SIZEOF)
 		printf("its registers can be read by root only\n\n");
-	clear_serial_numbers(&c);
-	print_config(d, c.data, c.size);
+	clear_serial_numbers(config);
+	print_config(d, config, size < 0 ? 0 : size);
 }
 
 static void print_function(const char *bdf, const struct request *req)

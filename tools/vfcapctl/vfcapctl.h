@@ -229,6 +229,8 @@ struct regs {
 enum cap_state { CAP_UNKNOWN, CAP_ABSENT, CAP_DISABLED, CAP_ENABLED };
 
 void regs_read(struct regs *r, const char *bdf);
+/* All that may be read, into CONFIG_SIZE bytes. How many, or -errno */
+ssize_t regs_copy(uint8_t *config, const char *bdf);
 bool regs_lack_prefix(const struct regs *r);
 bool regs_lack_acs(const struct regs *r);
 /* What the function itself has of PASID or PRI */
@@ -328,6 +330,7 @@ int session_query(struct session *s, enum vfcap_cap_index cap,
 
 /* config.c: where a capability is in a copy of config space, or 0 */
 unsigned int config_find_ecap(const uint8_t *config, uint16_t id);
+unsigned int config_find_cap(const uint8_t *config, uint8_t id);
 unsigned int config_find_shdw(const uint8_t *config);
 
 /* view.c: what the device's user is shown */
