@@ -41,31 +41,6 @@ static bool is_vmd(unsigned int vendor, unsigned int device)
 	return false;
 }
 
-static unsigned int read_number(const char *bdf, const char *file)
-{
-	char text[32];
-
-	if (sysfs_read(text, sizeof(text), DEVICES "/%s/%s", bdf, file))
-		return 0;
-	return strtoul(text, NULL, 0);
-}
-
-/* Of the device whose folder this is */
-static unsigned int read_own_number(const char *file)
-{
-	char text[32];
-
-	if (sysfs_read(text, sizeof(text), "%s", file))
-		return 0;
-	return strtoul(text, NULL, 0);
-}
-
-static int copy_name(const char *name, void *data)
-{
-	snprintf(data, NAME_SIZE, "%s", name);
-	return 1;
-}
-
 static unsigned int routing_id(const char *bdf, unsigned int *domain)
 {
 	unsigned int bus, slot, function;
@@ -98,13 +73,13 @@ static int add_pf(const char *name, void *data)
 	struct pf pf = {};
 
 	(void)data;
-	pf.total = read_number(name, "sriov_totalvfs");
+	pf.total = sysfs_number(DEVICES "/%s/sriov_totalvfs", name);
 	if (!pf.total)
 		return 0;
 	snprintf(pf.bdf, sizeof(pf.bdf), "%s", name);
 	pf.rid = routing_id(name, &pf.domain) +
-		 read_number(name, "sriov_offset");
-	pf.stride = read_number(name, "sriov_stride");
+		 sysfs_number(DEVICES "/%s/sriov_offset", name);
+	pf.stride = sysfs_number(DEVICES "/%s/sriov_stride", name);
 	all.pfs = must(reallocarray(all.pfs, all.n + 1, sizeof(pf)));
 	all.pfs[all.n++] = pf;
 	return 0;
@@ -156,9 +131,9 @@ static void find_kind(struct device *d)
 
 	if (has_link)
 		d->kind = KIND_VF;
-	else if (read_own_number("sriov_totalvfs"))
+	else if (sysfs_number("sriov_totalvfs"))
 		d->kind = KIND_PF;
-	else if (is_vmd(read_own_number("vendor"), read_own_number("device")))
+	else if (is_vmd(sysfs_number("vendor"), sysfs_number("device")))
 		d->kind = KIND_VMD;
 	else if (!*d->driver)
 		find_lost_pf(d);
@@ -186,8 +161,8 @@ static unsigned int count_vfs(const char *bdf)
 
 void device_load_ids(struct device *d)
 {
-	d->vendor = read_number(d->bdf, "vendor");
-	d->device = read_number(d->bdf, "device");
+	d->vendor = sysfs_number(DEVICES "/%s/vendor", d->bdf);
+	d->device = sysfs_number(DEVICES "/%s/device", d->bdf);
 }
 
 /*
@@ -286,7 +261,10 @@ void device_load_overrides(struct device **devices, size_t n)
 
 void device_load_vfio(struct device *d)
 {
-	sysfs_each(copy_name, d->vfio, DEVICES "/%s/vfio-dev", d->bdf);
+	char path[NAME_SIZE];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/vfio-dev", d->bdf);
+	sysfs_first(d->vfio, path);
 	d->has_cdev = *d->vfio && sysfs_exists(DEVICES "/%s/vfio-dev/%s/dev",
 					       d->bdf, d->vfio);
 }
@@ -338,8 +316,8 @@ static int add_function(const char *name, void *data)
 	struct id *id = data;
 	size_t len = strlen(id->names);
 
-	if (read_number(name, "vendor") != id->vendor ||
-	    read_number(name, "device") != id->device)
+	if (sysfs_number(DEVICES "/%s/vendor", name) != id->vendor ||
+	    sysfs_number(DEVICES "/%s/device", name) != id->device)
 		return 0;
 	id->n++;
 	if (len + BDF_SIZE < sizeof(id->names)) {
@@ -519,7 +497,7 @@ void device_parent(const char *bdf, char *out, size_t size)
 void device_describe(const struct device *d, char *out, size_t size)
 {
 	char class[NAME_SIZE], name[128];
-	unsigned int number = read_number(d->bdf, "class") >> 8;
+	unsigned int number = sysfs_number(DEVICES "/%s/class", d->bdf) >> 8;
 
 	snprintf(out, size, "%s: %s",
 		 pci_lookup_name(pci_library(), class, sizeof(class),

@@ -313,20 +313,16 @@ static bool find_lacking(const struct patient *p,
 	return true;
 }
 
-static int take_name(const char *name, void *data)
-{
-	snprintf(data, NAME_SIZE, "%s", name);
-	return 1;
-}
-
 /* Of a host it is the first of its IOMMUs: those of a machine are of one kind. */
 static bool is_vtd(const struct patient *p, unsigned long long *ecap, char *name)
 {
 	char text[32];
 
-	*name = 0;
-	if ((is_host(p) ? sysfs_each(take_name, name, "/sys/class/iommu") < 1 :
-	     sysfs_link(name, NAME_SIZE, DEVICES "/%s/iommu", p->d.bdf)) ||
+	if (is_host(p))
+		sysfs_first(name, "/sys/class/iommu");
+	else
+		sysfs_link(name, NAME_SIZE, DEVICES "/%s/iommu", p->d.bdf);
+	if (!*name ||
 	    sysfs_read(text, sizeof(text), "/sys/class/iommu/%s/intel-iommu/ecap",
 		       name))
 		return false;
@@ -483,17 +479,16 @@ static enum diagnosis check_pfs(const struct check *c, struct patient *p)
 
 static enum diagnosis check_vfs(const struct check *c, struct patient *p)
 {
-	char total[16], driver[NAME_SIZE];
+	char driver[NAME_SIZE];
 	unsigned int bound = 0, i;
 
 	(void)c;
-	sysfs_read(total, sizeof(total), DEVICES "/%s/sriov_totalvfs", p->d.bdf);
 	for (i = 0; i < p->d.num_vfs; i++)
 		bound += !sysfs_link(driver, sizeof(driver),
 				     DEVICES "/%s/virtfn%u/driver", p->d.bdf, i) &&
 			 !strcmp(driver, OUR_DRIVER);
-	ARG1(p, "%u of %s possible, " OUR_DRIVER " has %u of them", p->d.num_vfs,
-	     total, bound);
+	ARG1(p, "%u of %lu possible, " OUR_DRIVER " has %u of them", p->d.num_vfs,
+	     sysfs_number(DEVICES "/%s/sriov_totalvfs", p->d.bdf), bound);
 	if (!p->d.num_vfs)
 		return VFS_NONE;
 	return bound ? VFS_BOUND : VFS_UNBOUND;
@@ -917,12 +912,9 @@ static bool has_no_prefix(const struct device *d)
 	static const uint16_t ids[] = {
 		0xa250, 0xa251, 0xa255, 0xa256, 0xa258, 0xa259,
 	};
-	char text[32];
-	unsigned long revision;
+	unsigned long revision = sysfs_number(DEVICES "/%s/revision", d->bdf);
 	size_t i;
 
-	sysfs_read(text, sizeof(text), DEVICES "/%s/revision", d->bdf);
-	revision = strtoul(text, NULL, 0);
 	for (i = 0; i < ARRAY_SIZE(ids); i++)
 		if (d->vendor == 0x19e5 && d->device == ids[i])
 			return revision == 0x21 || revision == 0x30;

@@ -76,13 +76,10 @@ static bool matters(const struct line *l)
 
 static void load_entry(struct entry *e, const char *key, enum kind kind)
 {
-	char offset[32];
-
 	if (sysfs_read(e->state, sizeof(e->state), "vfcap/%s_state", key) ||
 	    kind == KIND_PF || !strcmp(e->state, HIDDEN))
 		return;
-	if (!sysfs_read(offset, sizeof(offset), "vfcap/%s_offset", key))
-		e->offset = strtoul(offset, NULL, 0);
+	e->offset = sysfs_number("vfcap/%s_offset", key);
 }
 
 /* A VF that nobody has open shows nothing, and hides nothing. */

@@ -112,13 +112,9 @@ static long get_vfs(const struct function *f, int cap)
 
 static long get_possible_vfs(const struct function *f, int cap)
 {
-	char total[16];
-
 	(void)cap;
-	if (f->d.kind != KIND_PF ||
-	    sysfs_read(total, sizeof(total), DEVICES "/%s/sriov_totalvfs", f->d.bdf))
-		return -1;
-	return strtol(total, NULL, 10);
+	return f->d.kind != KIND_PF ? -1 :
+	       (long)sysfs_number(DEVICES "/%s/sriov_totalvfs", f->d.bdf);
 }
 
 static long get_open(const struct function *f, int cap)

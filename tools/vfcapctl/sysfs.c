@@ -46,6 +46,15 @@ int sysfs_read(char *out, size_t size, const char *fmt, ...)
 	return 0;
 }
 
+unsigned long sysfs_number(const char *fmt, ...)
+{
+	char path[PATH_MAX], text[32];
+
+	MAKE_PATH(path, fmt);
+	sysfs_read(text, sizeof(text), "%s", path);
+	return strtoul(text, NULL, 0);
+}
+
 int sysfs_write(const char *value, const char *fmt, ...)
 {
 	char path[PATH_MAX];
@@ -113,4 +122,16 @@ int sysfs_each(int (*entry)(const char *name, void *data), void *data,
 	}
 	free(entries);
 	return ret;
+}
+
+static int copy_name(const char *name, void *data)
+{
+	snprintf(data, NAME_SIZE, "%s", name);
+	return 1;
+}
+
+void sysfs_first(char *out, const char *folder)
+{
+	*out = 0;
+	sysfs_each(copy_name, out, "%s", folder);
 }

@@ -130,9 +130,13 @@ int sysfs_write_within(unsigned int ms, const char *value, const char *fmt, ...)
 /* sysfs.c: files by path, without a shell. 0 or -errno. */
 int sysfs_read(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
 int sysfs_write(const char *value, const char *fmt, ...) PRINTF(2, 3);
+/* Decimal, or hex with 0x; 0 where there is none */
+unsigned long sysfs_number(const char *fmt, ...) PRINTF(1, 2);
 /* The last part of what a symbolic link points to, "" if there is none */
 int sysfs_link(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
 bool sysfs_exists(const char *fmt, ...) PRINTF(1, 2);
+/* The first entry of a folder, which has NAME_SIZE bytes, or "" */
+void sysfs_first(char *out, const char *folder);
 /* Call for each entry of a folder, in order, until one returns non-zero */
 int sysfs_each(int (*entry)(const char *name, void *data), void *data,
 	       const char *fmt, ...) PRINTF(3, 4);

@@ -33,22 +33,18 @@ static void view_sysfs(struct view *v, const struct device *d,
 		       enum vfcap_cap_index cap)
 {
 	struct cap_view *c = &v->caps[cap];
-	char state[32], offset[32];
+	char state[32];
 
 	if (sysfs_read(state, sizeof(state),
 		       DEVICES "/%s/vfcap/%s_state", d->bdf,
 		       caps[cap].key))
 		return;
-	sysfs_read(offset, sizeof(offset),
-		   DEVICES "/%s/vfcap/%s_offset", d->bdf,
-		   caps[cap].key);
-
 	v->source = SOURCE_SYSFS;
 	c->lost = !strcmp(state, "lost") || !strcmp(state, "losing");
 	c->shown = c->lost || !strcmp(state, "shown");
 	/* Hidden may mean no more than that it is not open. */
 	c->known = c->shown;
-	c->offset = strtoul(offset, NULL, 0);
+	c->offset = sysfs_number(DEVICES "/%s/vfcap/%s_offset", d->bdf, caps[cap].key);
 	c->size = c->shown ? caps[cap].size : 0;
 }
 
