@@ -25,36 +25,27 @@ enum {
 	OPT_PERSIST	= BIT(10),
 };
 
-static const struct option long_options[] = {
-	{ "help",	no_argument,		NULL, OPT_HELP },
-	{ "json",	no_argument,		NULL, OPT_JSON },
-	{ "dump",	no_argument,		NULL, OPT_DUMP },
-	{ "no-open",	no_argument,		NULL, OPT_NO_OPEN },
-	{ "driver",	required_argument,	NULL, OPT_DRIVER },
-	{ "no-driver",	no_argument,		NULL, OPT_NO_DRIVER },
-	{ "cap",	required_argument,	NULL, OPT_CAP },
-	{ "open",	no_argument,		NULL, OPT_OPEN },
-	{ "all-vfs",	no_argument,		NULL, OPT_ALL_VFS },
-	{ "num-vfs",	required_argument,	NULL, OPT_NUM_VFS },
-	{ "persist",	no_argument,		NULL, OPT_PERSIST },
-	{ }
-};
+#define FLAG(name)	offsetof(struct request, name)
 
-static const struct {
+static const struct option_info {
 	int option;
-	const char *text;
-} option_help[] = {
-	{ OPT_JSON,	 "  --json         print JSON, see vfcapctl(8) for its keys" },
-	{ OPT_DUMP,	 "  --dump         print config space as \"lspci -F FILE\" reads it" },
-	{ OPT_NO_OPEN,	 "  --no-open      do not open the device, only say what sysfs tells" },
-	{ OPT_OPEN,	 "  --open         open the device if nobody uses it, which resets it" },
-	{ OPT_DRIVER,	 "  --driver NAME  bind to this driver (default: " OUR_DRIVER ")" },
-	{ OPT_NO_DRIVER, "  --no-driver    leave it without a driver" },
-	{ OPT_ALL_VFS,	 "  --all-vfs      a PF stands for all its VFs" },
-	{ OPT_NUM_VFS,	 "  --num-vfs N    make so many VFs first, if the PF has none" },
-	{ OPT_PERSIST,	 "  --persist      at each boot, too; or no longer at boot" },
-	{ OPT_CAP,	 "  --cap NAME     only this capability: pasid, pri, shdw" },
-	{ OPT_HELP,	 "  -h, --help     print this" },
+	const char *name;
+	const char *argument;	/* "" without one */
+	const char *help;
+	size_t flag;		/* the bool of a request that it sets, or 0 */
+} options[] = {
+	{ OPT_JSON, "json", "", "print JSON, see vfcapctl(8) for its keys", FLAG(json) },
+	{ OPT_DUMP, "dump", "", "print config space as \"lspci -F FILE\" reads it", FLAG(dump) },
+	{ OPT_NO_OPEN, "no-open", "", "do not open the device, only say what sysfs tells",
+	  FLAG(no_open) },
+	{ OPT_OPEN, "open", "", "open the device if nobody uses it, which resets it", FLAG(open) },
+	{ OPT_DRIVER, "driver", "NAME", "bind to this driver (default: " OUR_DRIVER ")", 0 },
+	{ OPT_NO_DRIVER, "no-driver", "", "leave it without a driver", FLAG(no_driver) },
+	{ OPT_ALL_VFS, "all-vfs", "", "a PF stands for all its VFs", FLAG(all_vfs) },
+	{ OPT_NUM_VFS, "num-vfs", "N", "make so many VFs first, if the PF has none", 0 },
+	{ OPT_PERSIST, "persist", "", "at each boot, too; or no longer at boot", FLAG(persist) },
+	{ OPT_CAP, "cap", "NAME", "only this capability: pasid, pri, shdw", 0 },
+	{ OPT_HELP, "help", "", "print this", 0 },
 };
 
 static const struct command {
@@ -106,6 +97,15 @@ static void print_help(void)
 	print_line(0, "-V, --version prints the version.");
 }
 
+static void print_option(const struct option_info *o)
+{
+	char text[NAME_SIZE];
+
+	snprintf(text, sizeof(text), "%s--%s %s", o->option == OPT_HELP ? "-h, " : "",
+		 o->name, o->argument);
+	print_line(17, "  %-14s %s", text, o->help);
+}
+
 static void print_command_help(const struct command *c)
 {
 	size_t i;
@@ -113,9 +113,9 @@ static void print_command_help(const struct command *c)
 	print_line(7, "Usage: vfcapctl %s [OPTION...]%s%s\n", c->name,
 		   *c->argument ? " " : "", c->argument);
 	print_line(0, "To %s.\n", c->summary);
-	for (i = 0; i < ARRAY_SIZE(option_help); i++)
-		if (c->options & option_help[i].option)
-			print_line(17, "%s", option_help[i].text);
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		if (c->options & options[i].option)
+			print_option(&options[i]);
 }
 
 static const struct command *find_command(const char *name)
@@ -133,45 +133,26 @@ static enum status usage_error(const struct command *c)
 	return fail(STATUS_USAGE, "see \"vfcapctl %s --help\"", c->name);
 }
 
-/* What was written need not be the whole name, nor the last word. */
-static const char *option_name(int option)
+/* One that getopt_long() has found, which need not have been written as a whole */
+static const struct option_info *find_option(int option)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; long_options[i].name; i++)
-		if (long_options[i].val == option)
-			return long_options[i].name;
-	return "?";
+	while (options[i].option != option)
+		i++;
+	return &options[i];
 }
 
 static enum status take_option(struct request *req, int option)
 {
+	size_t flag = find_option(option)->flag;
 	char *end;
 
+	if (flag)
+		*(bool *)((char *)req + flag) = true;
 	switch (option) {
-	case OPT_JSON:
-		req->json = true;
-		break;
-	case OPT_DUMP:
-		req->dump = true;
-		break;
-	case OPT_NO_OPEN:
-		req->no_open = true;
-		break;
-	case OPT_OPEN:
-		req->open = true;
-		break;
-	case OPT_NO_DRIVER:
-		req->no_driver = true;
-		break;
 	case OPT_DRIVER:
 		req->driver = optarg;
-		break;
-	case OPT_ALL_VFS:
-		req->all_vfs = true;
-		break;
-	case OPT_PERSIST:
-		req->persist = true;
 		break;
 	case OPT_NUM_VFS:
 		req->num_vfs = strtol(optarg, &end, 10);
@@ -200,10 +181,18 @@ static bool is_enough(const char *argument, size_t n)
 
 static enum status run(const struct command *c, int argc, char **argv)
 {
+	struct option long_options[ARRAY_SIZE(options) + 1] = {};
 	struct request req = { .cap = -1 };
 	enum status status;
 	int option;
+	size_t i;
 
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		long_options[i] = (struct option){
+			.name = options[i].name,
+			.has_arg = *options[i].argument ? required_argument : no_argument,
+			.val = options[i].option,
+		};
 	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		/* What is no option at all getopt has told already. */
 		if (option == '?')
@@ -212,7 +201,7 @@ static enum status run(const struct command *c, int argc, char **argv)
 			option = OPT_HELP;
 		if (!(c->options & option)) {
 			fail(STATUS_USAGE, "%s has no option --%s", c->name,
-			     option_name(option));
+			     find_option(option)->name);
 			return usage_error(c);
 		}
 		if (option == OPT_HELP) {
