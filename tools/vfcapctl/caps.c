@@ -75,12 +75,12 @@ static const struct word reasons[] = {
 		"open the device anew" },
 	[VFCAP_REASON_NO_CDEV] = {
 		"no-cdev", "it was opened through its VFIO group",
-		"have the VMM use iommufd; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
+		"have the VMM use iommufd; or " PASID_UNENFORCED,
 	},
 	[VFCAP_REASON_NO_IOMMU] = {
 		"no-iommu",
 		"its PASIDs cannot be attached one by one",
-		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
+		"see what is said of PASIDs above; or " PASID_UNENFORCED,
 	},
 	[VFCAP_REASON_GROUP_SHARED] = {
 		"group-shared", "it shares its IOMMU group with other devices",
@@ -121,7 +121,7 @@ static const struct word reasons[] = {
 		"somebody wanted it so: see /etc/modprobe.d" },
 	[VFCAP_REASON_NO_PASIDS] = {
 		"no-pasids", "its IOMMU has no PASIDs for it",
-		"see what is said of PASIDs above; pasid=on shows it all the same: echo on > {params}/pasid",
+		"see what is said of PASIDs above; or " PASID_UNENFORCED,
 	},
 	[VFCAP_REASON_NOIOMMU_MODE] = {
 		"noiommu-mode", "it was opened in VFIO's no-IOMMU mode",

@@ -12,6 +12,11 @@
 
 #define OTHER_SLOT	"use a slot behind a port with ACS, or switch ACS on in the firmware's setup"
 
+#define AS_ROOT		"run this as root"
+
+/* A loss ends with a reset of the VF that begins after the PF is as it was. */
+#define THEN_RESET	"; then reset the VF: {reset}"
+
 /* What the kernel had enabled it enables again then, and at no other time. */
 #define PF_RESET	"reset the PF, and with it its VFs: echo 1 > /sys/bus/pci/devices/{pf}/reset"
 
@@ -113,7 +118,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[PF_CAP_OK] = { "pf-cap-ok", OK, "enabled, {1}", NULL },
 	[PF_CAP_DENIED] = {
 		"pf-cap-denied", UNKNOWN, "the registers of {pf} cannot be read",
-		"run this as root",
+		AS_ROOT,
 	},
 	[PF_CAP_LOCKED] = {
 		"pf-cap-locked", UNKNOWN,
@@ -150,7 +155,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[PF_CAP_LOST_NO_DRIVER] = {
 		"lost-no-driver", PROBLEM, "lost: the PF has no driver any more",
-		"bind the PF to its driver: echo {pf} > /sys/bus/pci/drivers_probe; then reset the VF: {reset}",
+		"bind the PF to its driver: echo {pf} > /sys/bus/pci/drivers_probe" THEN_RESET,
 	},
 	[PF_CAP_LOST_GONE] = {
 		"lost-gone", PROBLEM, "lost: the PF does not answer",
@@ -158,12 +163,13 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[PF_CAP_LOST_ASLEEP] = {
 		"lost-asleep", PROBLEM, "lost: the PF is in a low power state",
-		"wake it: setpci -s {pf} CAP_PM+4.b=0, and echo on > /sys/bus/pci/devices/{pf}/power/control; then reset the VF: {reset}",
+		"wake it: setpci -s {pf} CAP_PM+4.b=0, and echo on > /sys/bus/pci/devices/{pf}/power/control"
+		THEN_RESET,
 	},
 	[PF_CAP_LOST_ASLEEP_RESET] = {
 		"lost-asleep", PROBLEM, "lost: the PF is in a low power state",
 		"wake it: echo on > /sys/bus/pci/devices/{pf}/power/control; if that does not, "
-		PF_RESET "; then reset the VF: {reset}",
+		PF_RESET THEN_RESET,
 	},
 	[PF_CAP_LOST_ABSENT] = {
 		"lost-absent", PROBLEM,
@@ -173,17 +179,17 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[PF_CAP_LOST_DISABLED] = {
 		"lost-disabled", PROBLEM,
 		"lost: it is disabled in the PF's register, by setpci or other user space, a reset, or the IOMMU's driver",
-		"put it back: setpci -s {pf} {1}; then reset the VF: {reset}",
+		"put it back: setpci -s {pf} {1}" THEN_RESET,
 	},
 	[PF_CAP_LOST_DISABLED_RESET] = {
 		"lost-disabled", PROBLEM,
 		"lost: it is disabled in the PF's register, by setpci or other user space, a reset, or the IOMMU's driver",
-		PF_RESET "; then reset the VF: {reset}",
+		PF_RESET THEN_RESET,
 	},
 	[PF_CAP_LOST_CHANGED] = {
 		"lost-changed", PROBLEM,
 		"lost: the PF has it enabled, and other bits of its registers not as they were",
-		PF_RESET "; then reset the VF: {reset}",
+		PF_RESET THEN_RESET,
 	},
 	[PF_CAP_OFF_NO_IOMMU] = {
 		"pf-disabled-no-iommu", PROBLEM,
@@ -231,7 +237,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[PORTS_DENIED] = {
 		"ports-denied", UNKNOWN, "the registers of {pf} cannot be read",
-		"run this as root",
+		AS_ROOT,
 	},
 	[PORTS_NO_PREFIX] = {
 		"ports-no-prefix", PROBLEM,
@@ -253,7 +259,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[PFS_DENIED] = {
 		"pfs-denied", UNKNOWN, "the registers of PFs cannot be read",
-		"run this as root",
+		AS_ROOT,
 	},
 
 	[VFS_BOUND] = { "vfs-bound", OK, "{1}", NULL },
@@ -314,12 +320,12 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[PASIDS_UNSEEN] = {
 		"pasids-unseen", UNKNOWN,
 		"{1} (VT-d) has scalable mode with PASIDs; whether it is in use only registers tell, which cannot be read",
-		"run this as root",
+		AS_ROOT,
 	},
 	[PASIDS_NOT_VTD] = {
 		"pasids-not-vtd", IF_AUTO,
 		"{1} is no VT-d: a guest owns its PASID table as a whole there, and PASID Enable cannot be enforced",
-		"pasid=on shows it nevertheless: echo on > {params}/pasid",
+		PASID_UNENFORCED,
 	},
 	[PASIDS_NONE] = {
 		"pasids-none", IF_AUTO, "{1} has no PASIDs for the device",
@@ -329,7 +335,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[IOMMUFD_OK] = { "iommufd-ok", OK, "Linux {1}, {2}", NULL },
 	[IOMMUFD_OLD] = {
 		"iommufd-old", IF_AUTO, "Linux {1} attaches no PASIDs for VMMs",
-		"use Linux 6.15 or later with CONFIG_IOMMUFD; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
+		"use Linux 6.15 or later with CONFIG_IOMMUFD; or " PASID_UNENFORCED,
 	},
 	[IOMMUFD_UNLOADED] = {
 		"iommufd-unloaded", IF_AUTO, "there is no /dev/iommu",
@@ -337,7 +343,8 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[IOMMUFD_NONE] = {
 		"iommufd-none", IF_AUTO, "Linux {1} was built without iommufd",
-		"use a kernel with CONFIG_IOMMUFD, which those of Ubuntu and Fedora have and Debian's have not; or pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid",
+		"use a kernel with CONFIG_IOMMUFD, which those of Ubuntu and Fedora have and Debian's have not; or "
+		PASID_UNENFORCED,
 	},
 	[IOMMUFD_NO_CDEV] = {
 		"iommufd-no-cdev", IF_AUTO, "VFIO has made no cdev for the device",
@@ -408,13 +415,13 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	[OPENED_UNSEEN] = {
 		"opened-unseen", UNKNOWN,
 		"by a process that cannot be seen from here",
-		"run this as root, outside of containers",
+		AS_ROOT ", outside of containers",
 	},
 
 	[PREFIX_OK] = { "prefix-ok", OK, "the device supports it", NULL },
 	[PREFIX_DENIED] = {
 		"prefix-denied", UNKNOWN, "the registers of {vf} cannot be read",
-		"run this as root",
+		AS_ROOT,
 	},
 	[PREFIX_UNREAD] = {
 		"prefix-unread", UNKNOWN,
@@ -480,7 +487,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"first what is said above",
 	},
 	[SHOWN_UNSEEN] = {
-		"unseen", UNKNOWN, "{1}", "run this as root, or see dmesg | grep {vf}",
+		"unseen", UNKNOWN, "{1}", AS_ROOT ", or see dmesg | grep {vf}",
 	},
 	[SHOWN_CANNOT_OPEN] = {
 		"cannot-open", PROBLEM, "{1}",

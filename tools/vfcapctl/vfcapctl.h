@@ -244,6 +244,10 @@ enum cap_state regs_cap(const struct regs *r, enum vfcap_cap_index cap);
 #define PF_BACK	\
 	"give the PF back to its own driver: echo 0 > " DEVICES "/{pf}/sriov_numvfs; vfcapctl unbind {pf}; then create the VFs anew"
 
+/* Without PASIDs that the IOMMU attaches one by one */
+#define PASID_UNENFORCED	\
+	"pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid"
+
 /* caps.c: the capabilities, and the words for what the driver tells of them */
 struct cap_info {
 	const char *name;
