@@ -150,7 +150,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[PF_CAP_BACK] = {
 		"lost-back", PROBLEM,
-		"the PF has it again; the VF had lost it, and has it back after a reset",
+		"the PF has it again; a VF that had lost it has it back after a reset",
 		"reset the VF: {reset}",
 	},
 	[PF_CAP_LOST_NO_DRIVER] = {

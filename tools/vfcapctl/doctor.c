@@ -390,18 +390,34 @@ static enum diagnosis find_loss(const struct check *c, struct patient *p)
 	}
 }
 
+/* Whether the VF, or of a PF one of its VFs, says that of the capability */
+static bool is_in_vf(const struct check *c, const struct patient *p,
+		     const char *state)
+{
+	char now[32], link[NAME_SIZE] = ".";
+	unsigned int i = 0;
+
+	do {
+		if (p->d.kind == KIND_PF)
+			snprintf(link, sizeof(link), "virtfn%u", i);
+		sysfs_read(now, sizeof(now), DEVICES "/%s/%s/vfcap/%s_state",
+			   p->d.bdf, link, caps[c->cap].key);
+		if (!strcmp(now, state))
+			return true;
+	} while (++i < p->d.num_vfs);
+	return false;
+}
+
 static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 {
-	char vf_state[32], state[32];
+	char state[32];
 
 	if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s_state",
 		       p->pf.bdf, caps[c->cap].key))
 		strcpy(state, "unlocked");
-	sysfs_read(vf_state, sizeof(vf_state), DEVICES "/%s/vfcap/%s_state",
-		   p->d.bdf, caps[c->cap].key);
 	if (!strcmp(state, "changing"))
 		return PF_CAP_CHANGING;
-	if (!strcmp(state, "losing") || !strcmp(vf_state, "losing"))
+	if (is_in_vf(c, p, "losing"))
 		return PF_CAP_LOSING;
 	if (!strcmp(state, "lost"))
 		return find_loss(c, p);
@@ -427,7 +443,7 @@ static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 	default:
 		break;
 	}
-	if (!strcmp(vf_state, "lost"))
+	if (is_in_vf(c, p, "lost"))
 		return PF_CAP_BACK;
 	ARG1(p, "%s", state);
 	return PF_CAP_OK;
