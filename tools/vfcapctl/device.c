@@ -355,6 +355,30 @@ enum status device_address(const char *arg, char *bdf, size_t size)
 		    arg);
 }
 
+enum status devices_check(const struct request *req)
+{
+	enum status status = STATUS_OK;
+	char bdf[BDF_SIZE];
+	size_t i;
+
+	for (i = 0; i < req->nr_devices && status == STATUS_OK; i++)
+		status = device_address(req->devices[i], bdf, sizeof(bdf));
+	return status;
+}
+
+bool devices_include(const struct request *req, const char *bdf, const char *pf)
+{
+	char named[BDF_SIZE];
+	size_t i;
+
+	for (i = 0; i < req->nr_devices; i++) {
+		device_address(req->devices[i], named, sizeof(named));
+		if (!strcmp(bdf, named) || !strcmp(pf, named))
+			return true;
+	}
+	return !req->nr_devices;
+}
+
 enum status device_find(struct device *d, const char *arg)
 {
 	enum status status;

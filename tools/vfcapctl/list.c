@@ -37,6 +37,7 @@ struct line {
 };
 
 struct list {
+	const struct request *req;
 	struct line *lines;
 	size_t n;
 };
@@ -127,6 +128,8 @@ static int add(const char *name, void *data)
 	l = &list->lines[list->n];
 	*l = (struct line){};
 	device_load(&l->d, name);
+	if (!devices_include(list->req, name, l->d.pf))
+		return 0;
 	if (l->d.kind == KIND_PF)
 		regs_read(&l->regs, name);
 	if (!matters(l))
@@ -445,6 +448,8 @@ static struct json_object *line_json(const struct list *list, const struct line 
 	json_set_text(o, "driver_override", d->override);
 	json_set_text(o, "pf", d->pf);
 	json_set_number(o, "num_vfs", d->kind == KIND_PF ? (long)d->num_vfs : -1);
+	json_set_number(o, "total_vfs", d->kind != KIND_PF ? -1 :
+			(long)sysfs_number(DEVICES "/%s/sriov_totalvfs", d->bdf));
 	json_set_text(o, "iommu_group", d->group);
 	for (i = 0; i < LISTED; i++)
 		if (d->kind == KIND_PF || cap_is_for(listed[i], d))
@@ -479,9 +484,12 @@ static void print_json(const struct list *list)
 
 enum status cmd_list(const struct request *req)
 {
-	struct list list = {};
+	enum status status = devices_check(req);
+	struct list list = { .req = req };
 	int err;
 
+	if (status != STATUS_OK)
+		return status;
 	err = sysfs_each(add, &list, DEVICES);
 	explain_hidden(&list);
 	count_users(&list);
@@ -492,6 +500,9 @@ enum status cmd_list(const struct request *req)
 		print_json(&list);
 	else if (list.n)
 		print_text(&list);
+	else if (req->nr_devices)
+		fail(STATUS_OK,
+		     "what was named, if it is there, is no PF with VFs, PASID or PRI, no VF, and no VMD endpoint");
 	else
 		fail(STATUS_OK, "no PF with VFs, PASID or PRI here, no VF, and no VMD endpoint");
 	free(list.lines);

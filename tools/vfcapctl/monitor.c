@@ -275,20 +275,6 @@ static void look(struct watched *w)
 		tell(w, CLOSED, -1);
 }
 
-/* Without addresses all, else those that are named, or whose PF is */
-static bool is_wanted(const char *bdf, const char *pf)
-{
-	char wanted[BDF_SIZE];
-	size_t i;
-
-	for (i = 0; i < all.req->nr_devices; i++) {
-		device_address(all.req->devices[i], wanted, sizeof(wanted));
-		if (!strcmp(bdf, wanted) || !strcmp(pf, wanted))
-			return true;
-	}
-	return !all.req->nr_devices;
-}
-
 static int look_at(const char *name, void *data)
 {
 	struct watched *w = find(name);
@@ -300,7 +286,7 @@ static int look_at(const char *name, void *data)
 		/* Of others than VFs sysfs tells nothing. */
 		if (strlen(name) >= BDF_SIZE ||
 		    sysfs_link(pf, sizeof(pf), DEVICES "/%s/physfn", name) ||
-		    !is_wanted(name, pf))
+		    !devices_include(all.req, name, pf))
 			return 0;
 		all.vfs = must(reallocarray(all.vfs, all.n + 1, sizeof(*w)));
 		w = &all.vfs[all.n++];
@@ -367,15 +353,10 @@ static void raise_limit(void)
 
 enum status cmd_monitor(const struct request *req)
 {
-	enum status status;
-	char bdf[BDF_SIZE];
-	size_t i;
+	enum status status = devices_check(req);
 
-	for (i = 0; i < req->nr_devices; i++) {
-		status = device_address(req->devices[i], bdf, sizeof(bdf));
-		if (status != STATUS_OK)
-			return status;
-	}
+	if (status != STATUS_OK)
+		return status;
 	all.req = req;
 	raise_limit();
 	open_uevents();

@@ -74,6 +74,7 @@ static void print_text(const struct device *d, const struct view *v)
 	print_line(8, "Driver: %s", *d->driver ? d->driver : "none");
 	if (*d->pf)
 		print_line(4, "PF: %s", d->pf);
+	print_line(7, "Group: %s", *d->group ? d->group : "none");
 	device_used_by(d, used, sizeof(used));
 	print_line(6, "User: %s", *used ? used : "none");
 	print_source(v);

@@ -192,6 +192,10 @@ enum status device_address(const char *arg, char *bdf, size_t size);
 enum status device_find(struct device *d, const char *arg);
 /* Says so of what is neither a VF nor a VMD endpoint, and what to use instead */
 enum status device_check_kind(const struct device *d);
+/* Whether what was named are addresses; says which is none */
+enum status devices_check(const struct request *req);
+/* Whether that has a function, or its PF: all, where nothing was named */
+bool devices_include(const struct request *req, const char *bdf, const char *pf);
 /* "Ethernet controller: Intel Corporation ..." */
 void device_describe(const struct device *d, char *out, size_t size);
 /* The other devices of its IOMMU group with their drivers, but for ports */
