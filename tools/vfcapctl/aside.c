@@ -44,6 +44,7 @@ struct result {
 static int connection = -1;
 static pid_t child;
 static unsigned int lost;
+static bool is_child;
 
 /* Nothing that a shell waits for is kept open by a child that hangs. */
 static void drop_files(int keep)
@@ -66,6 +67,7 @@ static void __attribute__((noreturn)) work(int fd)
 	static struct result result;
 	static struct job job;
 
+	is_child = true;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	drop_files(fd);
 	while (recv(fd, &job, sizeof(job), 0) > 0) {
@@ -123,6 +125,8 @@ ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 
 	if (arg_size > JOB_SIZE || size > RESULT_SIZE)
 		return -EINVAL;
+	if (is_child)
+		return -EDEADLK;
 	if (lost >= MAX_LOST)
 		return -ETIMEDOUT;
 	if (connection < 0) {

@@ -187,6 +187,90 @@ static void read_command(pid_t pid, char *out)
 			*c = '?';
 }
 
+/* Behind a comma; two of them are one in a value. */
+static const char *next_option(const char *text)
+{
+	while ((text = strchr(text, ',')) && text[1] == ',')
+		text += 2;
+	return text ? text + 1 : NULL;
+}
+
+/*
+ * The value of -name: "web1", or "guest=web1" among other options. What does not fit ends
+ * with dots.
+ */
+static void take_vm_name(const char *text, char *out, size_t size)
+{
+	static const char key[] = "guest=", dots[] = "...";
+	const char *guest = text;
+	size_t len = 0;
+
+	while (guest && strncmp(guest, key, strlen(key)))
+		guest = next_option(guest);
+	if (guest)
+		text = guest + strlen(key);
+	for (; *text && len < size; len++) {
+		if (*text == ',' && *++text != ',')
+			break;
+		out[len] = isascii(*text) && isprint(*text) ? *text : '?';
+		text++;
+	}
+	if (len < size)
+		out[len] = 0;
+	else
+		memcpy(out + size - sizeof(dots), dots, sizeof(dots));
+}
+
+/* Its arguments are read from its memory, which it may have a server of its own for. */
+static ssize_t read_vm_name(const void *arg, void *out, size_t size)
+{
+	char path[NAME_SIZE], *text = NULL;
+	bool is_name = false;
+	size_t room = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", *(const pid_t *)arg);
+	f = fopen(path, "re");
+	while (f && getdelim(&text, &room, 0, f) > 0) {
+		if (is_name) {
+			take_vm_name(text, out, size);
+			break;
+		}
+		is_name = !strcmp(text, "-name") || !strcmp(text, "--name");
+	}
+	free(text);
+	if (f)
+		fclose(f);
+	return 0;
+}
+
+/* That of the last one is kept, since a VM may have many devices. */
+static struct {
+	pid_t pid;
+	char name[NAME_SIZE];
+	bool hidden;
+} vm;
+
+void holders_hide_names(void)
+{
+	vm.hidden = true;
+}
+
+/* What QEMU calls its guest, as libvirt and others have it do, or "". A child asks nobody. */
+static const char *vm_name(const struct holder *h)
+{
+	if (vm.hidden)
+		return "";
+	if (vm.pid == h->pid)
+		return vm.name;
+	vm.pid = h->pid;
+	*vm.name = 0;
+	/* Who does not answer once is not asked for others. */
+	vm.hidden = aside(read_vm_name, &h->pid, sizeof(h->pid), vm.name,
+			  sizeof(vm.name), ASIDE_MS) == -ETIMEDOUT;
+	return vm.name;
+}
+
 static void look_at_process(int proc, const char *name)
 {
 	char command[NAME_SIZE] = "", path[NAME_SIZE];
@@ -250,6 +334,7 @@ void holders_forget(void)
 {
 	all.loaded = false;
 	all.n = 0;
+	vm.pid = 0;
 }
 
 /* Where the files of a device begin, or would */
@@ -345,7 +430,10 @@ size_t holders_files(const struct device *d, struct holder *out, size_t max)
 
 void holder_describe(const struct holder *h, char *out, size_t size)
 {
-	snprintf(out, size, "%s (pid %d)", h->command, h->pid);
+	const char *name = vm_name(h);
+
+	snprintf(out, size, "%s (pid %d%s%s)", h->command, h->pid,
+		 *name ? ", VM " : "", name);
 }
 
 struct json_object *holders_json(const struct device *d)
@@ -359,6 +447,7 @@ struct json_object *holders_json(const struct device *d)
 
 		json_set_number(o, "pid", h[i].pid);
 		json_set_text(o, "command", h[i].command);
+		json_set_text(o, "vm", vm_name(&h[i]));
 		json_set_text(o, "through", via_names[h[i].via]);
 		json_object_array_add(array, o);
 	}

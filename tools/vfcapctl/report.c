@@ -3,8 +3,8 @@
  * vfcapctl report: what somebody who is to help must know of a host, as one text
  *
  * Nothing personal is in it: of the kernel's command line and of its log only what
- * concerns PCI, IOMMU and vfcap, no serial numbers, and no addresses of networks. The
- * latter are looked for in all that was written, before it is printed.
+ * concerns PCI, IOMMU and vfcap, no serial numbers, no names of VMs, and no addresses of
+ * networks. The latter are looked for in all that was written, before it is printed.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -331,6 +331,8 @@ static void print_report(const struct request *req)
 	struct tm tm;
 	size_t i;
 
+	/* Whose they are is nobody's business. */
+	holders_hide_names();
 	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &tm));
 	printf("Report of vfcapctl, %s. Serial numbers and addresses of networks are left out.\n",
 	       date);

@@ -118,6 +118,7 @@ typedef ssize_t aside_fn(const void *arg, void *out, size_t size);
 /*
  * Have another process run a function, which returns what it returns and fills in
  * @out. -ETIMEDOUT: it did not within so many milliseconds, or others had not before.
+ * -EDEADLK: this is such a process.
  */
 ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 	      size_t size, unsigned int ms);
@@ -302,9 +303,11 @@ void holders_forget(void);
 size_t holders_files(const struct device *d, struct holder *out, size_t max);
 /* Whether a file that was taken from a process is the device */
 bool holder_is_device(int fd, const struct device *d);
-/* "qemu-system-x86 (pid 123)" */
+/* "qemu-system-x86 (pid 123, VM web1)" */
 void holder_describe(const struct holder *h, char *out, size_t size);
-/* Array of {pid, command, through} */
+/* Tell no names of VMs from now on */
+void holders_hide_names(void);
+/* Array of {pid, command, vm, through} */
 struct json_object *holders_json(const struct device *d);
 /* By anybody, seen or not */
 bool device_is_open(const struct device *d);

@@ -42,7 +42,7 @@ has_looked()
 }
 wait_until has_looked
 hold "$VFCAP_VF" $via
-next "d['event'] == 'opened'" "d['users'] == [{'pid': $holder, 'command': 'hold', 'through': '$via'}]" &&
+next "d['event'] == 'opened'" "d['users'] == [{'pid': $holder, 'command': 'hold', 'vm': None, 'through': '$via'}]" &&
 	next "d['event'] == 'shown'" "d['capability'] == 'pasid'" "d['offset'] == '0x1e0'"
 result "monitor: an open, by whom, and what is shown"
 metric "vfcap_open{$labels} 1" && metric "vfcap_capability_shown{$labels,capability=\"pasid\"} 1" &&

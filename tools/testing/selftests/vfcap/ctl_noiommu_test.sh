@@ -35,7 +35,7 @@ ctl 0 bind "$VFCAP_VF" && ctl 0 show "$VFCAP_VF" --json && json "d['source'] == 
 	"d['capabilities']['pasid']['reason'] == 'noiommu-mode'"
 result "show: nothing in the no-IOMMU mode"
 hold "$VFCAP_VF" $via && ctl 0 list --json &&
-	json "f('$VFCAP_VF')['users'] == [{'pid': $holder, 'command': 'hold', 'through': '$via'}]" \
+	json "f('$VFCAP_VF')['users'] == [{'pid': $holder, 'command': 'hold', 'vm': None, 'through': '$via'}]" \
 	"f('$VFCAP_VF')['capabilities']['pasid']['reason'] == 'noiommu-mode'" &&
 	ctl 0 list && like "$out" "hidden (noiommu-mode)" && ctl 4 unbind "$VFCAP_VF"
 result "list: who has it open in that mode"

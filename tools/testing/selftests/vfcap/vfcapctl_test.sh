@@ -79,7 +79,7 @@ result "list: PFs, VFs and drivers"
 hold "$VFCAP_VF" $via && ctl 0 list --json && json \
 	"$(function_of "$pf")['capabilities']['pasid'] == {'state': 'locked', 'hardware': 'enabled', 'users': ['$VFCAP_VF']}" \
 	"$(function_of "$VFCAP_VF")['capabilities']['pasid'] == {'state': 'shown', 'reason': None, 'offset': '0x1e0'}" \
-	"$(function_of "$VFCAP_VF")['users'] == [{'pid': $holder, 'command': 'hold', 'through': '$via'}]"
+	"$(function_of "$VFCAP_VF")['users'] == [{'pid': $holder, 'command': 'hold', 'vm': None, 'through': '$via'}]"
 result "list: what is shown, and locked by whom"
 ctl 0 list && like "$out" "$pf.*enabled, locked.*$VFCAP_VF" &&
 	like "$out" "$VFCAP_VF.*shown at 0x1e0.*hold (pid $holder)"
