@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 
 .PHONY: modules modules_install tools tools_install demo check check-clients \
-	bench soak mutate coverage lint docs dist deb clean help
+	bench soak mutate coverage lint docs pictures dist deb clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -69,6 +69,9 @@ lint:
 docs:
 	@$(LAB)/docs
 
+pictures:
+	@$(LAB)/pictures
+
 dist:
 	@scripts/dist
 
@@ -102,6 +105,7 @@ help:
 	@echo '                      which of the others have no reason; report in'
 	@echo '                      build/coverage/; as root'
 	@echo 'make lint             checkpatch, sparse, W=1, clang, shellcheck; as root'
+	@echo 'make pictures         the SVGs of the documentation, from their sources; as root'
 	@echo 'make docs             the documentation in HTML, in build/docs/html/; as root'
 	@echo 'make clean            remove build/'
 	@echo
