@@ -3,7 +3,9 @@
  * Eight VFs in the hands of eight processes, which enable, disable, attach, detach,
  * reset, sleep, open and close at random, while the PF side begins and ends changes and
  * takes PASID away now and then. After each step every process compares its VF
- * with what it must be, the IOMMU included. The IOMMU commands no VF that sleeps.
+ * with what it must be, the IOMMU included. The IOMMU commands no VF that sleeps. And all
+ * the while the VFs do DMA, with and without PASIDs, each of which lands or does not land
+ * as it must at that time.
  *
  * VFCAP_STRESS_SECONDS: how long (default 20). VFCAP_STRESS_SEED: what the random
  * numbers start from; printed.
@@ -23,21 +25,24 @@
 #include <linux/pci_regs.h>
 
 #include "../kselftest_harness.h"
+#include "lib/dma.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
+#include "lib/judge.h"
 #include "lib/sample.h"
 #include "lib/vfio.h"
 
-#define VFS		8
-#define PASIDS		4	/* that each process uses, from 1 on */
+#define VFS		JUDGE_VFS
+#define PASIDS		(JUDGE_SPACES - 1)	/* that each process uses, from 1 on */
+#define TABLES		2	/* for PASIDs; and one more for the VF without any */
 #define PM		0xec	/* in VFs, by the fixture's layout "igb" */
 
 /* What all processes see */
 struct stage {
+	struct judge *judge;
 	bool stop;
 	bool pause;		/* close your VF and wait */
 	bool changing;		/* an open may be refused with EBUSY */
-	unsigned int epoch;	/* odd: the PF may be without PASID */
 	unsigned int wrong;
 	unsigned long steps;
 	unsigned long lost;	/* steps with a VF that was lost */
@@ -50,13 +55,16 @@ struct actor {
 	const char *bdf;
 	struct vfio v;
 	bool open;
+	struct judge_vf *judged;
 	unsigned int ctrl;	/* offset of PASID Control, 0: not shown */
-	uint32_t hwpt[2];
+	uint32_t hwpt[TABLES + 1];
 	bool enabled;		/* what Enable reads if nothing was lost */
-	bool attached[PASIDS + 1];
+	/* What DMA with a PASID, or without any, comes to where nothing prevents it: 0: none */
+	uint32_t attached[JUDGE_SPACES];
 	bool d3;		/* a guest has put it into D3hot */
 	bool let_go;		/* its user has let it go to low power */
 	unsigned int epoch;	/* as the step began */
+	unsigned int checked;	/* as it was last compared */
 	const char *step;
 };
 
@@ -112,7 +120,7 @@ static int count_left(struct actor *a)
 /* Nobody took the PF's PASID away since the step began. */
 static bool quiet(struct actor *a)
 {
-	unsigned int epoch = load(&a->stage->epoch);
+	unsigned int epoch = load(&a->stage->judge->epoch);
 
 	return !(epoch & 1) && epoch == a->epoch;
 }
@@ -122,12 +130,56 @@ static bool enable_reads(struct actor *a)
 	return vfio_get(&a->v, a->ctrl, 2) & PCI_PASID_CTRL_ENABLE;
 }
 
+/* What DMA comes to, by the model */
+static uint32_t comes_to(struct actor *a, unsigned int space)
+{
+	bool open = !space || (a->enabled && !a->d3 && !a->let_go);
+
+	return open && a->attached[space] ? a->attached[space] : JUDGE_REFUSED;
+}
+
+/*
+ * Before a change, by which these spaces may be without anything for a while, or come to
+ * something else
+ */
+static void will_change(struct actor *a, unsigned int first, unsigned int last,
+			uint32_t also)
+{
+	uint32_t allowed[JUDGE_SPACES];
+	unsigned int i;
+
+	for (i = 0; i < JUDGE_SPACES; i++) {
+		allowed[i] = comes_to(a, i);
+		if (i >= first && i <= last)
+			allowed[i] |= JUDGE_REFUSED | also;
+	}
+	judge_state(a->judged, allowed, a->checked);
+}
+
+/* Only PASIDs; or what the VF does without one as well */
+static void will_change_pasids(struct actor *a)
+{
+	will_change(a, 1, PASIDS, 0);
+}
+
+static void will_change_all(struct actor *a)
+{
+	will_change(a, 0, PASIDS, 0);
+}
+
+/* After it */
+static void has_changed(struct actor *a)
+{
+	will_change(a, 1, 0, 0);
+}
+
 /* The invariants, after each step */
 static void check(struct actor *a)
 {
 	bool enabled, expected;
 	int pasid, count;
 
+	a->checked = load(&a->stage->judge->epoch);
 	if (!a->open) {
 		count = iommu_count_pasids(a->bdf);
 		if (count > 0)
@@ -164,9 +216,16 @@ static void check(struct actor *a)
 	}
 }
 
+static void check_and_tell(struct actor *a)
+{
+	check(a);
+	has_changed(a);
+}
+
 static void step_close(struct actor *a)
 {
 	a->step = "close";
+	will_change_all(a);
 	vfio_close(&a->v);
 	a->open = false;
 	a->enabled = false;
@@ -178,10 +237,14 @@ static void step_close(struct actor *a)
 static void step_open(struct actor *a)
 {
 	bool changing = is_set(&a->stage->changing);
-	uint32_t ioas;
+	char (*memory)[JUDGE_PAGE] = a->stage->judge->memory[a->judged - a->stage->judge->vfs];
+	unsigned int i;
 	int ret;
 
 	a->step = "open";
+	a->attached[0] = JUDGE_LANDS(TABLES);
+	will_change_all(a);
+	a->attached[0] = 0;
 	ret = vfio_open_cdev(&a->v, a->bdf);
 	if (ret == -EBUSY && (changing || is_set(&a->stage->changing)))
 		return;
@@ -190,11 +253,13 @@ static void step_open(struct actor *a)
 		return;
 	}
 	a->open = true;
-	if (iommufd_ioas(&a->v, &ioas) ||
-	    iommufd_hwpt(&a->v, ioas, true, &a->hwpt[0]) ||
-	    iommufd_hwpt(&a->v, ioas, true, &a->hwpt[1]) ||
-	    iommufd_attach(&a->v, a->hwpt[0], 0))
-		wrong(a, "no page tables");
+	for (i = 0; i <= TABLES; i++)
+		if (iommufd_space(&a->v, memory[i], JUDGE_PAGE, JUDGE_ADDRESS,
+				  &a->hwpt[i]))
+			wrong(a, "no page tables");
+	if (iommufd_attach(&a->v, a->hwpt[TABLES], 0))
+		wrong(a, "not attached");
+	a->attached[0] = JUDGE_LANDS(TABLES);
 
 	a->ctrl = vfio_find_ecap(&a->v, PCI_EXT_CAP_ID_PASID);
 	if (a->ctrl)
@@ -209,6 +274,10 @@ static void step_enable(struct actor *a)
 
 	a->step = "enable";
 	lost = is_lost(a);
+	if (!a->enabled) {
+		a->enabled = true;
+		will_change_pasids(a);
+	}
 	if (vfio_set(&a->v, a->ctrl, 2,
 		     PCI_PASID_CTRL_ENABLE | (rand() & 6)))
 		wrong(a, "write failed");
@@ -223,6 +292,7 @@ static void step_enable(struct actor *a)
 static void step_disable(struct actor *a)
 {
 	a->step = "disable";
+	will_change_pasids(a);
 	if (vfio_set(&a->v, a->ctrl, 2, rand() & 6))
 		wrong(a, "write failed");
 	a->enabled = false;
@@ -230,17 +300,20 @@ static void step_disable(struct actor *a)
 
 static void step_attach(struct actor *a)
 {
-	uint32_t id = a->hwpt[rand() & 1], given = id;
+	unsigned int table = rand() % TABLES;
+	uint32_t id = a->hwpt[table], given = id;
 	int pasid = 1 + rand() % PASIDS;
 	int ret;
 
 	a->step = "attach";
+	will_change(a, pasid, pasid, JUDGE_LANDS(table) | JUDGE_TRIED);
 	ret = iommufd_attach_id(&a->v, &id, pasid);
 	if (ret)
 		wrong(a, "error %d", ret);
 	if (id != given)
 		wrong(a, "page table %u became %u", given, id);
-	a->attached[pasid] = !ret || a->attached[pasid];
+	if (!ret)
+		a->attached[pasid] = JUDGE_LANDS(table);
 }
 
 static void step_detach(struct actor *a)
@@ -248,9 +321,10 @@ static void step_detach(struct actor *a)
 	int pasid = 1 + rand() % PASIDS;
 
 	a->step = "detach";
+	will_change(a, pasid, pasid, 0);
 	if (iommufd_detach(&a->v, pasid))
 		wrong(a, "failed");
-	a->attached[pasid] = false;
+	a->attached[pasid] = 0;
 }
 
 static void after_reset(struct actor *a)
@@ -267,6 +341,7 @@ static void after_reset(struct actor *a)
 static void step_reset(struct actor *a)
 {
 	a->step = "reset";
+	will_change_all(a);
 	if (vfio_reset(&a->v))
 		wrong(a, "failed");
 	after_reset(a);
@@ -277,6 +352,7 @@ static void step_flr(struct actor *a)
 	unsigned int exp = vfio_find_cap(&a->v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
 
 	a->step = "FLR";
+	will_change_all(a);
 	if (vfio_set(&a->v, exp, 2, vfio_get(&a->v, exp, 2) |
 		     PCI_EXP_DEVCTL_BCR_FLR))
 		wrong(a, "write failed");
@@ -287,6 +363,7 @@ static void step_flr(struct actor *a)
 static void step_guest_sleeps(struct actor *a)
 {
 	a->step = a->d3 ? "D0" : "D3hot";
+	will_change_pasids(a);
 	if (vfio_set(&a->v, PM + PCI_PM_CTRL, 2, a->d3 ? 0 : 3))
 		wrong(a, "write failed");
 	/* Let go, it may have been in D0 already. */
@@ -301,13 +378,21 @@ static void step_guest_sleeps(struct actor *a)
 static void step_let_go(struct actor *a)
 {
 	a->step = a->let_go ? "low power exit" : "low power entry";
-	if (vfio_set_low_power(&a->v, !a->let_go))
-		wrong(a, "failed");
-	a->let_go = !a->let_go;
-	a->enabled = false;
-	if (a->let_go)
+	if (!a->let_go) {
+		will_change_pasids(a);
+		if (vfio_set_low_power(&a->v, true))
+			wrong(a, "failed");
+		a->let_go = true;
+		a->enabled = false;
 		return;
+	}
 	/* Whether it was suspended is not known here. */
+	a->let_go = false;
+	a->enabled = true;
+	a->d3 = false;
+	will_change_pasids(a);
+	if (vfio_set_low_power(&a->v, false))
+		wrong(a, "failed");
 	a->enabled = enable_reads(a);
 	a->d3 = vfio_get(&a->v, PM + PCI_PM_CTRL, 2) & 3;
 }
@@ -324,20 +409,24 @@ static void pause_here(struct actor *a)
 {
 	if (a->open)
 		step_close(a);
-	check(a);
+	check_and_tell(a);
 	__atomic_add_fetch(&a->stage->idle, 1, __ATOMIC_SEQ_CST);
 	while (is_set(&a->stage->pause))
 		usleep(1000);
 	__atomic_sub_fetch(&a->stage->idle, 1, __ATOMIC_SEQ_CST);
 }
 
-static void act(struct stage *stage, const char *bdf)
+static void act(struct stage *stage, unsigned int vf)
 {
-	struct actor a = { .stage = stage, .bdf = strdup(bdf) };
+	struct actor a = {
+		.stage = stage,
+		.bdf = strdup(sample_vf(vf)),
+		.judged = &stage->judge->vfs[vf],
+	};
 
 	vfio_init(&a.v);
 	while (!is_set(&stage->stop)) {
-		a.epoch = load(&stage->epoch);
+		a.epoch = load(&stage->judge->epoch);
 		if (is_set(&stage->pause)) {
 			pause_here(&a);
 			continue;
@@ -348,12 +437,25 @@ static void act(struct stage *stage, const char *bdf)
 			step_close(&a);
 		else
 			steps[rand() % ARRAY_SIZE(steps)](&a);
-		check(&a);
+		check_and_tell(&a);
 		__atomic_add_fetch(&stage->steps, 1, __ATOMIC_SEQ_CST);
 	}
 	if (a.open)
 		step_close(&a);
-	check(&a);
+	check_and_tell(&a);
+}
+
+static void do_dma(struct stage *stage)
+{
+	const char *names[VFS];
+	unsigned int i;
+
+	for (i = 0; i < VFS; i++)
+		names[i] = strdup(sample_vf(i));
+	while (!is_set(&stage->stop)) {
+		judge_once(stage->judge, names, VFS);
+		usleep(500);
+	}
 }
 
 static unsigned int pf_wrong(struct stage *stage, const char *what)
@@ -362,31 +464,43 @@ static unsigned int pf_wrong(struct stage *stage, const char *what)
 	return __atomic_add_fetch(&stage->wrong, 1, __ATOMIC_SEQ_CST);
 }
 
+static void next_epoch(struct stage *stage)
+{
+	__atomic_add_fetch(&stage->judge->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
 /* User space takes PASID away for longer than a second. */
 static void pf_takes_away(struct stage *stage)
 {
 	unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
 	int i;
 
-	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+	next_epoch(stage);
 	host_config_write(host_pf(), ctrl, 2, 0);
 	usleep(1100000);
 	for (i = 0; i < VFS; i++)
 		if (in_state(sample_vf(i), "shown"))
 			pf_wrong(stage, "a VF shows PASID as if nothing was lost");
+	for (i = 0; i < VFS; i++)
+		if (!WAIT_FOR(!in_state(sample_vf(i), "losing"), 5000))
+			pf_wrong(stage, "a loss has no end");
+	/* For DMA to be judged by that */
+	set(&stage->judge->gone, true);
+	usleep(100000);
+	set(&stage->judge->gone, false);
 	host_config_write(host_pf(), ctrl, 2, 7);
 	/* The last look at what was missing may take effect after it is back. */
 	usleep(100000);
-	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+	next_epoch(stage);
 }
 
 static void pf_tells_of_reset(struct stage *stage)
 {
-	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+	next_epoch(stage);
 	if (sample_set("lost_event", "its PF says so"))
 		pf_wrong(stage, "lost_event");
 	usleep(100000);
-	__atomic_add_fetch(&stage->epoch, 1, __ATOMIC_SEQ_CST);
+	next_epoch(stage);
 }
 
 /* Refused while a VF is open; with all closed they cannot be opened. */
@@ -430,6 +544,10 @@ FIXTURE_SETUP(stress)
 	self->stage = mmap(NULL, sizeof(*self->stage), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->stage);
+	self->stage->judge = judge_new();
+	ASSERT_NE(MAP_FAILED, self->stage->judge);
+	/* What the IOMMU refuses is what DMA is there for. */
+	host_log_expect("DMAR: .*[fF]ault");
 	ASSERT_EQ(0, sample_prepare(SAMPLE, VFS, true));
 }
 
@@ -437,6 +555,7 @@ FIXTURE_TEARDOWN(stress)
 {
 	EXPECT_EQ(0, iommu_watch_end());
 	EXPECT_EQ(0, sample_give_back());
+	judge_free(self->stage->judge);
 	munmap(self->stage, sizeof(*self->stage));
 }
 
@@ -446,23 +565,34 @@ TEST_F_TIMEOUT(stress, all_invariants, 7200)
 	long seed = host_setting("VFCAP_STRESS_SEED", time(NULL));
 	time_t end = time(NULL) + seconds;
 	struct stage *stage = self->stage;
+	struct judge *judge = stage->judge;
 	struct iommu_commands commands;
 	int i, status;
+	bool agent;
 	pid_t child;
 
 	for (i = 0; i < VFS; i++)
 		ASSERT_EQ(0, iommu_watch(sample_vf(i)));
 	TH_LOG("%ld s, seed %ld", seconds, seed);
-	for (i = 0; i < VFS; i++) {
+	agent = !dma_open();
+	if (!agent)
+		TH_LOG("without DMA: this VM has no agent");
+	for (i = 0; i < VFS + agent; i++) {
 		child = fork();
 		ASSERT_LE(0, child);
 		if (!child) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			srand(seed + i);
-			act(stage, sample_vf(i));
+			if (i == VFS) {
+				do_dma(stage);
+			} else {
+				dma_close();
+				act(stage, i);
+			}
 			_exit(0);
 		}
 	}
+	dma_close();
 
 	srand(seed + VFS);
 	sleep(1);
@@ -473,7 +603,7 @@ TEST_F_TIMEOUT(stress, all_invariants, 7200)
 		pf_acts[rand() % ARRAY_SIZE(pf_acts)](stage);
 	}
 	set(&stage->stop, true);
-	for (i = 0; i < VFS; i++) {
+	for (i = 0; i < VFS + agent; i++) {
 		EXPECT_LT(0, wait(&status));
 		EXPECT_EQ(0, status);
 	}
@@ -486,6 +616,14 @@ TEST_F_TIMEOUT(stress, all_invariants, 7200)
 		EXPECT_EQ(0, commands.asleep);
 	}
 	EXPECT_EQ(0, stage->wrong);
+	TH_LOG("DMA: %lu landed, %lu refused, %lu of both had one right result, %u wrong",
+	       judge->landed, judge->refused, judge->single, judge->wrong);
+	EXPECT_EQ(0, judge->wrong);
+	if (agent) {
+		EXPECT_LT(0, judge->landed);
+		EXPECT_LT(0, judge->refused);
+		EXPECT_LT(0, judge->single);
+	}
 	EXPECT_LT(VFS * 10, stage->steps);
 	EXPECT_LT(0, stage->lost);
 }
