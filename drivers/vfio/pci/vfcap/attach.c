@@ -24,9 +24,9 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
+#include <linux/xarray.h>
 
 #include "base.h"
 #include "caps.h"
@@ -66,8 +66,6 @@ enum vfcap_attachment_state {
 
 /**
  * struct vfcap_attachment - what the user attached to a PASID
- * @node: in &vfcap_device.pasids
- * @pasid: the PASID
  * @pt_id: the page table, as the user named it
  * @domain: what it was when it was tried, or nothing if the VF slept
  * @state: whether it is attached in the IOMMU; VFCAP_FAILED when that failed after
@@ -75,8 +73,6 @@ enum vfcap_attachment_state {
  * @reported: the failure was logged
  */
 struct vfcap_attachment {
-	struct rb_node node;
-	u32 pasid;
 	u32 pt_id;
 	struct vfcap_domain domain;
 	enum vfcap_attachment_state state;
@@ -88,30 +84,6 @@ static bool vfcap_pasid_is_shown(struct vfcap_device *vf)
 	return vf->shown & BIT(PCI_VFCAP_PASID);
 }
 
-static int vfcap_attachment_cmp(const void *key, const struct rb_node *node)
-{
-	u32 pasid = rb_entry(node, struct vfcap_attachment, node)->pasid;
-
-	/* Both have 20 bits. */
-	return (int)(*(const u32 *)key - pasid);
-}
-
-static int vfcap_attachment_cmp_nodes(struct rb_node *new,
-				      const struct rb_node *node)
-{
-	return vfcap_attachment_cmp(&rb_entry(new, struct vfcap_attachment,
-					      node)->pasid, node);
-}
-
-static struct vfcap_attachment *vfcap_attachment_find(struct vfcap_device *vf,
-						      u32 pasid)
-{
-	struct rb_node *node = rb_find(&pasid, &vf->pasids,
-				       vfcap_attachment_cmp);
-
-	return rb_entry_safe(node, struct vfcap_attachment, node);
-}
-
 static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vf,
 						     u32 pasid)
 {
@@ -121,19 +93,20 @@ static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vf,
 		return ERR_PTR(-ENOSPC);
 
 	a = kzalloc_obj(*a, GFP_KERNEL_ACCOUNT);
-	if (!a)
+	if (!a || xa_err(xa_store(&vf->pasids, pasid, a, GFP_KERNEL_ACCOUNT))) {
+		kfree(a);
 		return ERR_PTR(-ENOMEM);
-
-	a->pasid = pasid;
-	rb_find_add(&a->node, &vf->pasids, vfcap_attachment_cmp_nodes);
+	}
 	vf->nr_pasids++;
 	return a;
 }
 
-static void vfcap_attachment_free(struct vfcap_device *vf,
-				  struct vfcap_attachment *a)
+static void vfcap_attachment_free(struct vfcap_device *vf, u32 pasid)
 {
-	rb_erase(&a->node, &vf->pasids);
+	struct vfcap_attachment *a = xa_erase(&vf->pasids, pasid);
+
+	if (!a)
+		return;
 	kfree(a);
 	vf->nr_pasids--;
 }
@@ -174,23 +147,23 @@ static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vf, u32 pasid
 }
 
 /* Attach what is remembered; -ESTALE if its ID is that of another page table now */
-static int vfcap_attach_again(struct vfcap_device *vf,
+static int vfcap_attach_again(struct vfcap_device *vf, u32 pasid,
 			      struct vfcap_attachment *a)
 {
 	struct vfcap_domain domain;
 	u32 pt_id = a->pt_id;
 	int ret;
 
-	ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev, a->pasid,
+	ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev, pasid,
 						      &pt_id);
 	if (ret)
 		return ret;
-	domain = vfcap_pasid_domain(vf, a->pasid);
+	domain = vfcap_pasid_domain(vf, pasid);
 	if (!a->domain.address)
 		a->domain = domain;
 	if (domain.address == a->domain.address && domain.mark == a->domain.mark)
 		return 0;
-	vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev, a->pasid);
+	vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev, pasid);
 	return -ESTALE;
 }
 
@@ -217,7 +190,7 @@ int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
 
-	a = vfcap_attachment_find(vf, pasid);
+	a = xa_load(&vf->pasids, pasid);
 	new = !a;
 	if (new)
 		a = vfcap_attachment_new(vf, pasid);
@@ -230,7 +203,7 @@ int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id)
 							      pt_id) : 0;
 	if (ret) {
 		if (new)
-			vfcap_attachment_free(vf, a);
+			vfcap_attachment_free(vf, pasid);
 		return ret;
 	}
 
@@ -256,11 +229,7 @@ int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id)
  */
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
-	struct vfcap_attachment *a = vfcap_attachment_find(vf, pasid);
-
-	if (a)
-		vfcap_attachment_free(vf, a);
+	vfcap_attachment_free(to_vfcap(vdev), pasid);
 	vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
 }
 
@@ -278,15 +247,14 @@ void vfcap_pasid_block(struct vfcap_device *vf)
 {
 	bool awake = vfcap_is_awake(vf);
 	struct vfcap_attachment *a;
-	struct rb_node *node;
+	unsigned long pasid;
 
-	for (node = rb_first(&vf->pasids); node; node = rb_next(node)) {
-		a = rb_entry(node, struct vfcap_attachment, node);
+	xa_for_each(&vf->pasids, pasid, a) {
 		if (a->state == VFCAP_ATTACHED && !awake)
 			continue;
 		if (a->state == VFCAP_ATTACHED)
 			vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev,
-								a->pasid);
+								pasid);
 		a->state = VFCAP_REMEMBERED;
 	}
 }
@@ -302,26 +270,25 @@ void vfcap_pasid_block(struct vfcap_device *vf)
 void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 {
 	struct vfcap_attachment *a;
-	struct rb_node *node;
+	unsigned long pasid;
 
 	if (!enabled || !vfcap_stays_awake(vf)) {
 		vfcap_pasid_block(vf);
 		return;
 	}
 
-	for (node = rb_first(&vf->pasids); node; node = rb_next(node)) {
+	xa_for_each(&vf->pasids, pasid, a) {
 		int ret;
 
-		a = rb_entry(node, struct vfcap_attachment, node);
 		if (a->state != VFCAP_REMEMBERED)
 			continue;
-		ret = vfcap_attach_again(vf, a);
+		ret = vfcap_attach_again(vf, pasid, a);
 		a->state = ret ? VFCAP_FAILED : VFCAP_ATTACHED;
 		if (!ret || a->reported)
 			continue;
 		a->reported = true;
-		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %u stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
-				     a->pasid, a->pt_id, ret);
+		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
+				     pasid, a->pt_id, ret);
 	}
 }
 
@@ -333,11 +300,13 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
  */
 void vfcap_pasid_forget(struct vfcap_device *vf)
 {
-	struct rb_node *node;
+	struct vfcap_attachment *a;
+	unsigned long pasid;
 
-	while ((node = rb_first(&vf->pasids)))
-		vfcap_attachment_free(vf, rb_entry(node, struct vfcap_attachment,
-						   node));
+	xa_for_each(&vf->pasids, pasid, a)
+		kfree(a);
+	xa_destroy(&vf->pasids);
+	vf->nr_pasids = 0;
 }
 
 /**
@@ -351,7 +320,7 @@ void vfcap_pasid_forget(struct vfcap_device *vf)
  */
 void vfcap_unbind_iommufd(struct vfio_device *vdev)
 {
-	bool wake = to_vfcap(vdev)->nr_pasids || !ida_is_empty(&vdev->pasids);
+	bool wake = !ida_is_empty(&vdev->pasids);
 
 	/* If it cannot be woken up it is detached all the same. */
 	if (wake)

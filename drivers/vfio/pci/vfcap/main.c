@@ -48,7 +48,7 @@ static int vfcap_init_device(struct vfio_device *vdev)
 	struct vfcap_device *vf = to_vfcap(vdev);
 
 	mutex_init(&vf->lock);
-	vf->pasids = RB_ROOT;
+	xa_init_flags(&vf->pasids, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vf->table = vfcap_caps;
 	vfcap_power_forget(vf);

@@ -13,7 +13,6 @@
 #include <linux/mutex.h>
 #include <linux/pci-vfcap.h>
 #include <linux/ratelimit.h>
-#include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_vfcap.h>
@@ -306,7 +305,7 @@ struct vfcap_device {
 	u16 ims_pos;
 	bool pasid_iommu;
 	struct vfcap_wc wc;
-	struct rb_root pasids;
+	struct xarray pasids;
 	unsigned int nr_pasids;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
 	struct vfcap_plan plan[VFCAP_NR_CAPS];
