@@ -10,7 +10,7 @@
  * remembered, and takes effect when the guest sets Enable.
  *
  * While the VF sleeps the IOMMU knows none of them either, whatever Enable says (see
- * power.c). Then an attach is not tried but only remembered.
+ * reset.c). Then an attach is not tried but only remembered.
  *
  * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins
  * one, so its user may destroy it meanwhile; what the ID names then fails to

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the others stand on: the log, parameters, calls of core, power states */
+/* What the others stand on: the log, parameters, and whether the VF is awake */
 #ifndef VFCAP_BASE_H
 #define VFCAP_BASE_H
 
 #include <linux/moduleparam.h>
+#include <linux/pci.h>
 
 #include "vfcap.h"
 
@@ -29,34 +30,31 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 bool vfcap_has_iommu(struct vfcap_device *vf);
 bool vfcap_pf_is_kernels(struct vfcap_device *vf);
 
-/**
- * struct vfcap_core_call - a call of core that accesses memory of the user
- * @call: does it, under the dev_set lock
- * @buf: what core reads, before it does anything
- * @count: how many bytes
- * @bytes: what they were just before. The user may change them.
- * @ppos: of a write of config space
- * @flags: of a VFIO_DEVICE_FEATURE
- * @argsz: and this
+/*
+ * Whether the VF is in D0. Under the dev_set lock. If its user has let it go to low power
+ * then it may leave D0 right after, unless the caller is an ioctl or a write of the user,
+ * around which it is kept awake.
  */
-struct vfcap_core_call {
-	ssize_t (*call)(struct vfcap_device *vf, struct vfcap_core_call *c);
-	void __user *buf;
-	size_t count;
-	u8 bytes[sizeof(struct vfio_device_low_power_entry_with_wakeup)];
-	loff_t *ppos;
-	u32 flags;
-	size_t argsz;
-};
+static inline bool vfcap_is_awake(struct vfcap_device *vf)
+{
+	return READ_ONCE(vf->core.pdev->current_state) == PCI_D0;
+}
 
-/* call.c: calls of core that access memory of the user */
-ssize_t vfcap_call_core(struct vfcap_device *vf, struct vfcap_core_call *c);
+/* Whether its user has let the VF go to low power. Without memory_lock. */
+static inline bool vfcap_is_let_go(struct vfcap_device *vf)
+{
+	guard(rwsem_read)(&vf->core.memory_lock);
 
-/* power.c: the VF's power states */
-bool vfcap_is_awake(struct vfcap_device *vf);
-bool vfcap_is_let_go(struct vfcap_device *vf);
-bool vfcap_stays_awake(struct vfcap_device *vf);
-bool vfcap_in_d3(struct vfcap_device *vf);
-bool vfcap_soft_reset(struct vfcap_device *vf);
+	return vf->core.pm_runtime_engaged;
+}
+
+/*
+ * Whether the VF is in D0, and leaves it only under the dev_set lock, which the caller
+ * holds: what is attached to it may stay attached.
+ */
+static inline bool vfcap_stays_awake(struct vfcap_device *vf)
+{
+	return vfcap_is_awake(vf) && !vfcap_is_let_go(vf);
+}
 
 #endif /* VFCAP_BASE_H */

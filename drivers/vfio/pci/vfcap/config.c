@@ -172,20 +172,14 @@ static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vf,
 				   vfcap_write_piece);
 }
 
-/* Whether a byte is not emulated, nor can have the VF reset or change its power state */
+/*
+ * Whether a byte is not emulated, nor can have the VF reset or change its power state. In
+ * the list of extended capabilities others have the same IDs.
+ */
 static bool vfcap_is_plain(struct vfcap_device *vf, u64 pos)
 {
-	switch (vf->core.pci_config_map[pos]) {
-	case VFCAP_MAP_VIRTUAL:
-		return false;
-	case PCI_CAP_ID_EXP:
-	case PCI_CAP_ID_PM:
-	case PCI_CAP_ID_AF:
-		/* Others have the same IDs in the other list. */
-		return pos >= PCI_CFG_SPACE_SIZE;
-	default:
-		return true;
-	}
+	return vf->core.pci_config_map[pos] != VFCAP_MAP_VIRTUAL &&
+	       (pos >= PCI_CFG_SPACE_SIZE || !vfcap_is_power_reg(vf, pos));
 }
 
 /*
@@ -196,7 +190,7 @@ static bool vfcap_is_cores(struct vfcap_device *vf, u64 offset, size_t count)
 {
 	return count - 1 < sizeof(u32) &&
 	       offset + count <= vf->core.pdev->cfg_size &&
-	       vf->map_known && !vf->shadow &&
+	       !vf->shadow &&
 	       vfcap_is_plain(vf, offset) &&
 	       vfcap_is_plain(vf, offset + count - 1);
 }

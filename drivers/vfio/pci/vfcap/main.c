@@ -76,19 +76,6 @@ static void vfcap_let_sleep(struct pci_dev *pdev)
 		pm_runtime_put_noidle(&pdev->dev);
 }
 
-/* Where core resets the VF when a guest asks for it by Advanced Features, or 0 */
-static u8 vfcap_find_af(struct pci_dev *pdev)
-{
-	const u8 needed = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
-	u8 pos = pci_find_capability(pdev, PCI_CAP_ID_AF);
-	u8 cap;
-
-	if (!pos)
-		return 0;
-	pci_read_config_byte(pdev, pos + PCI_AF_CAP, &cap);
-	return (cap & needed) == needed ? pos : 0;
-}
-
 static int vfcap_open_device(struct vfio_device *vdev)
 {
 	struct vfcap_device *vf = to_vfcap(vdev);
@@ -121,7 +108,6 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	}
 
 	vfcap_map_open(vf);
-	vf->af_pos = vfcap_find_af(core->pdev);
 	vfcap_ext_hide(vf);
 	vfcap_shadow_open(vf);
 	vfcap_ims_open(vf);

@@ -1,30 +1,151 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What resets a VF, and so its emulated registers
+ * What resets a VF, and so its emulated registers, or changes its power state
  *
  * VFIO_DEVICE_RESET, an FLR that the guest writes, and the resets by sysfs or
  * by the bus's owner all end in the driver's reset_done callback. A return from
  * D3hot to D0, which resets a function without No_Soft_Reset (PCI PM r1.2, sec
  * 5.4.1), has no callback: it is seen by comparing power states.
  *
- * A reset from inside the VFIO file runs under the dev_set lock, and when it
- * returns no PASID is attached. For one from outside that is left to a worker.
- * What low power does is in power.c.
+ * An IOMMU that detaches a PASID has a function with ATS invalidate its cache of
+ * translations, and waits for the answer. Outside of D0 a function gives none. So PASIDs
+ * are attached in the IOMMU only while the VF is in D0 and its user has not let it go to
+ * low power: they are detached before it leaves D0, and attached again after it came
+ * back.
+ *
+ * There are two ways out of D0. A guest writes PMCSR, which core carries out at once. Or
+ * the user lets it go to low power, with VFIO_DEVICE_FEATURE_LOW_POWER_*: from then on
+ * runtime PM suspends it at any time, and resumes it for each access. Core tells nobody
+ * but the user when a wakeup has ended that: callbacks of the device's own do.
+ *
+ * What the user does takes one way, vfcap_call_core(). It runs under the dev_set lock, and
+ * when it returns no PASID is attached that must not be. For a reset from outside of the
+ * VFIO file that is left to a worker.
  */
 #include <linux/log2.h>
+#include <linux/pagemap.h>
 #include <linux/pci.h>
+#include <linux/pm_domain.h>
 #include <linux/pm_runtime.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
 #include "access.h"
 #include "base.h"
 #include "effects.h"
+#include "emul.h"
 
-/* Whether a write to @start sets a bit of the byte at @pos */
-static bool vfcap_write_sets(const struct vfcap_core_call *c, loff_t start,
-			     unsigned int pos, u8 bit)
+/**
+ * struct vfcap_core_call - a call of core that may reset the VF or change its power state
+ * @call: do it, and before what it may clear, vfcap_block()
+ * @buf: what core reads, before it does anything
+ * @count: how many bytes
+ * @bytes: what they were just before. The user may change them.
+ * @start: of a write of config space: where it begins
+ * @ppos: and its VFIO region offset
+ * @flags: of a VFIO_DEVICE_FEATURE
+ * @argsz: and this
+ */
+struct vfcap_core_call {
+	ssize_t (*call)(struct vfcap_device *vf, struct vfcap_core_call *c);
+	void __user *buf;
+	size_t count;
+	u8 bytes[sizeof(struct vfio_device_low_power_entry_with_wakeup)];
+	loff_t start;
+	loff_t *ppos;
+	u32 flags;
+	size_t argsz;
+};
+
+/* Whether the VF is in a state that it leaves by a reset, unless it has No_Soft_Reset */
+static bool vfcap_in_d3(struct vfcap_device *vf)
 {
-	return vfcap_overlaps(start, c->count, pos, 1) &&
-	       c->bytes[pos - start] & bit;
+	pci_power_t state = READ_ONCE(vf->core.pdev->current_state);
+
+	return state == PCI_D3hot || state == PCI_D3cold;
+}
+
+/* Whether a return from D3hot to D0 resets the VF, which is not suspended */
+static bool vfcap_soft_reset(struct vfcap_device *vf)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	u16 pmcsr;
+
+	if (!pdev->pm_cap)
+		return false;
+	pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &pmcsr);
+	return PCI_POSSIBLE_ERROR(pmcsr) ||
+	       !(pmcsr & PCI_PM_CTRL_NO_SOFT_RESET);
+}
+
+/* Caller holds the dev_set lock. */
+static ssize_t vfcap_call_locked(struct vfcap_device *vf,
+				 struct vfcap_core_call *c)
+{
+	struct device *dev = &vf->core.pdev->dev;
+	u64 losses = pci_vfcap_vf_losses(vf->handle);
+	ssize_t ret;
+	bool in_d3;
+
+	/* Core does so too. Here it tells what a guest did from what runtime PM did. */
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
+	/* What a wakeup has ended is not what begins now. */
+	vfcap_catch_up(vf);
+	in_d3 = vfcap_in_d3(vf);
+
+	ret = c->call(vf, c);
+
+	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
+		vfcap_was_reset(vf, losses);
+	vfcap_sync(vf);
+	pm_runtime_put(dev);
+	return ret;
+}
+
+static bool vfcap_get_bytes(struct vfcap_core_call *c)
+{
+	return !copy_from_user(c->bytes, c->buf, c->count);
+}
+
+/*
+ * Make a call of core under the dev_set lock, without waiting for the user there, who may
+ * take any time to provide its memory. Others need the lock meanwhile, above all the worker
+ * that takes a loss from the VF. The memory is fetched without the lock, and fetched again
+ * if it is gone by the time core reads it. Then core has done nothing yet.
+ */
+static ssize_t vfcap_call_core(struct vfcap_device *vf,
+			       struct vfcap_core_call *c)
+{
+	bool there;
+	ssize_t ret;
+
+	do {
+		if (fault_in_readable(c->buf, c->count))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+
+		CLASS(vfcap_locked, lock)(vf);
+		if (!lock)
+			return -EINTR;
+		pagefault_disable();
+		there = vfcap_get_bytes(c);
+		ret = there ? vfcap_call_locked(vf, c) : -EFAULT;
+		/* Core has other reasons for this, too. */
+		if (ret == -EFAULT)
+			there = vfcap_get_bytes(c);
+		pagefault_enable();
+	} while (!there);
+	return ret;
+}
+
+/* Whether a write of config space sets a bit of the byte at @pos */
+static bool vfcap_write_sets(const struct vfcap_core_call *c, unsigned int pos,
+			     u8 bit)
+{
+	return vfcap_overlaps(c->start, c->count, pos, 1) &&
+	       c->bytes[pos - c->start] & bit;
 }
 
 /* Whether the PCI core has a way to reset the VF: without one it does not begin. */
@@ -35,7 +156,7 @@ static bool vfcap_can_reset(struct vfcap_device *vf)
 
 /* Whether a write has the VF leave D0 */
 static bool vfcap_write_sleeps(struct vfcap_device *vf,
-			       const struct vfcap_core_call *c, loff_t start)
+			       const struct vfcap_core_call *c)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 	unsigned int pmcsr = pdev->pm_cap + PCI_PM_CTRL;
@@ -44,48 +165,61 @@ static bool vfcap_write_sleeps(struct vfcap_device *vf,
 	if (!pdev->pm_cap)
 		return false;
 	/* Both bits are D3hot. */
-	d1 = vfcap_write_sets(c, start, pmcsr, (__force u8)PCI_D1);
-	d2 = vfcap_write_sets(c, start, pmcsr, (__force u8)PCI_D2);
+	d1 = vfcap_write_sets(c, pmcsr, (__force u8)PCI_D1);
+	d2 = vfcap_write_sets(c, pmcsr, (__force u8)PCI_D2);
 	return (d1 && d2) || (d1 && pdev->d1_support) ||
 	       (d2 && pdev->d2_support);
 }
 
+/* Whether a write asks for an FLR by Advanced Features, and core then does it */
+static bool vfcap_write_resets_by_af(struct pci_dev *pdev,
+				     const struct vfcap_core_call *c)
+{
+	const u8 needed = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+	u8 pos = pci_find_capability(pdev, PCI_CAP_ID_AF);
+	u8 cap;
+
+	if (!pos || !vfcap_write_sets(c, pos + PCI_AF_CTRL, PCI_AF_CTRL_FLR))
+		return false;
+	pci_read_config_byte(pdev, pos + PCI_AF_CAP, &cap);
+	return (cap & needed) == needed;
+}
+
 /* Whether a write has core reset the VF: only where the VF offers what it asks for */
 static bool vfcap_write_resets(struct vfcap_device *vf,
-			       const struct vfcap_core_call *c, loff_t start)
+			       const struct vfcap_core_call *c)
 {
 	struct pci_dev *pdev = vf->core.pdev;
 
 	if (!vfcap_can_reset(vf))
 		return false;
 	return (pdev->devcap & PCI_EXP_DEVCAP_FLR &&
-		vfcap_write_sets(c, start, pdev->pcie_cap + PCI_EXP_DEVCTL + 1,
+		vfcap_write_sets(c, pdev->pcie_cap + PCI_EXP_DEVCTL + 1,
 				 PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
-	       (vf->af_pos &&
-		vfcap_write_sets(c, start, vf->af_pos + PCI_AF_CTRL,
-				 PCI_AF_CTRL_FLR));
+	       vfcap_write_resets_by_af(pdev, c);
 }
 
 /*
- * Whether a write may reset the VF. Upon a write to any register of a capability core
- * acts on the bit that resets, which another write may have just left there. The same
- * registers change its power state.
+ * The user may change the bytes before core reads them. A reset that comes of it is made
+ * good afterwards, and what stays attached to a VF that sleeps is detached when it wakes
+ * up.
  */
+static ssize_t vfcap_call_write(struct vfcap_device *vf,
+				struct vfcap_core_call *c)
+{
+	if (vfcap_write_sleeps(vf, c) || vfcap_write_resets(vf, c))
+		vfcap_block(vf, ~0UL);
+	return vfio_pci_core_write(&vf->core.vdev, c->buf, c->count, c->ppos);
+}
+
+/* Whether a write has a byte by which it may reset the VF */
 static bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
 
-	if (!vf->map_known)
-		return pos < end;
-	for (; pos < end; pos++) {
-		switch (vf->core.pci_config_map[pos]) {
-		case PCI_CAP_ID_EXP:
-		case PCI_CAP_ID_PM:
-		case PCI_CAP_ID_AF:
-			return true;
-		}
-	}
-	return false;
+	while (pos < end && !vfcap_is_power_reg(vf, pos))
+		pos++;
+	return pos < end;
 }
 
 /* How much of a write core does at once: it gets the bytes before it does anything. */
@@ -99,37 +233,6 @@ static size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count
 		size++;
 	size = rounddown_pow_of_two(size);
 	return pos % size ? 1 : size;
-}
-
-static ssize_t vfcap_write_that_may_reset(struct vfcap_device *vf,
-					  struct vfcap_core_call *c)
-{
-	loff_t start = *c->ppos & VFIO_PCI_OFFSET_MASK;
-	struct device *dev = &vf->core.pdev->dev;
-	u64 losses = pci_vfcap_vf_losses(vf->handle);
-	ssize_t ret;
-	bool in_d3;
-
-	/* Core does so too. Here it tells what a guest did from what runtime PM did. */
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-	in_d3 = vfcap_in_d3(vf);
-
-	/*
-	 * The user may change the bytes before core reads them. A reset that
-	 * comes of it is made good afterwards, and what stays attached to a VF
-	 * that sleeps is detached when it wakes up.
-	 */
-	if (vfcap_write_sleeps(vf, c, start) || vfcap_write_resets(vf, c, start))
-		vfcap_block(vf, ~0UL);
-
-	ret = vfio_pci_core_write(&vf->core.vdev, c->buf, c->count, c->ppos);
-
-	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
-		vfcap_was_reset(vf, losses);
-	vfcap_sync(vf);
-	pm_runtime_put(dev);
-	return ret;
 }
 
 /**
@@ -156,11 +259,20 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 		return vfio_pci_core_write(&vf->core.vdev, buf, *count, ppos);
 
 	return vfcap_call_core(vf, &(struct vfcap_core_call) {
-		.call	= vfcap_write_that_may_reset,
+		.call	= vfcap_call_write,
 		.buf	= (char __user *)buf,
 		.count	= *count,
+		.start	= start,
 		.ppos	= ppos,
 	});
+}
+
+static ssize_t vfcap_call_reset(struct vfcap_device *vf,
+				struct vfcap_core_call *c)
+{
+	if (vf->core.reset_works && vfcap_can_reset(vf))
+		vfcap_block(vf, ~0UL);
+	return vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
 }
 
 /**
@@ -175,23 +287,60 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
  */
 long vfcap_ioctl_reset(struct vfcap_device *vf)
 {
-	bool in_d3;
-	u64 losses;
-	long ret;
+	return vfcap_call_core(vf, &(struct vfcap_core_call) {
+		.call	= vfcap_call_reset,
+	});
+}
 
-	CLASS(vfcap_locked, lock)(vf);
-	if (!lock)
-		return -EINTR;
+/* VFIO keeps the VF awake until the ioctl returns. */
+static ssize_t vfcap_call_low_power(struct vfcap_device *vf,
+				    struct vfcap_core_call *c)
+{
+	int ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, c->flags, c->buf,
+					      c->argsz);
 
-	losses = pci_vfcap_vf_losses(vf->handle);
-	in_d3 = vfcap_in_d3(vf);
-	if (vf->core.reset_works && vfcap_can_reset(vf))
-		vfcap_block(vf, ~0UL);
-	ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
-	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
-		vfcap_was_reset(vf, losses);
-	vfcap_sync(vf);
-	return ret;
+	if (ret || (c->flags & VFIO_DEVICE_FEATURE_MASK) ==
+		   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT)
+		return ret;
+
+	vf->entry.suspended = pm_runtime_suspended_time(&vf->core.pdev->dev);
+	vf->entry.losses = pci_vfcap_vf_losses(vf->handle);
+	vf->entry.soft_reset = vfcap_soft_reset(vf);
+	vfcap_block(vf, ~0UL);
+	if (vf->entry.soft_reset)
+		vfcap_emul_reset(vf);
+	return 0;
+}
+
+/**
+ * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
+ * @vf: the VF
+ * @flags: feature index and VFIO_DEVICE_FEATURE_*
+ * @arg: the feature's argument
+ * @argsz: its size in bytes
+ *
+ * The VF enters low power, or leaves it. A function that loses its registers on the way
+ * from D3hot to D0 loses them when it is let go.
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_ioctl_feature(), or -EINTR.
+ */
+int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+			    void __user *arg, size_t argsz)
+{
+	struct vfcap_core_call c = {
+		.call	= vfcap_call_low_power,
+		.buf	= arg,
+		.flags	= flags,
+		.argsz	= argsz,
+	};
+	int ret;
+
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) ==
+	    VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
+		c.count = sizeof(struct vfio_device_low_power_entry_with_wakeup);
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, c.count);
+	return ret == 1 ? vfcap_call_core(vf, &c) : ret;
 }
 
 static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
@@ -199,6 +348,59 @@ static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 
 	return to_vfcap(&core->vdev);
+}
+
+static int vfcap_runtime_resume(struct device *dev)
+{
+	int ret = dev->bus->pm->runtime_resume(dev);
+
+	/* Where its user asked to be told, that has ended its low power. */
+	vfcap_queue_sync(vfcap_from_pci(to_pci_dev(dev)));
+	return ret;
+}
+
+/* Core has the driver's callbacks. These come before, and are the bus's but for one. */
+static struct dev_pm_domain vfcap_pm_domain;
+
+/**
+ * vfcap_power_init - to be called once, before any device is bound
+ *
+ * Context: Process context.
+ */
+void vfcap_power_init(void)
+{
+	if (!IS_ENABLED(CONFIG_PM))
+		return;
+	vfcap_pm_domain.ops = *pci_bus_type.pm;
+	vfcap_pm_domain.ops.runtime_resume = vfcap_runtime_resume;
+}
+
+/**
+ * vfcap_power_watch - have a VF's return from low power noticed
+ * @vf: the VF, registered with VFIO, while it is probed
+ *
+ * Context: Process context.
+ */
+void vfcap_power_watch(struct vfcap_device *vf)
+{
+	struct device *dev = &vf->core.pdev->dev;
+
+	if (IS_ENABLED(CONFIG_PM) && !dev->pm_domain)
+		dev_pm_domain_set(dev, &vfcap_pm_domain);
+}
+
+/**
+ * vfcap_power_unwatch - end vfcap_power_watch()
+ * @vf: the VF, not registered with VFIO any more, while it is awake
+ *
+ * Context: Process context.
+ */
+void vfcap_power_unwatch(struct vfcap_device *vf)
+{
+	struct device *dev = &vf->core.pdev->dev;
+
+	if (dev->pm_domain == &vfcap_pm_domain)
+		dev_pm_domain_set(dev, NULL);
 }
 
 static void vfcap_reset_prepare(struct pci_dev *pdev)

@@ -255,7 +255,6 @@ struct vfcap_plan {
  * @entry.soft_reset: whether a return from D3hot to D0 resets it
  * @map_known: whether core's map of its config space is what this driver knows; if not,
  *	nothing is shown in this session
- * @af_pos: offset of the VF's Advanced Features capability, if that has a reset, or 0
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
  *	this session, or 0
@@ -300,7 +299,6 @@ struct vfcap_device {
 		bool soft_reset;
 	} entry;
 	bool map_known;
-	u8 af_pos;
 	bool shadow;
 	u16 ims_pos;
 	bool pasid_iommu;
