@@ -9,6 +9,7 @@
 
 /* reset.c: what resets a VF or changes its power state, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
+size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count);
 ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 				size_t *count, loff_t *ppos);
 long vfcap_ioctl_reset(struct vfcap_device *vf);

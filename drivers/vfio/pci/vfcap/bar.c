@@ -1,252 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * BARs that are write combining in part
+ * Accesses to BARs: what of them is emulated, an alias', or core's
  *
- * A page must not have two memory types at once, and on x86 the kernel sees to that:
- * where core has a BAR mapped uncached, a mapping that asks for write combining
- * becomes uncached too, and nobody is told. So core's mapping of the whole BAR is
- * taken down as long as there is an alias. The kernel's list of memory types has the
- * pages of an alias as write combining, and the page on either side of them as
- * uncached: whoever maps more than an alias, as the reset of a few devices does, fails,
- * and is not given write combining for registers. Beyond these pages nothing is mapped
- * but what read() and write() access, while they do.
- *
- * vdev->barmap[] is read by core without a lock: &vfcap_wc.bar_lock keeps away
- * everybody who may use what it points to.
+ * All mappings into user space are core's, at the BAR's own offsets in the device's file:
+ * core's handler fills them in, and core takes their pages away when memory is disabled,
+ * the device is reset or sleeps. Here is seen to it that a page gets into user space
+ * either through its alias or through its BAR. On x86 the kernel would give it one
+ * memory type in any case, but it looks at the first page of a large mapping only.
  */
 #include <linux/cleanup.h>
 #include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pgtable.h>
 #include <linux/pm_runtime.h>
 #include <linux/sizes.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "bar.h"
 
-/* Core only looks whether it has a mapping: who used this one would not get far. */
-#define VFCAP_NO_BARMAP		((void __iomem *)ZERO_SIZE_PTR)
-
 /* How much of a BAR is mapped at once for a read() or write() */
 #define VFCAP_WINDOW		SZ_64K
-
-#ifdef CONFIG_X86
-/* What a page became, since ioremap_wc() may make do with another type */
-static bool vfcap_is_wc(void __iomem *io)
-{
-	unsigned int level;
-	pte_t *pte = lookup_address((unsigned long)io, &level);
-
-	return pte && (pte_flags(*pte) & _PAGE_CACHE_MASK) ==
-	       cachemode2protval(_PAGE_CACHE_MODE_WC);
-}
-#else
-static bool vfcap_is_wc(void __iomem *io)
-{
-	return true;
-}
-#endif
-
-static resource_size_t vfcap_bar_phys(struct vfcap_device *vf, unsigned int bar,
-				      u64 offset)
-{
-	return pci_resource_start(vf->core.pdev, bar) + offset;
-}
-
-/**
- * vfcap_bar_find_alias - the first alias that has pages of a range
- * @vf: the device
- * @bar: the BAR
- * @start: offset in it
- * @size: of the range
- *
- * Context: Process context, under one of the two locks.
- * Return: it, or NULL.
- */
-struct vfcap_alias *vfcap_bar_find_alias(struct vfcap_device *vf,
-					 unsigned int bar, u64 start, u64 size)
-{
-	struct vfcap_alias *alias, *first = NULL;
-	unsigned long index;
-
-	xa_for_each(&vf->wc.aliases, index, alias)
-		if (alias->bar == bar &&
-		    vfcap_overlaps(start, size, alias->start, alias->size) &&
-		    (!first || alias->start < first->start))
-			first = alias;
-	return first;
-}
-
-static int vfcap_bar_take(struct vfcap_device *vf, unsigned int bar)
-{
-	int ret;
-
-	if (vf->wc.taken & BIT(bar))
-		return 0;
-	ret = vfcap_core_map_bar(&vf->core, bar);
-	if (ret)
-		return ret;
-	pci_iounmap(vf->core.pdev, vf->core.barmap[bar]);
-	vf->core.barmap[bar] = VFCAP_NO_BARMAP;
-	vf->wc.taken |= BIT(bar);
-	return 0;
-}
-
-/* Without memory for core's mapping it stays taken until the next is gone. */
-static void vfcap_bar_give_back(struct vfcap_device *vf, unsigned int bar)
-{
-	void __iomem *io;
-
-	if (!(vf->wc.taken & BIT(bar)) ||
-	    vfcap_bar_find_alias(vf, bar, 0, U64_MAX))
-		return;
-	io = pci_iomap(vf->core.pdev, bar, 0);
-	if (!io)
-		return;
-	vf->core.barmap[bar] = io;
-	vf->wc.taken &= ~BIT(bar);
-}
-
-/* Have the kernel's list say that pages are write combining */
-static int vfcap_bar_reserve(resource_size_t phys, u64 size)
-{
-	void __iomem *io;
-	int ret;
-
-	ret = arch_io_reserve_memtype_wc(phys, size);
-	if (ret)
-		return ret == -EBUSY ? -EOPNOTSUPP : ret;
-	/* All of them have one type. */
-	io = ioremap_wc(phys, PAGE_SIZE);
-	if (!io)
-		ret = -ENOMEM;
-	else if (!vfcap_is_wc(io))
-		ret = -EOPNOTSUPP;
-	if (io)
-		iounmap(io);
-	if (ret)
-		arch_io_free_memtype_wc(phys, size);
-	return ret;
-}
-
-/* A page beside an alias, where it is uncached */
-static int vfcap_bar_guard_page(struct vfcap_device *vf, unsigned int bar,
-				u64 page, void __iomem **guard)
-{
-	bool needed = page < pci_resource_len(vf->core.pdev, bar) &&
-		      !vfcap_bar_find_alias(vf, bar, page, PAGE_SIZE);
-
-	if (!needed && *guard) {
-		iounmap(*guard);
-		*guard = NULL;
-	}
-	if (needed && !*guard)
-		*guard = ioremap(vfcap_bar_phys(vf, bar, page), PAGE_SIZE);
-	return needed && !*guard ? -ENOMEM : 0;
-}
-
-/* Have those that are needed with the aliases that there are, and no others */
-static int vfcap_bar_guard(struct vfcap_device *vf, unsigned int bar)
-{
-	struct vfcap_alias *alias;
-	unsigned long index;
-	int ret = 0;
-
-	xa_for_each(&vf->wc.aliases, index, alias)
-		if (alias->bar == bar)
-			ret = vfcap_bar_guard_page(vf, bar,
-						   alias->start - PAGE_SIZE,
-						   &alias->before) ?:
-			      vfcap_bar_guard_page(vf, bar,
-						   alias->start + alias->size,
-						   &alias->after) ?: ret;
-	return ret;
-}
-
-static void vfcap_bar_unguard(struct vfcap_alias *alias)
-{
-	if (alias->before)
-		iounmap(alias->before);
-	if (alias->after)
-		iounmap(alias->after);
-}
-
-/* Without memory to guard others on this side, they are guarded on the other. */
-static void vfcap_bar_forget(struct vfcap_device *vf, struct vfcap_alias *alias)
-{
-	xa_erase(&vf->wc.aliases, alias->index);
-	vfcap_bar_unguard(alias);
-	vfcap_bar_guard(vf, alias->bar);
-	vfcap_bar_give_back(vf, alias->bar);
-}
-
-/**
- * vfcap_bar_add - make the pages of an alias write combining
- * @vf: the device
- * @alias: a new one, that is among the others; no longer if this fails
- *
- * Context: Process context, under both locks for write.
- * Return: 0; -EOPNOTSUPP when another mapping has them uncached; others as
- * vfio_pci_core_mmap().
- */
-int vfcap_bar_add(struct vfcap_device *vf, struct vfcap_alias *alias)
-{
-	int ret;
-
-	ret = vfcap_bar_take(vf, alias->bar) ?:
-	      vfcap_bar_guard(vf, alias->bar) ?:
-	      vfcap_bar_reserve(vfcap_bar_phys(vf, alias->bar, alias->start),
-				alias->size);
-	if (ret)
-		vfcap_bar_forget(vf, alias);
-	return ret;
-}
-
-/**
- * vfcap_bar_remove - make pages of a BAR uncached again
- * @vf: the device
- * @alias: what nobody has mapped; freed
- *
- * Context: Process context, under both locks for write.
- */
-void vfcap_bar_remove(struct vfcap_device *vf, struct vfcap_alias *alias)
-{
-	arch_io_free_memtype_wc(vfcap_bar_phys(vf, alias->bar, alias->start),
-				alias->size);
-	vfcap_bar_forget(vf, alias);
-	kfree(alias);
-}
-
-/**
- * vfcap_bar_close - take down all aliases, and what is left of their BARs
- * @vf: the device
- *
- * Afterwards core has no mapping of such a BAR, and has not asked for one: what it has
- * before the first use, which needs no memory that may be lacking.
- *
- * Context: Before core is closed, under the dev_set lock. The last user of the file
- * is gone, so nobody else is here.
- */
-void vfcap_bar_close(struct vfcap_device *vf)
-{
-	struct vfcap_alias *alias;
-	unsigned long index, bar;
-
-	xa_for_each(&vf->wc.aliases, index, alias) {
-		arch_io_free_memtype_wc(vfcap_bar_phys(vf, alias->bar,
-						       alias->start),
-					alias->size);
-		vfcap_bar_unguard(alias);
-		kfree(alias);
-	}
-	xa_destroy(&vf->wc.aliases);
-	for_each_set_bit(bar, &vf->wc.taken, PCI_STD_NUM_BARS)
-		vf->core.barmap[bar] = NULL;
-	if (vf->wc.taken)
-		pci_release_selected_regions(vf->core.pdev, vf->wc.taken);
-	vf->wc.taken = 0;
-}
 
 /* What of the MSI-X table, which core does not let be accessed, is in a window */
 static size_t vfcap_msix_edge(u64 edge, u64 start, u64 size)
@@ -254,8 +28,9 @@ static size_t vfcap_msix_edge(u64 edge, u64 start, u64 size)
 	return clamp(edge, start, start + size) - start;
 }
 
+/* A piece of a BAR of which core has no mapping */
 static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
-			       char __user *buf, size_t count, u64 offset,
+			       char __user *buf, size_t *count, u64 offset,
 			       bool write)
 {
 	struct vfcap_alias *alias;
@@ -264,12 +39,14 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 	u64 start, size;
 	ssize_t ret;
 
-	count = min_t(u64, count, VFCAP_WINDOW - offset % VFCAP_WINDOW);
-	alias = vfcap_bar_find_alias(vf, bar, offset, count);
-	if (alias && !vfcap_cut(offset, &count, alias->start, alias->size))
+	if (offset >= pci_resource_len(vf->core.pdev, bar))
+		return -EINVAL;
+	*count = min_t(u64, *count, VFCAP_WINDOW - offset % VFCAP_WINDOW);
+	alias = vfcap_find_alias(vf, bar, offset, *count);
+	if (alias && !vfcap_cut(offset, count, alias->start, alias->size))
 		alias = NULL;
 	start = ALIGN_DOWN(offset, PAGE_SIZE);
-	size = ALIGN(offset + count, PAGE_SIZE) - start;
+	size = ALIGN(offset + *count, PAGE_SIZE) - start;
 	if (bar == vf->core.msix_bar) {
 		u64 table = vf->core.msix_offset;
 
@@ -281,7 +58,7 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 		     ioremap(vfcap_bar_phys(vf, bar, start), size);
 	if (!io)
 		return -ENOMEM;
-	ret = vfcap_core_do_io_rw(&vf->core, io, buf, offset - start, count,
+	ret = vfcap_core_do_io_rw(&vf->core, io, buf, offset - start, *count,
 				  x_start, x_end, write);
 	if (write && alias)
 		wmb(); /* A write has left the CPU, as one to other pages has. */
@@ -289,30 +66,8 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 	return ret;
 }
 
-static ssize_t vfcap_windows_rw(struct vfcap_device *vf, unsigned int bar,
-				char __user *buf, size_t count, u64 offset,
-				bool write)
-{
-	u64 size = pci_resource_len(vf->core.pdev, bar);
-	size_t done = 0;
-
-	if (offset >= size)
-		return -EINVAL;
-	count = min_t(u64, count, size - offset);
-
-	while (done < count) {
-		ssize_t ret = vfcap_window_rw(vf, bar, buf + done, count - done,
-					      offset + done, write);
-
-		if (ret < 0)
-			return ret;
-		done += ret;
-	}
-	return done;
-}
-
 static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, unsigned int bar,
-				  char __user *buf, size_t count, u64 offset,
+				  char __user *buf, size_t *count, u64 offset,
 				  bool write)
 {
 	struct device *dev = &vf->core.pdev->dev;
@@ -320,7 +75,7 @@ static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, unsigned int bar,
 
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
-	ret = vfcap_windows_rw(vf, bar, buf, count, offset, write);
+	ret = vfcap_window_rw(vf, bar, buf, count, offset, write);
 	pm_runtime_put(dev);
 	return ret;
 }
@@ -335,7 +90,7 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vf, char __user *buf,
 	if (vfcap_shadow_cut(vf, index, offset, count))
 		return vfcap_shadow_rw(vf, buf, *count, offset, write);
 	if (index < PCI_STD_NUM_BARS && vf->wc.taken & BIT(index))
-		return vfcap_taken_bar_rw(vf, index, buf, *count, offset, write);
+		return vfcap_taken_bar_rw(vf, index, buf, count, offset, write);
 	if (write)
 		return vfio_pci_core_write(&vf->core.vdev, buf, *count, &pos);
 	return vfio_pci_core_read(&vf->core.vdev, buf, *count, &pos);
@@ -356,7 +111,15 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vf, char __user *buf,
 ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 		     loff_t *ppos, bool write)
 {
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t ret;
+
+	/* As core has it, so that no piece begins where the BAR has ended. */
+	if (index < PCI_STD_NUM_BARS &&
+	    offset < pci_resource_len(vf->core.pdev, index))
+		count = min_t(u64, count,
+			      pci_resource_len(vf->core.pdev, index) - offset);
 
 	if (down_read_killable(&vf->wc.bar_lock))
 		return -EINTR;
@@ -409,3 +172,181 @@ long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
 	up_read(&vf->wc.bar_lock);
 	return ret;
 }
+
+/* Core's, which are the same for all mappings */
+static const struct vm_operations_struct *vfcap_core_vm_ops;
+
+static const struct vm_operations_struct vfcap_bar_vm_ops;
+
+static bool vfcap_alias_has(const struct vfcap_alias *alias, u64 start, u64 size)
+{
+	return alias && start >= alias->start &&
+	       start + size <= alias->start + alias->size;
+}
+
+/* Whether pages, by their offset in the file, belong into a mapping */
+static bool vfcap_belongs(struct vfcap_device *vf, struct vm_area_struct *vma,
+			  u64 offset, u64 size)
+{
+	unsigned int bar = VFIO_PCI_OFFSET_TO_INDEX(offset);
+	u64 start = offset & VFIO_PCI_OFFSET_MASK;
+	struct vfcap_alias *alias = vfcap_find_alias(vf, bar, start, size);
+
+	return vma->vm_ops == &vfcap_bar_vm_ops ?
+	       !alias : vfcap_alias_has(alias, start, size);
+}
+
+static vm_fault_t vfcap_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct vfio_pci_core_device *core = vma->vm_private_data;
+	struct vfcap_device *vf = to_vfcap(&core->vdev);
+	unsigned long size = PAGE_SIZE << order;
+	unsigned long addr = ALIGN_DOWN(vmf->address, size);
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+
+	if (addr < vma->vm_start || vma->vm_end - addr < size)
+		return VM_FAULT_FALLBACK;
+
+	/* Until the page is in: then whoever waits for the lock takes it away. */
+	guard(rwsem_read)(&vf->wc.map_lock);
+
+	if (!vfcap_belongs(vf, vma, offset + (addr - vma->vm_start), size))
+		return order ? VM_FAULT_FALLBACK : VM_FAULT_SIGBUS;
+	return order ? vfcap_core_vm_ops->huge_fault(vmf, order) :
+		       vfcap_core_vm_ops->fault(vmf);
+}
+
+static vm_fault_t vfcap_fault(struct vm_fault *vmf)
+{
+	return vfcap_huge_fault(vmf, 0);
+}
+
+static const struct vm_operations_struct vfcap_bar_vm_ops = {
+	.fault = vfcap_fault,
+#ifdef CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP
+	.huge_fault = vfcap_huge_fault,
+#endif
+};
+
+static const struct vm_operations_struct vfcap_alias_vm_ops = {
+	.fault = vfcap_fault,
+#ifdef CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP
+	.huge_fault = vfcap_huge_fault,
+#endif
+};
+
+/* Caller holds @map_lock. */
+static int vfcap_mmap_bar(struct vfcap_device *vf, struct vm_area_struct *vma,
+			  unsigned int bar, u64 start, bool wc)
+{
+	u64 size = vma->vm_end - vma->vm_start;
+	struct vfcap_alias *alias = vfcap_find_alias(vf, bar, start, size);
+	int ret;
+
+	if (!wc && alias)
+		return -EBUSY;
+	if (wc ? !vfcap_alias_has(alias, start, size) :
+		 vfcap_shadow_hit(vf, bar, start, size))
+		return -EINVAL;
+
+	vma->vm_pgoff = (VFIO_PCI_INDEX_TO_OFFSET(bar) + start) >> PAGE_SHIFT;
+	ret = vfio_pci_core_mmap(&vf->core.vdev, vma);
+	if (ret)
+		return ret;
+	if (wc)
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+	WRITE_ONCE(vfcap_core_vm_ops, vma->vm_ops);
+	vma->vm_ops = wc ? &vfcap_alias_vm_ops : &vfcap_bar_vm_ops;
+	return 0;
+}
+
+/**
+ * vfcap_mmap - map a BAR, an alias, or a region of core's that is neither
+ * @vdev: the device
+ * @vma: what is to be mapped
+ *
+ * Context: Process context, under mmap_lock.
+ * Return: as vfio_pci_core_mmap(); -EBUSY for pages that an alias has.
+ */
+int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(offset);
+	bool wc = index >= VFCAP_ALIAS_SPACE;
+	unsigned int bar = wc ? index - VFCAP_ALIAS_SPACE : index;
+
+	if (bar >= PCI_STD_NUM_BARS)
+		return vfio_pci_core_mmap(vdev, vma);
+
+	guard(rwsem_read)(&vf->wc.map_lock);
+
+	return vfcap_mmap_bar(vf, vma, bar, offset & VFIO_PCI_OFFSET_MASK, wc);
+}
+
+static int vfcap_alias_info(struct vfcap_device *vf,
+			    struct vfio_region_info *info)
+{
+	struct vfcap_alias *alias;
+
+	guard(rwsem_read)(&vf->wc.map_lock);
+
+	alias = xa_load(&vf->wc.aliases, info->index);
+	if (!alias)
+		return -EINVAL;
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(VFCAP_ALIAS_SPACE + alias->bar) +
+		       alias->start;
+	info->size = alias->size;
+	info->flags = VFIO_REGION_INFO_FLAG_MMAP;
+	return 0;
+}
+
+/**
+ * vfcap_region_info - VFIO_DEVICE_GET_REGION_INFO
+ * @vdev: the device
+ * @info: what is told of the region
+ * @caps: its capabilities
+ *
+ * Context: Process context.
+ * Return: as vfio_pci_ioctl_get_region_info().
+ */
+int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
+		      struct vfio_info_cap *caps)
+{
+	struct vfcap_device *vf = to_vfcap(vdev);
+
+	if (info->index >= VFCAP_ALIAS_FIRST)
+		return vfcap_alias_info(vf, info);
+	return vfio_pci_ioctl_get_region_info(vdev, info, caps) ?:
+	       vfcap_shadow_region_info(vf, info, caps);
+}
+
+#if VFCAP_DMABUF
+/**
+ * vfcap_get_dmabuf_phys - what a dma-buf of a BAR would export
+ * @core: the device
+ * @provider: set to what provides the BAR's memory
+ * @region: the BAR
+ * @phys_vec: filled with the addresses
+ * @ranges: what is to be exported
+ * @nr_ranges: how many
+ *
+ * Context: Process context.
+ * Return: as vfio_pci_core_get_dmabuf_phys(); -EINVAL for what is trapped.
+ */
+int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,
+			  struct p2pdma_provider **provider, unsigned int region,
+			  struct phys_vec *phys_vec,
+			  struct vfio_region_dma_range *ranges, size_t nr_ranges)
+{
+	size_t i;
+
+	for (i = 0; i < nr_ranges; i++)
+		if (vfcap_shadow_hit(to_vfcap(&core->vdev), region,
+				     ranges[i].offset, ranges[i].length))
+			return -EINVAL;
+	return vfio_pci_core_get_dmabuf_phys(core, provider, region, phys_vec,
+					     ranges, nr_ranges);
+}
+#endif

@@ -145,8 +145,8 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 	case VFCAP_ANCHOR:
 		return *count;
 	case VFCAP_VMLOCK:
-		return vfcap_shadow_config_write(vf, buf, *count,
-						 offset - VFCAP_VMD_VMLOCK);
+		*count = vfcap_core_piece(vf, offset, *count);
+		return vfcap_shadow_config_write(vf, buf, *count, offset);
 	default:
 		return vfcap_cap_write(vf, index, buf, *count,
 				       offset - vf->plan[index].pos);

@@ -111,7 +111,6 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	vfcap_ext_hide(vf);
 	vfcap_shadow_open(vf);
 	vfcap_ims_open(vf);
-	vfcap_wc_open(vf);
 	/* Core holds a reference now, which its user may give back. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
@@ -149,22 +148,6 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
 		return vfcap_config_write(vf, buf, count, ppos);
 	return vfcap_bar_rw(vf, (char __user *)buf, count, ppos, true);
-}
-
-static int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
-{
-	return vfcap_wc_mmap(to_vfcap(vdev), vma);
-}
-
-static int vfcap_region_info(struct vfio_device *vdev,
-			     struct vfio_region_info *info,
-			     struct vfio_info_cap *caps)
-{
-	struct vfcap_device *vf = to_vfcap(vdev);
-
-	if (info->index >= VFCAP_ALIAS_FIRST)
-		return vfcap_wc_region_info(vf, info);
-	return vfcap_shadow_region_info(vf, info, caps);
 }
 
 static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,

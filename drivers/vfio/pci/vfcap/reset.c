@@ -222,8 +222,16 @@ static bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
 	return pos < end;
 }
 
-/* How much of a write core does at once: it gets the bytes before it does anything. */
-static size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count)
+/**
+ * vfcap_core_piece - how much of a config write core does at once
+ * @vf: the VF
+ * @pos: where the write begins
+ * @count: how many bytes it has
+ *
+ * Context: Any context, while the VF is open.
+ * Return: how many bytes core gets before it does anything: 1, 2 or 4.
+ */
+size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count)
 {
 	const u8 *map = vf->core.pci_config_map;
 	size_t size = 1;

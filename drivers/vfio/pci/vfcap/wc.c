@@ -5,16 +5,34 @@
  * Nothing about a BAR tells that its pages may be written so, the prefetchable bit
  * does not either: the user must know the device. What is not asked for stays as
  * vfio-pci has it.
+ *
+ * A page must not have two memory types at once, and on x86 the kernel sees to that:
+ * where core has a BAR mapped uncached, a mapping that asks for write combining
+ * becomes uncached too, and nobody is told. So core's mapping of the whole BAR is
+ * taken down as long as there is an alias. The kernel's list of memory types has the
+ * pages of an alias as write combining, and the page on either side of them as
+ * uncached: whoever maps more than an alias, as the reset of a few devices does, fails,
+ * and is not given write combining for registers. Beyond these pages nothing is mapped
+ * but what read() and write() access, while they do.
+ *
+ * vdev->barmap[] is read by core without a lock: &vfcap_wc.bar_lock keeps away
+ * everybody who may use what it points to.
  */
 #include <linux/cleanup.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/pci.h>
 #include <linux/pgtable.h>
+#include <linux/rbtree.h>
 #include <linux/slab.h>
-#include <linux/vfio_vfcap.h>
 
 #include "bar.h"
+
+/* Core only looks whether it has a mapping: who used this one would not get far. */
+#define VFCAP_NO_BARMAP		((void __iomem *)ZERO_SIZE_PTR)
 
 enum vfcap_wc_refusal {
 	VFCAP_WC_PLATFORM,
@@ -45,6 +63,23 @@ static bool vfcap_has_wc(void)
 	       pgprot_val(pgprot_noncached(__pgprot(0)));
 }
 
+#ifdef CONFIG_X86
+/* What a page became, since ioremap_wc() may make do with another type */
+static bool vfcap_is_wc(void __iomem *io)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address((unsigned long)io, &level);
+
+	return pte && (pte_flags(*pte) & _PAGE_CACHE_MASK) ==
+	       cachemode2protval(_PAGE_CACHE_MODE_WC);
+}
+#else
+static bool vfcap_is_wc(void __iomem *io)
+{
+	return true;
+}
+#endif
+
 /**
  * vfcap_wc_init - what a device that is probed has
  * @vf: the device
@@ -57,50 +92,179 @@ void vfcap_wc_init(struct vfcap_device *vf)
 }
 
 /**
- * vfcap_wc_open - begin a session, without any alias
+ * vfcap_bar_phys - the address of a place in a BAR
  * @vf: the device
+ * @bar: the BAR
+ * @offset: in it
  *
- * Context: Under the dev_set lock, before the user can reach the device.
+ * Context: Any context.
+ * Return: the CPU's address.
  */
-void vfcap_wc_open(struct vfcap_device *vf)
+resource_size_t vfcap_bar_phys(struct vfcap_device *vf, unsigned int bar,
+			       u64 offset)
 {
-	vf->wc.refused = 0;
+	return pci_resource_start(vf->core.pdev, bar) + offset;
 }
 
 /**
- * vfcap_wc_close - remove all aliases, and give core its BARs back
+ * vfcap_find_alias - the first alias that has pages of a range
  * @vf: the device
+ * @bar: the BAR
+ * @start: offset in it
+ * @size: of the range
+ *
+ * Context: Process context, under one of the two locks.
+ * Return: it, or NULL.
+ */
+struct vfcap_alias *vfcap_find_alias(struct vfcap_device *vf, unsigned int bar,
+				     u64 start, u64 size)
+{
+	struct vfcap_alias *alias, *first = NULL;
+	unsigned long index;
+
+	xa_for_each(&vf->wc.aliases, index, alias)
+		if (alias->bar == bar &&
+		    vfcap_overlaps(start, size, alias->start, alias->size) &&
+		    (!first || alias->start < first->start))
+			first = alias;
+	return first;
+}
+
+static int vfcap_bar_take(struct vfcap_device *vf, unsigned int bar)
+{
+	int ret;
+
+	if (vf->wc.taken & BIT(bar))
+		return 0;
+	ret = vfcap_core_map_bar(&vf->core, bar);
+	if (ret)
+		return ret;
+	pci_iounmap(vf->core.pdev, vf->core.barmap[bar]);
+	vf->core.barmap[bar] = VFCAP_NO_BARMAP;
+	vf->wc.taken |= BIT(bar);
+	return 0;
+}
+
+/* Without memory for core's mapping it stays taken until the next is gone. */
+static void vfcap_bar_give_back(struct vfcap_device *vf, unsigned int bar)
+{
+	void __iomem *io;
+
+	if (!(vf->wc.taken & BIT(bar)) ||
+	    vfcap_find_alias(vf, bar, 0, U64_MAX))
+		return;
+	io = pci_iomap(vf->core.pdev, bar, 0);
+	if (!io)
+		return;
+	vf->core.barmap[bar] = io;
+	vf->wc.taken &= ~BIT(bar);
+}
+
+/* Have the kernel's list say that pages are write combining */
+static int vfcap_bar_reserve(resource_size_t phys, u64 size)
+{
+	void __iomem *io;
+	int ret;
+
+	ret = arch_io_reserve_memtype_wc(phys, size);
+	if (ret)
+		return ret == -EBUSY ? -EOPNOTSUPP : ret;
+	/* All of them have one type. */
+	io = ioremap_wc(phys, PAGE_SIZE);
+	if (!io)
+		ret = -ENOMEM;
+	else if (!vfcap_is_wc(io))
+		ret = -EOPNOTSUPP;
+	if (io)
+		iounmap(io);
+	if (ret)
+		arch_io_free_memtype_wc(phys, size);
+	return ret;
+}
+
+/* A page beside an alias, where it is uncached */
+static int vfcap_bar_guard_page(struct vfcap_device *vf, unsigned int bar,
+				u64 page, void __iomem **guard)
+{
+	bool needed = page < pci_resource_len(vf->core.pdev, bar) &&
+		      !vfcap_find_alias(vf, bar, page, PAGE_SIZE);
+
+	if (!needed && *guard) {
+		iounmap(*guard);
+		*guard = NULL;
+	}
+	if (needed && !*guard)
+		*guard = ioremap(vfcap_bar_phys(vf, bar, page), PAGE_SIZE);
+	return needed && !*guard ? -ENOMEM : 0;
+}
+
+/* Have those that are needed with the aliases that there are, and no others */
+static int vfcap_bar_guard(struct vfcap_device *vf, unsigned int bar)
+{
+	struct vfcap_alias *alias;
+	unsigned long index;
+	int ret = 0;
+
+	xa_for_each(&vf->wc.aliases, index, alias)
+		if (alias->bar == bar)
+			ret = vfcap_bar_guard_page(vf, bar,
+						   alias->start - PAGE_SIZE,
+						   &alias->before) ?:
+			      vfcap_bar_guard_page(vf, bar,
+						   alias->start + alias->size,
+						   &alias->after) ?: ret;
+	return ret;
+}
+
+/*
+ * End an alias whose pages are not write combining, or no longer. Without memory to guard
+ * others on this side, they are guarded on the other.
+ */
+static void vfcap_alias_forget(struct vfcap_device *vf,
+			       struct vfcap_alias *alias)
+{
+	xa_erase(&vf->wc.aliases, alias->index);
+	if (alias->before)
+		iounmap(alias->before);
+	if (alias->after)
+		iounmap(alias->after);
+	vfcap_bar_guard(vf, alias->bar);
+	vfcap_bar_give_back(vf, alias->bar);
+	kfree(alias);
+}
+
+static void vfcap_alias_remove(struct vfcap_device *vf,
+			       struct vfcap_alias *alias)
+{
+	arch_io_free_memtype_wc(vfcap_bar_phys(vf, alias->bar, alias->start),
+				alias->size);
+	vfcap_alias_forget(vf, alias);
+}
+
+/**
+ * vfcap_wc_close - end a session: remove all aliases, and give core its BARs back
+ * @vf: the device
+ *
+ * Without memory for core's mapping of a BAR core has none, and has not asked for one:
+ * what it has before the first use.
  *
  * Context: Before core is closed, under the dev_set lock. The last user of the file
  * is gone, and so are all mappings.
  */
 void vfcap_wc_close(struct vfcap_device *vf)
 {
-	vfcap_bar_close(vf);
-}
-
-/**
- * vfcap_wc_region_info - VFIO_DEVICE_GET_REGION_INFO of an alias
- * @vf: the device
- * @info: what is told of it
- *
- * Context: Process context.
- * Return: 0, or -EINVAL if there is no such region.
- */
-int vfcap_wc_region_info(struct vfcap_device *vf, struct vfio_region_info *info)
-{
 	struct vfcap_alias *alias;
+	unsigned long index, bar;
 
-	guard(rwsem_read)(&vf->wc.map_lock);
-
-	alias = xa_load(&vf->wc.aliases, info->index);
-	if (!alias)
-		return -EINVAL;
-	info->offset = VFIO_PCI_INDEX_TO_OFFSET(VFCAP_ALIAS_SPACE + alias->bar) +
-		       alias->start;
-	info->size = alias->size;
-	info->flags = VFIO_REGION_INFO_FLAG_MMAP;
-	return 0;
+	xa_for_each(&vf->wc.aliases, index, alias)
+		vfcap_alias_remove(vf, alias);
+	xa_destroy(&vf->wc.aliases);
+	for_each_set_bit(bar, &vf->wc.taken, PCI_STD_NUM_BARS) {
+		vf->core.barmap[bar] = NULL;
+		pci_release_region(vf->core.pdev, bar);
+	}
+	vf->wc.taken = 0;
+	vf->wc.refused = 0;
 }
 
 /* Whether a range of a BAR is in pages that are asked for */
@@ -144,7 +308,7 @@ static int vfcap_wc_check(struct vfcap_device *vf, struct vfcap_alias *wanted)
 	    check_add_overflow(wanted->start, wanted->size, &end) ||
 	    end > pci_resource_len(vf->core.pdev, wanted->bar))
 		return -EINVAL;
-	if (vfcap_is_trapped(vf, wanted->bar, wanted->start, wanted->size))
+	if (vfcap_shadow_hit(vf, wanted->bar, wanted->start, wanted->size))
 		return -EINVAL;
 
 	if (vfcap_wc_has_msix(vf, wanted))
@@ -154,6 +318,36 @@ static int vfcap_wc_check(struct vfcap_device *vf, struct vfcap_alias *wanted)
 	return 0;
 }
 
+/*
+ * Whether somebody has a mapping of pages of a BAR, whether they were touched or not. One
+ * that is being made may be missed: it will be given none of them once they are an alias'.
+ * One that is missed since it was just removed has left no trace in a TLB: for mappings
+ * such as these the kernel flushes it before.
+ */
+static bool vfcap_is_mapped(struct vfcap_device *vf, unsigned int bar, u64 start,
+			    u64 size)
+{
+	struct address_space *mapping = vf->core.vdev.inode->i_mapping;
+	pgoff_t first = (VFIO_PCI_INDEX_TO_OFFSET(bar) + start) >> PAGE_SHIFT;
+	pgoff_t end = first + (size >> PAGE_SHIFT);
+	bool found = false;
+	struct rb_node *node;
+
+	i_mmap_lock_read(mapping);
+	for (node = rb_first_cached(&mapping->i_mmap); node && !found;
+	     node = rb_next(node)) {
+		struct vm_area_struct *vma;
+
+		vma = rb_entry(node, struct vm_area_struct, shared.rb);
+		if (vma->vm_pgoff >= end)
+			break;
+		found = vma->vm_pgoff + vma_pages(vma) > first;
+		cond_resched();
+	}
+	i_mmap_unlock_read(mapping);
+	return found;
+}
+
 static bool vfcap_has_ioeventfds(struct vfcap_device *vf)
 {
 	guard(mutex)(&vf->core.ioeventfds_lock);
@@ -161,17 +355,19 @@ static bool vfcap_has_ioeventfds(struct vfcap_device *vf)
 	return vf->core.ioeventfds_nr;
 }
 
-/* Caller holds both locks for write. */
+/* Caller holds @bar_lock for write. */
 static int vfcap_wc_create_locked(struct vfcap_device *vf,
 				  struct vfcap_alias *wanted)
 {
 	struct vfcap_alias *alias;
 	int ret;
 
-	if (vfcap_bar_find_alias(vf, wanted->bar, wanted->start, wanted->size))
+	guard(rwsem_write)(&vf->wc.map_lock);
+
+	if (vfcap_find_alias(vf, wanted->bar, wanted->start, wanted->size))
 		return -EEXIST;
 	if (vfcap_has_ioeventfds(vf) ||
-	    vfcap_wc_is_mapped(vf, wanted->bar, wanted->start, wanted->size))
+	    vfcap_is_mapped(vf, wanted->bar, wanted->start, wanted->size))
 		return -EBUSY;
 
 	alias = kmemdup(wanted, sizeof(*wanted), GFP_KERNEL_ACCOUNT);
@@ -184,43 +380,16 @@ static int vfcap_wc_create_locked(struct vfcap_device *vf,
 		kfree(alias);
 		return ret == -EBUSY ? -ENOSPC : ret;
 	}
-	ret = vfcap_bar_add(vf, alias);
-	if (ret) {
-		kfree(alias);
-		return ret == -EOPNOTSUPP ?
-		       vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_KERNEL) : ret;
-	}
 	wanted->index = alias->index;
-	return 0;
-}
 
-/* Caller holds both locks for write. */
-static int vfcap_wc_remove_locked(struct vfcap_device *vf,
-				  struct vfcap_alias *wanted)
-{
-	struct vfcap_alias *alias = xa_load(&vf->wc.aliases, wanted->index);
-
-	if (!alias)
-		return -ENOENT;
-	vfcap_wc_zap(vf, alias);
-	vfcap_bar_remove(vf, alias);
-	return 0;
-}
-
-static int vfcap_wc_change(struct vfcap_device *vf, struct vfcap_alias *wanted,
-			   int (*change)(struct vfcap_device *vf,
-					 struct vfcap_alias *wanted))
-{
-	int ret = -EINTR;
-
-	if (down_write_killable(&vf->wc.bar_lock))
-		return ret;
-	if (!down_write_killable(&vf->wc.map_lock)) {
-		ret = change(vf, wanted);
-		up_write(&vf->wc.map_lock);
-	}
-	up_write(&vf->wc.bar_lock);
-	return ret;
+	ret = vfcap_bar_take(vf, wanted->bar) ?:
+	      vfcap_bar_guard(vf, wanted->bar) ?:
+	      vfcap_bar_reserve(vfcap_bar_phys(vf, wanted->bar, wanted->start),
+				wanted->size);
+	if (ret)
+		vfcap_alias_forget(vf, alias);
+	return ret == -EOPNOTSUPP ?
+	       vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_KERNEL) : ret;
 }
 
 /**
@@ -233,8 +402,32 @@ static int vfcap_wc_change(struct vfcap_device *vf, struct vfcap_alias *wanted,
  */
 int vfcap_wc_create(struct vfcap_device *vf, struct vfcap_alias *wanted)
 {
-	return vfcap_wc_check(vf, wanted) ?:
-	       vfcap_wc_change(vf, wanted, vfcap_wc_create_locked);
+	int ret = vfcap_wc_check(vf, wanted);
+
+	if (ret)
+		return ret;
+	if (down_write_killable(&vf->wc.bar_lock))
+		return -EINTR;
+	ret = vfcap_wc_create_locked(vf, wanted);
+	up_write(&vf->wc.bar_lock);
+	return ret;
+}
+
+/* Caller holds @bar_lock for write. */
+static int vfcap_wc_remove_locked(struct vfcap_device *vf, u32 index)
+{
+	struct vfcap_alias *alias = xa_load(&vf->wc.aliases, index);
+
+	if (!alias)
+		return -ENOENT;
+
+	guard(rwsem_write)(&vf->wc.map_lock);
+
+	unmap_mapping_range(vf->core.vdev.inode->i_mapping,
+			    VFIO_PCI_INDEX_TO_OFFSET(alias->bar) + alias->start,
+			    alias->size, true);
+	vfcap_alias_remove(vf, alias);
+	return 0;
 }
 
 /**
@@ -242,12 +435,18 @@ int vfcap_wc_create(struct vfcap_device *vf, struct vfcap_alias *wanted)
  * @vf: the device
  * @index: of its region
  *
+ * Its pages are taken out of all mappings.
+ *
  * Context: Process context, no locks held.
  * Return: 0, -ENOENT if there is none, -EINTR.
  */
 int vfcap_wc_remove(struct vfcap_device *vf, u32 index)
 {
-	struct vfcap_alias wanted = { .index = index };
+	int ret;
 
-	return vfcap_wc_change(vf, &wanted, vfcap_wc_remove_locked);
+	if (down_write_killable(&vf->wc.bar_lock))
+		return -EINTR;
+	ret = vfcap_wc_remove_locked(vf, index);
+	up_write(&vf->wc.bar_lock);
+	return ret;
 }
