@@ -1,22 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where an emulated capability fits in config space
+ * What vfio-pci-core keeps of config space, and where an emulated capability fits
  */
 #include <linux/bitmap.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 
+#include "base.h"
 #include "chain.h"
 
-/**
- * vfcap_chain_mark - mark dwords of config space as taken
- * @used: bitmap of VFCAP_DWORDS
- * @pos: offset of the first byte
- * @end: offset behind the last one, which may lie beyond config space
- *
- * Context: Any context.
+static_assert(PCI_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
+static_assert(PCI_EXT_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
+
+/*
+ * Whether a byte of core's map can be an ID: of a capability that the device has. One of
+ * the standard list may be too long, and reach into the other part. What begins that is
+ * there whatever its ID is.
  */
-void vfcap_chain_mark(unsigned long *used, unsigned int pos, unsigned int end)
+static bool vfcap_map_is_id(struct pci_dev *pdev, unsigned int pos, u8 id)
+{
+	u32 first;
+
+	if (id && id <= PCI_CAP_ID_MAX && pci_find_capability(pdev, id))
+		return true;
+	if (pos < PCI_CFG_SPACE_SIZE)
+		return false;
+	pci_read_config_dword(pdev, PCI_CFG_SPACE_SIZE, &first);
+	return id == (u8)PCI_EXT_CAP_ID(first) ||
+	       (id <= PCI_EXT_CAP_ID_MAX && pci_find_ext_capability(pdev, id));
+}
+
+static bool vfcap_map_is_known(struct vfcap_device *vf, unsigned int pos,
+			       unsigned int express)
+{
+	const u8 *map = vf->core.pci_config_map;
+	bool raw = map[pos] == VFCAP_MAP_RAW;
+
+	if (pos < PCI_STD_HEADER_SIZEOF)
+		return !map[pos];
+	/* Core hides neither of these from anybody. */
+	if (raw && pos != express && pos != PCI_CFG_SPACE_SIZE)
+		return true;
+	return (!raw && map[pos] && map[pos] == map[pos - 1]) ||
+	       vfcap_map_is_id(vf->core.pdev, pos, map[pos]);
+}
+
+/**
+ * vfcap_map_open - see whether core's map of config space is as it is known here
+ * @vf: the VF
+ *
+ * It has a byte for each byte of config space: 0 in the header, the ID of the capability
+ * that it belongs to, or a mark of core's own. This driver goes by that, and no header of
+ * the kernel says so: see it proven before.
+ *
+ * It is looked at from its start on, since one of another kind may be shorter. The log
+ * has the first byte that it could not have.
+ *
+ * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
+ * can reach the device.
+ */
+void vfcap_map_open(struct vfcap_device *vf)
+{
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int express = pci_find_capability(pdev, PCI_CAP_ID_EXP);
+	unsigned int end = vf->core.extended_caps ? pdev->cfg_size :
+						    PCI_CFG_SPACE_SIZE;
+	unsigned int pos = 0;
+
+	while (pos < end && vfcap_map_is_known(vf, pos, express))
+		pos++;
+	vf->map_known = pos == end;
+	if (!vf->map_known)
+		vfcap_log(vf, "nothing is shown: %s (%#x at %#x)\n",
+			  vfcap_reason_text(vf->table[0], VFCAP_REASON_CORE),
+			  vf->core.pci_config_map[pos], pos);
+}
+
+/* Mark dwords of config space as taken. The end may lie beyond it. */
+static void vfcap_mark(unsigned long *used, unsigned int pos, unsigned int end)
 {
 	unsigned int first = pos / sizeof(u32);
 	unsigned int last = DIV_ROUND_UP(end, sizeof(u32));
@@ -24,33 +85,53 @@ void vfcap_chain_mark(unsigned long *used, unsigned int pos, unsigned int end)
 	bitmap_set(used, first, min_t(unsigned int, last, VFCAP_DWORDS) - first);
 }
 
-/**
- * vfcap_chain_mark_open_ended - mark capabilities of unknown length as taken
- * @used: bitmap of VFCAP_DWORDS
- * @heads: the same, with a bit for the header of each capability of the list
- * @open_ended: those of them whose length is not known
- * @end: offset where the list's capabilities end at the latest
- *
- * Each is taken to reach to the next header.
- *
- * Context: Any context.
+/*
+ * Mark the hardware's capabilities, those that core hides from the guest included: core
+ * leaves their bytes within its reach. What core knows is marked elsewhere.
  */
-void vfcap_chain_mark_open_ended(unsigned long *used, const unsigned long *heads,
-				 const unsigned long *open_ended,
-				 unsigned int end)
+static void vfcap_mark_hardware(struct vfcap_device *vf,
+				const struct vfcap_list *list,
+				unsigned long *used)
 {
-	unsigned int last = end / sizeof(u32);
-	unsigned int bit;
+	DECLARE_BITMAP(heads, VFCAP_DWORDS) = {};
+	DECLARE_BITMAP(tables, VFCAP_DWORDS) = {};
+	DECLARE_BITMAP(open_ended, VFCAP_DWORDS) = {};
+	struct pci_dev *pdev = vf->core.pdev;
+	unsigned int pos = list->first(pdev), bit;
+	/* A list that is longer is a loop. */
+	unsigned int loops = VFCAP_DWORDS;
 
-	for_each_set_bit(bit, open_ended, last)
-		vfcap_chain_mark(used, bit * sizeof(u32),
-				 find_next_bit(heads, last, bit + 1) *
-				 sizeof(u32));
+	/* The list begins there, with a capability or without. */
+	__set_bit(pos / sizeof(u32), heads);
+	__set_bit(pos / sizeof(u32), used);
+
+	while (pos >= list->start && loops--) {
+		unsigned int head = pos / sizeof(u32);
+		u16 id;
+		int size;
+
+		if (!list->read(pdev, pos, &id, &pos))
+			break;
+		__set_bit(head, heads);
+		size = list->size(vf, head * sizeof(u32), id);
+		if (size == VFCAP_SIZE_UNKNOWN)
+			__set_bit(head, open_ended);
+		else if (size == VFCAP_SIZE_TABLES)
+			__set_bit(head, tables);
+		else
+			vfcap_mark(used, head * sizeof(u32),
+				   head * sizeof(u32) + size);
+	}
+
+	__clear_bit(find_last_bit(heads, VFCAP_DWORDS), tables);
+	bitmap_or(open_ended, open_ended, tables, VFCAP_DWORDS);
+	for_each_set_bit(bit, open_ended, VFCAP_DWORDS)
+		bitmap_set(used, bit,
+			   find_next_bit(heads, VFCAP_DWORDS, bit + 1) - bit);
 }
 
 /*
- * What is taken: what the list's own function marks, what core knows as a
- * capability, what has the place of another that is emulated or was chosen for it, and
+ * What is taken: what the hardware's list has, what core knows as a capability, what has the place of another that is emulated or was chosen for it, and
  * what the capability must not cover.
  */
 static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
@@ -63,14 +144,14 @@ static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 	const u16 *keep;
 	const u8 *at;
 
-	list->find_used(vf, used);
+	vfcap_mark_hardware(vf, list, used);
 
 	for (other = 0; other < VFCAP_NR_CAPS; other++) {
 		u16 place = vf->plan[other].pos ?: vf->choice[other].offset;
 
 		if (other != id && place)
-			vfcap_chain_mark(used, place, place +
-					 vfcap_cap_size(vf->table[other]));
+			vfcap_mark(used, place, place +
+				   vfcap_cap_size(vf->table[other]));
 	}
 
 	while (pos < list->end &&
@@ -81,7 +162,7 @@ static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 	}
 
 	for (keep = cap->keep; keep && *keep; keep++)
-		vfcap_chain_mark(used, *keep, *keep + sizeof(u32));
+		vfcap_mark(used, *keep, *keep + sizeof(u32));
 }
 
 static bool vfcap_is_unused(const struct vfcap_cap *cap,

@@ -16,13 +16,21 @@
 
 #define VFCAP_DWORDS		(PCI_CFG_SPACE_EXP_SIZE / sizeof(u32))
 
+/* What &vfcap_list.size says of what reaches to the next header */
+#define VFCAP_SIZE_UNKNOWN	(-1)
+/* And of what does so if there is one, else only as far as core says */
+#define VFCAP_SIZE_TABLES	(-2)
+
 /**
  * struct vfcap_list - one of the two lists of capabilities
  * @start: where its capabilities may lie: from this offset on
  * @end: up to this one, which no capability reaches over
  * @bound: Optional. The offset that it should better not reach over.
- * @find_used: Mark the dwords in a bitmap of VFCAP_DWORDS that are taken: by the
- *	hardware's capabilities, those that core hides from the guest included.
+ * @first: where the hardware's list begins
+ * @read: A header of it: the ID, and where the next one is. Return false if there is
+ *	none.
+ * @size: What a capability of the hardware takes beyond what core's map says: its length
+ *	in bytes, 0 for nothing, or VFCAP_SIZE_*.
  * @link: Have the list lead to a capability, and write its header.
  *	Called under &vfcap_device.lock.
  */
@@ -30,7 +38,10 @@ struct vfcap_list {
 	u16 start;
 	u16 end;
 	u16 (*bound)(struct vfcap_device *vf);
-	void (*find_used)(struct vfcap_device *vf, unsigned long *used);
+	unsigned int (*first)(struct pci_dev *pdev);
+	bool (*read)(struct pci_dev *pdev, unsigned int pos, u16 *id,
+		     unsigned int *next);
+	int (*size)(struct vfcap_device *vf, unsigned int pos, u16 id);
 	void (*link)(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		     u16 pos);
 };
@@ -38,7 +49,8 @@ struct vfcap_list {
 extern const struct vfcap_list vfcap_std_list;
 extern const struct vfcap_list vfcap_ext_list;
 
-/* chain.c: where a capability fits; ext_list.c, std_list.c: its place in a list */
+/* chain.c: core's map, and where a capability fits; ext_list.c, std_list.c: its place */
+void vfcap_map_open(struct vfcap_device *vf);
 bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
 		      unsigned int pos);
 bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
@@ -47,9 +59,5 @@ u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
 void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 		      u16 pos);
 void vfcap_ext_hide(struct vfcap_device *vf);
-void vfcap_chain_mark(unsigned long *used, unsigned int pos, unsigned int end);
-void vfcap_chain_mark_open_ended(unsigned long *used, const unsigned long *heads,
-				 const unsigned long *open_ended,
-				 unsigned int end);
 
 #endif /* VFCAP_CHAIN_H */

@@ -2,7 +2,6 @@
 /*
  * The list of extended capabilities, PCIe r6.0, sec 7.6
  */
-#include <linux/bitmap.h>
 #include <linux/pci.h>
 
 #include "base.h"
@@ -30,16 +29,6 @@ static const struct {
 	{ PCI_EXT_CAP_ID_PASID,		PCI_EXT_CAP_PASID_SIZEOF },
 };
 
-static unsigned int vfcap_ext_size(u16 id)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(vfcap_ext_sizes); i++)
-		if (vfcap_ext_sizes[i].id == id)
-			return vfcap_ext_sizes[i].size;
-	return 0;
-}
-
 /* All bytes of what core shows are its own in pci_config_map. */
 static bool vfcap_core_shows(struct vfcap_device *vf, unsigned int pos, u16 id)
 {
@@ -49,60 +38,44 @@ static bool vfcap_core_shows(struct vfcap_device *vf, unsigned int pos, u16 id)
 	       PCI_EXT_CAP_ID(le32_to_cpu(*header)) == id;
 }
 
-/*
- * Core does not count port arbitration tables, and does not look where that of the
- * VCs is: they may reach to the next header.
- */
-static bool vfcap_has_tables(u16 id)
+static int vfcap_ext_size(struct vfcap_device *vf, unsigned int pos, u16 id)
 {
-	return id == PCI_EXT_CAP_ID_VC || id == PCI_EXT_CAP_ID_VC9 ||
-	       id == PCI_EXT_CAP_ID_MFVC;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vfcap_ext_sizes); i++)
+		if (vfcap_ext_sizes[i].id == id)
+			return vfcap_ext_sizes[i].size;
+	if (!vfcap_core_shows(vf, pos, id))
+		return VFCAP_SIZE_UNKNOWN;
+
+	switch (id) {
+	case PCI_EXT_CAP_ID_VC:
+	case PCI_EXT_CAP_ID_VC9:
+	case PCI_EXT_CAP_ID_MFVC:
+		/*
+		 * Core does not count port arbitration tables, and does not look where
+		 * that of the VCs is.
+		 */
+		return VFCAP_SIZE_TABLES;
+	default:
+		return 0;
+	}
 }
 
-/*
- * What core knows is marked by the caller. A capability of unknown length is taken to
- * reach to the next header.
- */
-static void vfcap_ext_find_used(struct vfcap_device *vf, unsigned long *used)
+static unsigned int vfcap_ext_first(struct pci_dev *pdev)
 {
-	DECLARE_BITMAP(heads, VFCAP_DWORDS) = {};
-	DECLARE_BITMAP(tables, VFCAP_DWORDS) = {};
-	DECLARE_BITMAP(open_ended, VFCAP_DWORDS) = {};
-	struct pci_dev *pdev = vf->core.pdev;
-	unsigned int loops = VFCAP_CHAIN_MAX;
-	unsigned int pos = PCI_CFG_SPACE_SIZE;
+	return PCI_CFG_SPACE_SIZE;
+}
 
-	/* The list begins here, with a capability or without. */
-	__set_bit(pos / sizeof(u32), heads);
-	vfcap_chain_mark(used, pos, pos + sizeof(u32));
+static bool vfcap_ext_read(struct pci_dev *pdev, unsigned int pos, u16 *id,
+			   unsigned int *next)
+{
+	u32 header;
 
-	while (loops-- && pos >= PCI_CFG_SPACE_SIZE) {
-		unsigned int size;
-		u32 header;
-		u16 id;
-
-		pci_read_config_dword(pdev, pos, &header);
-		if (!header || PCI_POSSIBLE_ERROR(header))
-			break;
-
-		id = PCI_EXT_CAP_ID(header);
-		size = vfcap_ext_size(id);
-		__set_bit(pos / sizeof(u32), heads);
-		if (size)
-			vfcap_chain_mark(used, pos, pos + size);
-		else if (!vfcap_core_shows(vf, pos, id))
-			__set_bit(pos / sizeof(u32), open_ended);
-		else if (vfcap_has_tables(id))
-			__set_bit(pos / sizeof(u32), tables);
-		pos = PCI_EXT_CAP_NEXT(header);
-	}
-
-	/* No header is behind the last one: it ends where core says. */
-	__clear_bit(find_last_bit(heads, VFCAP_DWORDS), tables);
-	bitmap_or(open_ended, open_ended, tables, VFCAP_DWORDS);
-
-	vfcap_chain_mark_open_ended(used, heads, open_ended,
-				    PCI_CFG_SPACE_EXP_SIZE);
+	pci_read_config_dword(pdev, pos, &header);
+	*id = PCI_EXT_CAP_ID(header);
+	*next = PCI_EXT_CAP_NEXT(header);
+	return header && !PCI_POSSIBLE_ERROR(header);
 }
 
 /*
@@ -171,6 +144,7 @@ static void vfcap_ext_set_next(__le32 *header, unsigned int next)
 					next << 20));
 }
 
+/* One at the start of the list becomes an entry that leads to the others. */
 static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
 {
 	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
@@ -179,7 +153,6 @@ static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
 	__le32 *prev;
 
 	if (pos == at) {
-		/* An entry without a capability leads to the others. */
 		*header &= cpu_to_le32(~0xfffffU);
 		vfcap_anchor(vf);
 		return;
@@ -237,6 +210,8 @@ static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 const struct vfcap_list vfcap_ext_list = {
 	.start		= PCI_CFG_SPACE_SIZE,
 	.end		= PCI_CFG_SPACE_EXP_SIZE,
-	.find_used	= vfcap_ext_find_used,
+	.first		= vfcap_ext_first,
+	.read		= vfcap_ext_read,
+	.size		= vfcap_ext_size,
 	.link		= vfcap_ext_link,
 };

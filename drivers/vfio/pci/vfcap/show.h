@@ -5,9 +5,6 @@
 
 #include "vfcap.h"
 
-/* map.c: what core keeps of config space */
-void vfcap_map_open(struct vfcap_device *vf);
-
 /* place.c: where a capability goes */
 bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
 enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,

@@ -6,7 +6,6 @@
  * start if another one reaches into these bytes. It takes each vendor-specific
  * capability to reach to the next header: ours must not be the highest one.
  */
-#include <linux/bitmap.h>
 #include <linux/pci.h>
 
 #include "chain.h"
@@ -22,38 +21,40 @@ static unsigned int vfcap_std_next(u8 pointer)
 	return pointer & ~3;
 }
 
-/*
- * Core knows the length of all but those that it hides; of these, a null capability is
- * no more than its header. Core takes the PCI Express
- * Capability of an endpoint to end before the slot's registers, which are there
- * as well from version 2 on, hardwired to 0 (PCIe r6.0, sec 7.5.3).
- */
-static void vfcap_std_find_used(struct vfcap_device *vf, unsigned long *used)
+static unsigned int vfcap_std_begin(struct pci_dev *pdev)
 {
-	DECLARE_BITMAP(heads, VFCAP_DWORDS) = {};
-	DECLARE_BITMAP(hidden, VFCAP_DWORDS) = {};
-	struct pci_dev *pdev = vf->core.pdev;
-	unsigned int loops = VFCAP_STD_MAX;
-	unsigned int pos;
-	u8 pointer, id;
+	u8 pointer;
 
 	pci_read_config_byte(pdev, PCI_CAPABILITY_LIST, &pointer);
-	while ((pos = vfcap_std_next(pointer)) >= PCI_STD_HEADER_SIZEOF &&
-	       loops--) {
-		pci_read_config_byte(pdev, pos + PCI_CAP_LIST_ID, &id);
-		pci_read_config_byte(pdev, pos + PCI_CAP_LIST_NEXT, &pointer);
-		__set_bit(pos / sizeof(u32), heads);
-		if (!id)
-			vfcap_chain_mark(used, pos, pos + PCI_CAP_SIZEOF);
-		else if (vf->core.pci_config_map[pos] == VFCAP_MAP_RAW)
-			__set_bit(pos / sizeof(u32), hidden);
-	}
+	return vfcap_std_next(pointer);
+}
 
-	vfcap_chain_mark_open_ended(used, heads, hidden, PCI_CFG_SPACE_SIZE);
+static bool vfcap_std_read(struct pci_dev *pdev, unsigned int pos, u16 *id,
+			   unsigned int *next)
+{
+	u16 header;
 
-	if ((pcie_caps_reg(pdev) & PCI_EXP_FLAGS_VERS) > 1)
-		vfcap_chain_mark(used, pdev->pcie_cap,
-				 pdev->pcie_cap + PCI_EXP_SLTSTA2 + sizeof(u16));
+	pci_read_config_word(pdev, pos, &header);
+	*id = header & 0xff;
+	*next = vfcap_std_next(header >> 8);
+	return true;
+}
+
+/*
+ * Core knows the length of all but those that it hides; of these, a null capability is
+ * no more than its header. Core takes the PCI Express Capability of an endpoint to end
+ * before the slot's registers, which are there as well from version 2 on, hardwired to 0
+ * (PCIe r6.0, sec 7.5.3).
+ */
+static int vfcap_std_size(struct vfcap_device *vf, unsigned int pos, u16 id)
+{
+	if (!id)
+		return PCI_CAP_SIZEOF;
+	if (id == PCI_CAP_ID_EXP &&
+	    (pcie_caps_reg(vf->core.pdev) & PCI_EXP_FLAGS_VERS) > 1)
+		return PCI_EXP_SLTSTA2 + sizeof(u16);
+	return vf->core.pci_config_map[pos] == VFCAP_MAP_RAW ?
+	       VFCAP_SIZE_UNKNOWN : 0;
 }
 
 /* PCI r3.0, sec 6.2.3: the pointer means nothing where Status says no list. */
@@ -97,6 +98,8 @@ const struct vfcap_list vfcap_std_list = {
 	.start		= PCI_STD_HEADER_SIZEOF,
 	.end		= VFCAP_STD_END,
 	.bound		= vfcap_std_bound,
-	.find_used	= vfcap_std_find_used,
+	.first		= vfcap_std_begin,
+	.read		= vfcap_std_read,
+	.size		= vfcap_std_size,
 	.link		= vfcap_std_link,
 };
