@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is behind the registers, and follows them
+ * What is behind the registers, and follows them; and what the PF's side tells of
  *
  * PASIDs in the IOMMU, and page requests that the PF's driver answers: taken away before
  * Enable goes to 0, given after it went to 1. Enable goes to 0 by a guest's write, a
@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/string.h>
 
 #include "base.h"
 #include "caps.h"
@@ -41,9 +42,6 @@ void vfcap_queue_sync(struct vfcap_device *vf)
 	queue_work(vfcap_wq, &vf->sync_work);
 }
 
-/* What vfcap_device.entry.suspended is while its user has not let it go */
-#define VFCAP_NOT_ENTERED	U64_MAX
-
 /**
  * vfcap_was_reset - the VF was reset
  * @vf: the VF
@@ -61,21 +59,10 @@ void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
 	vfcap_queue_sync(vf);
 }
 
-/**
- * vfcap_power_forget - nobody has let the VF go to low power
- * @vf: the VF
- *
- * Context: Process context, while the VF is not open or is being closed.
- */
-void vfcap_power_forget(struct vfcap_device *vf)
-{
-	vf->entry.suspended = VFCAP_NOT_ENTERED;
-}
-
 /* Whether the VF's low power has ended, and nobody has noticed */
 static bool vfcap_has_returned(struct vfcap_device *vf)
 {
-	return vf->entry.suspended != VFCAP_NOT_ENTERED && !vfcap_is_let_go(vf);
+	return vf->entry.noted && !vfcap_is_let_go(vf);
 }
 
 /*
@@ -91,7 +78,7 @@ static void vfcap_notice_return(struct vfcap_device *vf)
 	if (vf->entry.soft_reset &&
 	    pm_runtime_suspended_time(&vf->core.pdev->dev) > vf->entry.suspended)
 		vfcap_was_reset(vf, vf->entry.losses);
-	vfcap_power_forget(vf);
+	vf->entry.noted = false;
 }
 
 /**
@@ -115,30 +102,9 @@ void vfcap_block(struct vfcap_device *vf, unsigned long caps)
 			vfcap_caps[id]->block(vf);
 }
 
-/*
- * Have the loss of capabilities take effect: if PASID is lost then PASIDs are detached.
- * The registers say what is lost already; the rest is vfcap_sync()'s. Returns what was
- * lost, for vfcap_end_loss().
- */
-static unsigned long vfcap_begin_loss(struct vfcap_device *vf)
-{
-	unsigned long lost;
-
-	scoped_guard(mutex, &vf->lock) {
-		lost = vf->lost;
-		vf->lost = 0;
-	}
-	if (lost)
-		vfcap_block(vf, lost);
-	return lost;
-}
-
 /* Tell the PF's side and the VF's user of a loss that has taken effect. */
-static void vfcap_end_loss(struct vfcap_device *vf, unsigned long lost)
+static void vfcap_tell_loss(struct vfcap_device *vf, unsigned long lost)
 {
-	if (!lost)
-		return;
-
 	pci_vfcap_loss_done(vf->handle, lost);
 	if (READ_ONCE(loss_as_error)) {
 		vfio_pci_core_aer_err_detected(vf->core.pdev,
@@ -175,10 +141,16 @@ void vfcap_sync(struct vfcap_device *vf)
 	lockdep_assert_held(vfcap_dev_set_lock(vf));
 
 	vfcap_notice_return(vf);
-	lost = vfcap_begin_loss(vf);
+	/* The registers say what is lost already. */
+	scoped_guard(mutex, &vf->lock) {
+		lost = vf->lost;
+		vf->lost = 0;
+	}
+	vfcap_block(vf, lost);
 	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
 		vfcap_sync_cap(vf, id);
-	vfcap_end_loss(vf, lost);
+	if (lost)
+		vfcap_tell_loss(vf, lost);
 }
 
 /**
@@ -316,6 +288,92 @@ bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs)
 	return vfcap_emul_set_w1c(vf, id, regs[VFCAP_CTRL]);
 }
 
+static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
+{
+	struct vfcap_device *vf = priv;
+	unsigned long bit;
+
+	/*
+	 * The registers say so at once. Whoever may take the dev_set lock does the rest,
+	 * which may be long after that.
+	 */
+	scoped_guard(mutex, &vf->lock) {
+		vf->lost |= mask;
+		vf->returned &= ~mask;
+		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+			strscpy(vf->cause[bit], cause);
+	}
+	vfcap_emul_disable(vf, mask);
+	vfcap_queue_sync(vf);
+}
+
+static void vfcap_vf_returned(void *priv, unsigned long mask)
+{
+	struct vfcap_device *vf = priv;
+
+	guard(mutex)(&vf->lock);
+
+	vf->returned = mask;
+	if (vf->return_eventfd)
+		eventfd_signal(vf->return_eventfd);
+}
+
+static void vfcap_vf_pri_stopped(void *priv)
+{
+	vfcap_set_status(priv, PCI_VFCAP_PRI,
+			 PCI_PRI_STATUS_STOPPED << 16);
+}
+
+static void vfcap_vf_pri_failed(void *priv, u16 status)
+{
+	vfcap_set_status(priv, PCI_VFCAP_PRI, (u32)status << 16);
+}
+
+const struct pci_vfcap_vf_ops vfcap_vf_ops = {
+	.lost		= vfcap_vf_lost,
+	.returned	= vfcap_vf_returned,
+	.pri_stopped	= vfcap_vf_pri_stopped,
+	.pri_failed	= vfcap_vf_pri_failed,
+};
+
+/**
+ * vfcap_query_loss - what is known of a loss
+ * @vf: the VF
+ * @id: a capability that it shows and shares with its PF
+ * @cause: filled with the cause, if it is lost
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: VFCAP_QUERY_LOST and VFCAP_QUERY_RETURNED, as far as they hold.
+ */
+u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause)
+{
+	if (pci_vfcap_usable(vf->handle, id))
+		return 0;
+
+	guard(mutex)(&vf->lock);
+
+	strscpy(cause, vf->cause[id], VFCAP_CAUSE_SIZE);
+	return VFCAP_QUERY_LOST |
+	       (vf->returned & BIT(id) ? VFCAP_QUERY_RETURNED : 0);
+}
+
+/**
+ * vfcap_set_eventfd - set what tells the user from now on
+ * @vf: the VF
+ * @slot: of what it tells: @lost_eventfd or @return_eventfd of &struct vfcap_device
+ * @ctx: the eventfd, whose reference is taken over, or NULL for none
+ *
+ * Context: Process context.
+ */
+void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+		       struct eventfd_ctx *ctx)
+{
+	scoped_guard(mutex, &vf->lock)
+		swap(*slot, ctx);
+	if (ctx)
+		eventfd_ctx_put(ctx);
+}
+
 /**
  * vfcap_end_session - forget what this session showed
  * @vf: the VF
@@ -326,9 +384,12 @@ bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs)
  */
 void vfcap_end_session(struct vfcap_device *vf)
 {
+	vf->entry.noted = false;
 	vfcap_pasid_forget(vf);
 	vfcap_emul_reset(vf);
 	vfcap_sync(vf);
+	vfcap_set_eventfd(vf, &vf->lost_eventfd, NULL);
+	vfcap_set_eventfd(vf, &vf->return_eventfd, NULL);
 
 	guard(mutex)(&vf->lock);
 

@@ -7,9 +7,9 @@
 
 /* effects.c: what is behind the registers, and follows them */
 extern const struct vfcap_cap * const vfcap_caps[];
+extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
 void vfcap_queue_sync(struct vfcap_device *vf);
 void vfcap_was_reset(struct vfcap_device *vf, u64 losses);
-void vfcap_power_forget(struct vfcap_device *vf);
 void vfcap_block(struct vfcap_device *vf, unsigned long caps);
 void vfcap_sync(struct vfcap_device *vf);
 void vfcap_catch_up(struct vfcap_device *vf);
@@ -18,15 +18,11 @@ bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id);
 void vfcap_guest_write(struct vfcap_device *vf, unsigned int id,
 		       const u32 *val, const u32 *mask);
 bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs);
+u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
+void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+		       struct eventfd_ctx *ctx);
 void vfcap_end_session(struct vfcap_device *vf);
 int vfcap_effects_init(void);
 void vfcap_effects_exit(void);
-
-/* loss.c: what the PF's side tells of */
-extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
-void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
-		       struct eventfd_ctx *ctx);
-void vfcap_forget_eventfds(struct vfcap_device *vf);
-u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause);
 
 #endif /* VFCAP_EFFECTS_H */

@@ -51,7 +51,6 @@ static int vfcap_init_device(struct vfio_device *vdev)
 	xa_init_flags(&vf->pasids, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&vf->sync_work, vfcap_sync_work);
 	vf->table = vfcap_caps;
-	vfcap_power_forget(vf);
 	ratelimit_default_init(&vf->log_limit);
 	vfcap_set_nointxmask(&vf->core, nointxmask);
 	vfcap_set_pci_ops(&vf->core);
@@ -122,9 +121,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	struct vfcap_device *vf = to_vfcap(vdev);
 
 	vfcap_keep_awake(vf->core.pdev);
-	vfcap_power_forget(vf);
 	vfcap_end_session(vf);
-	vfcap_forget_eventfds(vf);
 	vfcap_wc_close(vf);
 	vfio_pci_core_close_device(vdev);
 	pci_vfcap_vf_close(vf->handle);

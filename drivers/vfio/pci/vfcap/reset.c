@@ -311,6 +311,7 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vf,
 		   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT)
 		return ret;
 
+	vf->entry.noted = true;
 	vf->entry.suspended = pm_runtime_suspended_time(&vf->core.pdev->dev);
 	vf->entry.losses = pci_vfcap_vf_losses(vf->handle);
 	vf->entry.soft_reset = vfcap_soft_reset(vf);

@@ -249,8 +249,8 @@ struct vfcap_plan {
  * @quiet: Nothing is logged of what is shown: this open is one of too many, or it is
  *	only planned.
  * @entry: when its user let it go to low power
- * @entry.suspended: for how many ns it had been suspended then; U64_MAX if the user has
- *	not, or it was noticed that it has returned
+ * @entry.noted: whether the user has, and nobody has noticed yet that it has returned
+ * @entry.suspended: for how many ns it had been suspended then
  * @entry.losses: how often it had lost something
  * @entry.soft_reset: whether a return from D3hot to D0 resets it
  * @map_known: whether core's map of its config space is what this driver knows; if not,
@@ -294,6 +294,7 @@ struct vfcap_device {
 	struct ratelimit_state log_limit;
 	bool quiet;
 	struct {
+		bool noted;
 		u64 suspended;
 		u64 losses;
 		bool soft_reset;
