@@ -114,8 +114,8 @@ static void vfcap_attachment_free(struct vfcap_device *vf, u32 pasid)
 /* Whether the IOMMU may know the VF's PASIDs */
 static bool vfcap_pasid_may_stay(struct vfcap_device *vf)
 {
-	return vfcap_emul_is_enabled(vf, PCI_VFCAP_PASID) &&
-	       vfcap_stays_awake(vf);
+	return (vfcap_emul_ctrl(vf, PCI_VFCAP_PASID) &
+		vf->table[PCI_VFCAP_PASID]->enable) && vfcap_stays_awake(vf);
 }
 
 /*

@@ -131,8 +131,9 @@ static void vfcap_mark_hardware(struct vfcap_device *vf,
 }
 
 /*
- * What is taken: what the hardware's list has, what core knows as a capability, what has the place of another that is emulated or was chosen for it, and
- * what the capability must not cover.
+ * What is taken: what the hardware's list has, what core knows as a capability, what has
+ * the place of another that is emulated or was chosen for it, and what the capability must
+ * not cover.
  */
 static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
 			    unsigned long *used)
@@ -268,23 +269,4 @@ u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id)
 	if (list->bound)
 		pos = vfcap_find_gap(vf, cap, used, list->bound(vf));
 	return pos ?: vfcap_find_gap(vf, cap, used, list->end);
-}
-
-/**
- * vfcap_chain_link - add a capability to its list
- * @vf: the VF
- * @cap: the capability, whose header is written here
- * @pos: where it fits
- *
- * Its bytes become virtual for core.
- *
- * Context: Process context, under the dev_set lock and &vfcap_device.lock, before
- * anybody accesses config space.
- */
-void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      u16 pos)
-{
-	cap->list->link(vf, cap, pos);
-	memset(vf->core.pci_config_map + pos, VFCAP_MAP_VIRTUAL,
-	       vfcap_cap_size(cap));
 }

@@ -25,6 +25,7 @@
  * struct vfcap_list - one of the two lists of capabilities
  * @start: where its capabilities may lie: from this offset on
  * @end: up to this one, which no capability reaches over
+ * @next: the bits of a header's first dword that lead to the next
  * @bound: Optional. The offset that it should better not reach over.
  * @first: where the hardware's list begins
  * @read: A header of it: the ID, and where the next one is. Return false if there is
@@ -37,6 +38,7 @@
 struct vfcap_list {
 	u16 start;
 	u16 end;
+	u32 next;
 	u16 (*bound)(struct vfcap_device *vf);
 	unsigned int (*first)(struct pci_dev *pdev);
 	bool (*read)(struct pci_dev *pdev, unsigned int pos, u16 *id,
@@ -56,8 +58,6 @@ bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
 bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
 			 unsigned int pos);
 u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
-void vfcap_chain_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
-		      u16 pos);
 void vfcap_ext_hide(struct vfcap_device *vf);
 
 #endif /* VFCAP_CHAIN_H */

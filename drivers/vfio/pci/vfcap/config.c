@@ -13,7 +13,6 @@
 #include "caps.h"
 #include "chain.h"
 #include "effects.h"
-#include "show.h"
 
 /* Stands for the bytes of an empty header at the start of the list: read-only. */
 #define VFCAP_ANCHOR	VFCAP_NR_CAPS

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is behind the registers, and what happens to it */
+/* What a device shows, what is behind its registers, and what happens to that */
 #ifndef VFCAP_EFFECTS_H
 #define VFCAP_EFFECTS_H
 
@@ -24,5 +24,15 @@ void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
 void vfcap_end_session(struct vfcap_device *vf);
 int vfcap_effects_init(void);
 void vfcap_effects_exit(void);
+
+/* place.c: where a capability goes */
+bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id);
+enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
+			      u16 pf_pos);
+
+/* show.c: what a VF shows: planned as often as asked, committed once */
+void vfcap_plan(struct vfcap_device *vf);
+int vfcap_commit(struct vfcap_device *vf);
+int vfcap_begin(struct vfcap_device *vf);
 
 #endif /* VFCAP_EFFECTS_H */

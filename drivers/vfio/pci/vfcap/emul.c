@@ -66,19 +66,6 @@ u32 vfcap_emul_ctrl(struct vfcap_device *vf, unsigned int id)
 }
 
 /**
- * vfcap_emul_is_enabled - whether a capability is enabled
- * @vf: the VF
- * @id: a capability that it shows
- *
- * Context: As vfcap_emul_ctrl().
- * Return: true if so.
- */
-bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id)
-{
-	return vfcap_emul_ctrl(vf, id) & vf->table[id]->enable;
-}
-
-/**
  * vfcap_set_status - set bits that only the device sets
  * @vf: the VF
  * @id: the capability
@@ -107,35 +94,25 @@ void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits)
  * @vf: the VF
  * @id: the capability, which is shown as planned
  *
+ * It enters its list, and its bytes become virtual for core.
+ *
  * Context: Process context, under the dev_set lock, before anybody accesses config
  * space.
  */
 void vfcap_emul_show(struct vfcap_device *vf, unsigned int id)
 {
+	const struct vfcap_cap *cap = vf->table[id];
 	const struct vfcap_plan *plan = &vf->plan[id];
 	unsigned int i;
 
 	guard(mutex)(&vf->lock);
 
-	for (i = 1; i < vf->table[id]->nr_regs; i++)
+	for (i = 1; i < cap->nr_regs; i++)
 		vfcap_store(vf, id, i, plan->regs[i]);
-	vfcap_chain_link(vf, vf->table[id], plan->pos);
+	cap->list->link(vf, cap, plan->pos);
+	memset(vf->core.pci_config_map + plan->pos, VFCAP_MAP_VIRTUAL,
+	       vfcap_cap_size(cap));
 	__set_bit(id, &vf->shown);
-}
-
-/* Give a capability's registers their reset value. Caller holds the lock. */
-static void vfcap_reset_cap(struct vfcap_device *vf, unsigned int id)
-{
-	const struct vfcap_reg_behavior *behavior = vf->table[id]->behavior;
-	unsigned int i;
-
-	for (i = VFCAP_CTRL; i < vf->table[id]->nr_regs; i++)
-		vfcap_store(vf, id, i,
-			    (vfcap_load(vf, id, i) &
-			     ~(behavior[i].rw | behavior[i].w1c)) |
-			    behavior[i].preset);
-	__set_bit(id, &vf->cleared);
-	__set_bit(id, &vf->restart);
 }
 
 /**
@@ -298,18 +275,19 @@ void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs)
  * @id: a capability that it shows
  * @wanted: its dwords, CPU endian, header included
  * @now: what they are
+ * @ignored: bits of the header that may differ
  *
  * Context: Process context, under the dev_set lock.
- * Return: false if a read-only bit differs, or a bit is set that Enable clears.
+ * Return: false if another read-only bit differs, or a bit is set that Enable clears.
  */
 bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
-			 const u32 *wanted, const u32 *now)
+			 const u32 *wanted, const u32 *now, u32 ignored)
 {
 	const struct vfcap_cap *cap = vf->table[id];
 	const struct vfcap_reg_behavior *b = cap->behavior;
 	unsigned int i;
 
-	if (wanted[0] != now[0])
+	if ((wanted[0] ^ now[0]) & ~ignored)
 		return false;
 	for (i = VFCAP_CTRL; i < cap->nr_regs; i++)
 		if ((wanted[i] ^ now[i]) &
@@ -359,10 +337,19 @@ void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
  */
 void vfcap_emul_reset(struct vfcap_device *vf)
 {
+	const struct vfcap_reg_behavior *b;
 	unsigned long id;
+	unsigned int i;
 
 	guard(mutex)(&vf->lock);
 
-	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
-		vfcap_reset_cap(vf, id);
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS) {
+		b = vf->table[id]->behavior;
+		for (i = VFCAP_CTRL; i < vf->table[id]->nr_regs; i++)
+			vfcap_store(vf, id, i,
+				    (vfcap_load(vf, id, i) &
+				     ~(b[i].rw | b[i].w1c)) | b[i].preset);
+	}
+	vf->cleared |= vf->shown;
+	vf->restart |= vf->shown;
 }

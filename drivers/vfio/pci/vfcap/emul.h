@@ -9,7 +9,6 @@
 u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
 		  unsigned int reg);
 u32 vfcap_emul_ctrl(struct vfcap_device *vf, unsigned int id);
-bool vfcap_emul_is_enabled(struct vfcap_device *vf, unsigned int id);
 void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits);
 void vfcap_emul_show(struct vfcap_device *vf, unsigned int id);
 u32 vfcap_emul_take(struct vfcap_device *vf, unsigned int id, bool *cleared,
@@ -22,7 +21,7 @@ void vfcap_emul_store(struct vfcap_device *vf, unsigned int id, const u32 *val,
 bool vfcap_emul_set_w1c(struct vfcap_device *vf, unsigned int id, u32 ctrl);
 void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs);
 bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
-			 const u32 *wanted, const u32 *now);
+			 const u32 *wanted, const u32 *now, u32 ignored);
 void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask);
 void vfcap_emul_reset(struct vfcap_device *vf);
 

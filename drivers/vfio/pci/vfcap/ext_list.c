@@ -210,6 +210,7 @@ static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 const struct vfcap_list vfcap_ext_list = {
 	.start		= PCI_CFG_SPACE_SIZE,
 	.end		= PCI_CFG_SPACE_EXP_SIZE,
+	.next		= GENMASK(31, 20),
 	.first		= vfcap_ext_first,
 	.read		= vfcap_ext_read,
 	.size		= vfcap_ext_size,

@@ -20,7 +20,6 @@
 #include "chain.h"
 #include "effects.h"
 #include "emul.h"
-#include "show.h"
 
 /*
  * Whether there is a capability of that number. It is clamped, as it is an index that a
@@ -164,19 +163,18 @@ static void vfcap_state_fill(struct vfcap_device *vf,
 
 static bool vfcap_state_fits(struct vfcap_device *vf, unsigned int id,
 			     const struct vfcap_state_cap *wanted,
-			     const struct vfcap_state_cap *now)
+			     const struct vfcap_state_cap *now, bool all)
 {
-	unsigned int i;
+	/* What the state has not, and is hidden therefore, is not led to. */
+	u32 ignored = all ? 0 : vfcap_caps[id]->list->next;
+	unsigned int end = now->size / sizeof(u32);
 
-	if (wanted->offset != now->offset || wanted->size != now->size ||
-	    wanted->reserved)
-		return false;
-	if (now->size && !vfcap_emul_could_be(vf, id, wanted->regs, now->regs))
-		return false;
-	for (i = now->size / sizeof(u32); i < VFCAP_STATE_REGS; i++)
-		if (wanted->regs[i])
-			return false;
-	return true;
+	return wanted->offset == now->offset && wanted->size == now->size &&
+	       !wanted->reserved &&
+	       !memchr_inv(&wanted->regs[end], 0,
+			   (VFCAP_STATE_REGS - end) * sizeof(u32)) &&
+	       (!end || vfcap_emul_could_be(vf, id, wanted->regs, now->regs,
+					    ignored));
 }
 
 /* Returns false when something that shall be enabled is not. */
@@ -237,17 +235,10 @@ static int vfcap_state_set(struct vfcap_device *vf,
 		return ret;
 	vfcap_sync(vf);
 	vfcap_state_fill(vf, &before);
-	/* What is hidden then was not led to. */
-	for (id = 0; id < nr_caps; id++)
-		if (nr_caps < VFCAP_NR_CAPS)
-			before.caps[id].regs[0] ^=
-				(before.caps[id].regs[0] ^
-				 state->caps[id].regs[0]) &
-				(vfcap_caps[id]->list == &vfcap_ext_list ?
-				 GENMASK(31, 20) : GENMASK(15, 8));
 	for (id = 0; id < nr_caps; id++)
 		if (!vfcap_state_fits(vf, id, &state->caps[id],
-				      &before.caps[id]))
+				      &before.caps[id],
+				      nr_caps == VFCAP_NR_CAPS))
 			return -EINVAL;
 
 	/* What would fail is not begun. */

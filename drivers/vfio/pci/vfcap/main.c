@@ -21,7 +21,6 @@
 #include "caps.h"
 #include "chain.h"
 #include "effects.h"
-#include "show.h"
 
 static bool nointxmask;
 module_param(nointxmask, bool, 0444);

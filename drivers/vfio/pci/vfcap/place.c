@@ -10,7 +10,6 @@
 #include "base.h"
 #include "chain.h"
 #include "effects.h"
-#include "show.h"
 
 enum vfcap_placement { VFCAP_PLACE_AUTO, VFCAP_PLACE_STRICT };
 

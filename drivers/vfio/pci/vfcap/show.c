@@ -14,7 +14,6 @@
 #include "base.h"
 #include "effects.h"
 #include "emul.h"
-#include "show.h"
 
 /*
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or

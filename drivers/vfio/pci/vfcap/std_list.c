@@ -97,6 +97,7 @@ static void vfcap_std_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
 const struct vfcap_list vfcap_std_list = {
 	.start		= PCI_STD_HEADER_SIZEOF,
 	.end		= VFCAP_STD_END,
+	.next		= GENMASK(15, 8),
 	.bound		= vfcap_std_bound,
 	.first		= vfcap_std_begin,
 	.read		= vfcap_std_read,

@@ -2,7 +2,7 @@
 /*
  * What all of the driver knows: a device, and a capability. What its files have for each
  * other is in headers of their own, from the ground up as the Makefile lists them: base.h,
- * chain.h, emul.h, caps.h, effects.h, show.h, bar.h, access.h. A file includes those of
+ * chain.h, emul.h, caps.h, effects.h, bar.h, access.h. A file includes those of
  * what it uses, and of these only lower ones than its own. Up lead the callbacks of
  * structures.
  */
