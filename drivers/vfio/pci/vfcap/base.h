@@ -11,7 +11,6 @@
 /* reason.c: the log of a session, and why a capability is not shown, in words */
 const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason);
-void vfcap_log_open(struct vfcap_device *vf);
 __printf(2, 3)
 void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
 

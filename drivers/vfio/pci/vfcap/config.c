@@ -14,23 +14,6 @@
 #include "chain.h"
 #include "effects.h"
 
-/* Stands for the bytes of an empty header at the start of the list: read-only. */
-#define VFCAP_ANCHOR	VFCAP_NR_CAPS
-/* Stands for a register of the hardware that has one bit of ours. */
-#define VFCAP_VMLOCK	(VFCAP_NR_CAPS + 1)
-/* Stands for bytes that are not emulated. */
-#define VFCAP_NONE	(VFCAP_NR_CAPS + 2)
-
-static int vfcap_cap_write_locked(struct vfcap_device *vf, unsigned int id,
-				  const u32 *val, const u32 *mask)
-{
-	CLASS(vfcap_locked, lock)(vf);
-	if (!lock)
-		return -EINTR;
-	vfcap_guest_write(vf, id, val, mask);
-	return 0;
-}
-
 /* A write to @count bytes from @offset on, all within one capability */
 static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 			       const char __user *buf, size_t count,
@@ -38,7 +21,7 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 {
 	struct device *dev = &vf->core.pdev->dev;
 	u32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
-	int ret;
+	ssize_t ret = -EINTR;
 
 	if (copy_from_user((u8 *)val + offset, buf, count))
 		return -EFAULT;
@@ -50,32 +33,13 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	ret = vfcap_cap_write_locked(vf, id, val, mask);
+	if (!mutex_lock_killable(vfcap_dev_set_lock(vf))) {
+		vfcap_guest_write(vf, id, val, mask);
+		mutex_unlock(vfcap_dev_set_lock(vf));
+		ret = count;
+	}
 	pm_runtime_put(dev);
-	return ret ?: count;
-}
-
-/*
- * Cut an access down to its first piece, which lies within one capability, on
- * the list's anchor, on VMLOCK, or outside of all. Returns which.
- */
-static unsigned int vfcap_first_piece(struct vfcap_device *vf, unsigned int pos,
-				      size_t *count)
-{
-	unsigned int id;
-
-	for (id = 0; id < VFCAP_NR_CAPS; id++)
-		if (vf->shown & BIT(id) &&
-		    vfcap_cut(pos, count, vf->plan[id].pos,
-			      vfcap_cap_size(vfcap_caps[id])))
-			return id;
-	if (vf->anchored &&
-	    vfcap_cut(pos, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
-		return VFCAP_ANCHOR;
-	if (vf->shadow &&
-	    vfcap_cut(pos, count, VFCAP_VMD_VMLOCK, sizeof(u32)))
-		return VFCAP_VMLOCK;
-	return VFCAP_NONE;
+	return ret;
 }
 
 /* Correct a byte at @pos of what core has read of the hardware from @offset on. */
@@ -132,24 +96,31 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
 	return vfcap_config_read_slow(vf, buf, count, ppos);
 }
 
+/*
+ * The first piece of a write: within one capability, on the empty header at the start of
+ * the list, which is read-only, on a register of the hardware that has one bit of ours, or
+ * outside of all
+ */
 static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
 				 size_t *count, loff_t pos, bool write)
 {
 	unsigned int offset = pos & VFIO_PCI_OFFSET_MASK;
-	unsigned int index = vfcap_first_piece(vf, offset, count);
+	unsigned long id;
 
-	switch (index) {
-	case VFCAP_NONE:
-		return vfcap_core_config_write(vf, buf, count, &pos);
-	case VFCAP_ANCHOR:
+	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
+		if (vfcap_cut(offset, count, vf->plan[id].pos,
+			      vfcap_cap_size(vfcap_caps[id])))
+			return vfcap_cap_write(vf, id, buf, *count,
+					       offset - vf->plan[id].pos);
+	if (vf->anchored &&
+	    vfcap_cut(offset, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
 		return *count;
-	case VFCAP_VMLOCK:
+	if (vf->shadow &&
+	    vfcap_cut(offset, count, VFCAP_VMD_VMLOCK, sizeof(u32))) {
 		*count = vfcap_core_piece(vf, offset, *count);
 		return vfcap_shadow_config_write(vf, buf, *count, offset);
-	default:
-		return vfcap_cap_write(vf, index, buf, *count,
-				       offset - vf->plan[index].pos);
 	}
+	return vfcap_core_config_write(vf, buf, count, &pos);
 }
 
 static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vf,

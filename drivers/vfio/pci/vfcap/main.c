@@ -87,7 +87,8 @@ static int vfcap_open_device(struct vfio_device *vdev)
 		vf->lost = 0;
 		vf->returned = 0;
 	}
-	vfcap_log_open(vf);
+	/* Without a reset in between a user can open it many times a second. */
+	vf->quiet = !__ratelimit(&vf->log_limit);
 
 	ret = vfcap_pasid_open(vf);
 	if (ret)

@@ -64,19 +64,6 @@ const char *vfcap_reason_text(const struct vfcap_cap *cap,
 }
 
 /**
- * vfcap_log_open - a VF is opened: decide whether that is logged
- * @vf: the VF
- *
- * Without a reset in between a user can open and close it many times a second.
- *
- * Context: Process context, under the dev_set lock.
- */
-void vfcap_log_open(struct vfcap_device *vf)
-{
-	vf->quiet = !__ratelimit(&vf->log_limit);
-}
-
-/**
  * vfcap_log - log what is shown in a session, and why
  * @vf: the VF
  * @fmt: as of printf()
