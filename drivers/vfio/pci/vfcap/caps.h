@@ -7,28 +7,13 @@
 
 #include "vfcap.h"
 
-/* attach.c: PASIDs that the VF's user attaches */
-#if VFCAP_PASID_ATTACH
+/* attach.c: PASIDs that the VF's user attaches, if VFCAP_PASID_ATTACH */
 void vfcap_unbind_iommufd(struct vfio_device *vdev);
 int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id);
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
 void vfcap_pasid_block(struct vfcap_device *vf);
 void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
 void vfcap_pasid_forget(struct vfcap_device *vf);
-#else
-static inline void vfcap_pasid_block(struct vfcap_device *vf)
-{
-}
-
-static inline void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled,
-				    bool restart)
-{
-}
-
-static inline void vfcap_pasid_forget(struct vfcap_device *vf)
-{
-}
-#endif
 
 /* vmd.c: Intel Volume Management Device endpoints */
 #define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */

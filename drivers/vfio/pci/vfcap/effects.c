@@ -385,7 +385,8 @@ void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
 void vfcap_end_session(struct vfcap_device *vf)
 {
 	vf->entry.noted = false;
-	vfcap_pasid_forget(vf);
+	if (VFCAP_PASID_ATTACH)
+		vfcap_pasid_forget(vf);
 	vfcap_emul_reset(vf);
 	vfcap_sync(vf);
 	vfcap_set_eventfd(vf, &vf->lost_eventfd, NULL);

@@ -273,12 +273,6 @@ static int vfcap_state_get(struct vfcap_device *vf,
 static int vfcap_state(struct vfcap_device *vf, bool set, void *data,
 		       size_t told)
 {
-	/* No byte of it is without a name. */
-	static_assert(sizeof(struct vfcap_feature_state) ==
-		      offsetof(struct vfcap_feature_state, caps) +
-		      VFCAP_NR_CAPS * (2 * sizeof(u16) + sizeof(u32) +
-				       VFCAP_STATE_REGS * sizeof(u32)));
-
 	return set ? vfcap_state_set(vf, data, vfcap_state_caps(told)) :
 		     vfcap_state_get(vf, data);
 }

@@ -230,6 +230,6 @@ const struct vfcap_cap vfcap_pasid = {
 		"PASID is not enabled in its PF; boot with the IOMMU in scalable mode (sm_on)",
 	.init		= vfcap_pasid_init,
 	.implemented	= vfcap_pasid_implemented,
-	.block		= vfcap_pasid_block,
-	.sync		= vfcap_pasid_sync,
+	.block		= VFCAP_PASID_ATTACH ? vfcap_pasid_block : NULL,
+	.sync		= VFCAP_PASID_ATTACH ? vfcap_pasid_sync : NULL,
 };
