@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a user does with the device's file */
+/* Accesses through the device's file */
 #ifndef VFCAP_ACCESS_H
 #define VFCAP_ACCESS_H
 

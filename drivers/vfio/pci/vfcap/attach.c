@@ -43,8 +43,8 @@ MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 #define VFCAP_MAX_PASIDS	4096
 
 /*
- * The bits of a domain's page sizes that no mapping is as large as: nothing comes of
- * them, in the IOMMU core or in iommufd.
+ * Bits of a domain's bitmap of page sizes that stand for sizes which no mapping reaches:
+ * they have no effect in the IOMMU core or in iommufd.
  */
 #define VFCAP_MARK	GENMASK_ULL(62, 57)
 
@@ -185,7 +185,7 @@ int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id)
 	bool new, awake;
 	int ret;
 
-	/* To VFIO, no PASID is PASID 0. */
+	/* VFIO takes PASID 0 for an attach without a PASID. */
 	if (!vfcap_pasid_is_shown(vf) || pasid == IOMMU_NO_PASID)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
@@ -293,7 +293,7 @@ void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
 }
 
 /**
- * vfcap_pasid_forget - leave what is attached to vfcap_unbind_iommufd()
+ * vfcap_pasid_forget - forget all attachments, which vfcap_unbind_iommufd() detaches
  * @vf: the VF
  *
  * Context: Process context, under the dev_set lock, as the VF is closed.
@@ -313,8 +313,8 @@ void vfcap_pasid_forget(struct vfcap_device *vf)
  * vfcap_unbind_iommufd - detach all that is attached, after the VF was closed
  * @vdev: the VFIO device
  *
- * It is no bus master any more, and was reset. Since nobody uses it, it may go to sleep at
- * any time, or sleep already: it is woken for PASIDs, and for nothing else.
+ * The VF is no bus master any more, and was reset. Nobody uses it, so it may be suspended
+ * at any time, or already is: it is resumed if there are PASIDs to detach.
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -322,7 +322,7 @@ void vfcap_unbind_iommufd(struct vfio_device *vdev)
 {
 	bool wake = !ida_is_empty(&vdev->pasids);
 
-	/* If it cannot be woken up it is detached all the same. */
+	/* If it cannot be resumed, PASIDs are detached all the same. */
 	if (wake)
 		pm_runtime_get_sync(vdev->dev);
 	vfio_iommufd_physical_unbind(vdev);

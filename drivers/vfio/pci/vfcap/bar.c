@@ -4,8 +4,8 @@
  *
  * All mappings into user space are core's, at the BAR's own offsets in the device's file:
  * core's handler fills them in, and core takes their pages away when memory is disabled,
- * the device is reset or sleeps. Here is seen to it that a page gets into user space
- * either through its alias or through its BAR. On x86 the kernel would give it one
+ * the device is reset or sleeps. This file makes sure that a page is mapped into user
+ * space either through its alias or through its BAR. On x86 the kernel would give it one
  * memory type in any case, but it looks at the first page of a large mapping only.
  */
 #include <linux/cleanup.h>
@@ -208,7 +208,7 @@ static vm_fault_t vfcap_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (addr < vma->vm_start || vma->vm_end - addr < size)
 		return VM_FAULT_FALLBACK;
 
-	/* Until the page is in: then whoever waits for the lock takes it away. */
+	/* Held until the page is inserted: whoever waits for the lock then removes it. */
 	guard(rwsem_read)(&vf->wc.map_lock);
 
 	if (!vfcap_belongs(vf, vma, offset + (addr - vma->vm_start), size))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the others stand on: the log, parameters, and whether the VF is awake */
+/* Used by all other files: the log, parameters, and whether the VF is awake */
 #ifndef VFCAP_BASE_H
 #define VFCAP_BASE_H
 

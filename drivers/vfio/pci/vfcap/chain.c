@@ -13,9 +13,9 @@ static_assert(PCI_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
 static_assert(PCI_EXT_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
 
 /*
- * Whether a byte of core's map can be an ID: of a capability that the device has. One of
- * the standard list may be too long, and reach into the other part. What begins that is
- * there whatever its ID is.
+ * Whether a byte of core's map can be an ID, that is the ID of a capability that the device
+ * has. A standard capability may claim to be so long that it reaches into extended config
+ * space. The first extended capability is in the map whatever its ID is.
  */
 static bool vfcap_map_is_id(struct pci_dev *pdev, unsigned int pos, u8 id)
 {
@@ -197,14 +197,14 @@ static bool vfcap_reads_zero(struct vfcap_device *vf,
 }
 
 /**
- * vfcap_chain_fits - whether a capability can lie where somebody knows it can
+ * vfcap_chain_fits - whether a capability can be placed where somebody vouches for it
  * @vf: the VF
  * @id: the capability
  * @pos: the place
  *
  * Context: Process context, under the dev_set lock, with the VF powered up.
  * Return: true if it lies, aligned, in the list's part of config space, and over
- * no other capability. What else is there is not looked at.
+ * no other capability. The contents of these bytes are not examined.
  */
 bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
 		      unsigned int pos)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is behind the registers, and follows them; and what the PF's side tells of
+ * The effects of the registers, and the events that pci-vfcap reports
  *
- * PASIDs in the IOMMU, and page requests that the PF's driver answers: taken away before
- * Enable goes to 0, given after it went to 1. Enable goes to 0 by a guest's write, a
- * reset, a loss, or a return from low power, and whoever notices that without the dev_set
- * lock leaves the rest to a worker.
+ * Effects are PASIDs in the IOMMU, and page requests that the PF's driver answers: they are
+ * taken away before Enable goes to 0, and given after it went to 1. Enable goes to 0 by a
+ * guest's write, a reset, a loss, or a return from low power. Code that notices this
+ * without the dev_set lock leaves the rest to a worker.
  */
 #include <linux/cleanup.h>
 #include <linux/eventfd.h>
@@ -47,8 +47,8 @@ void vfcap_queue_sync(struct vfcap_device *vf)
  * @vf: the VF
  * @losses: what pci_vfcap_vf_losses() was when the reset began
  *
- * Or so its driver is told: the PCI core calls reset_done() after a failure too. What is
- * behind its registers may be out of reach here.
+ * The PCI core calls reset_done() after a failure too. The effects on PASIDs and page
+ * requests are left to a worker, since the caller may hold memory_lock.
  *
  * Context: Process context. Core may hold memory_lock.
  */
@@ -66,9 +66,9 @@ static bool vfcap_has_returned(struct vfcap_device *vf)
 }
 
 /*
- * The first that is done after the VF's low power has ended. A function without
- * No_Soft_Reset was reset if it left D0 since it was let go: something else may have kept
- * it awake. When it left, nobody tells: the reset began with the entry.
+ * This comes first after the VF's low power has ended. A function without No_Soft_Reset
+ * was reset if it left D0 since it was let go, which something else may have prevented.
+ * When it left D0 is not known: the reset counts from the entry on.
  */
 static void vfcap_notice_return(struct vfcap_device *vf)
 {
@@ -154,16 +154,14 @@ void vfcap_sync(struct vfcap_device *vf)
 }
 
 /**
- * vfcap_catch_up - have what happened before come before what follows
+ * vfcap_catch_up - carry out what is pending before the caller goes on
  * @vf: the VF
- *
- * Whoever holds the dev_set lock leaves all else as vfcap_sync() does.
  *
  * Context: Process context, under the dev_set lock.
  */
 void vfcap_catch_up(struct vfcap_device *vf)
 {
-	/* What changes right now may as well come afterwards. */
+	/* A change that is made right now may be ordered after this. */
 	if (READ_ONCE(vf->lost) || READ_ONCE(vf->cleared) ||
 	    vfcap_has_returned(vf))
 		vfcap_sync(vf);

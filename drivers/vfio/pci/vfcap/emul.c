@@ -7,7 +7,7 @@
  * alignment, and hands none of them to the hardware. Writes are taken from core
  * and go through the capability's register-behaviour table here.
  *
- * Here are only registers. What follows from them is in effects.c.
+ * This file handles registers only. Their effects are in effects.c.
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
@@ -116,7 +116,7 @@ void vfcap_emul_show(struct vfcap_device *vf, unsigned int id)
 }
 
 /**
- * vfcap_emul_take - the Control dword, and what has become of it
+ * vfcap_emul_take - read the Control dword, and learn what happened to it
  * @vf: the VF
  * @id: a capability that it shows
  * @cleared: set to whether bits of it were cleared, since the last call

@@ -99,9 +99,9 @@ static void vfcap_anchor(struct vfcap_device *vf)
 }
 
 /*
- * Whether the guest is shown what vconfig has of a header. Core takes capabilities
- * that have the same ID and lie side by side for a single one, and serves what it
- * then takes for registers in its middle from the hardware.
+ * Whether the guest reads a header from vconfig. Core takes adjacent capabilities that
+ * have the same ID for a single one, and serves the header of the second, which it then
+ * takes for registers, from the hardware.
  */
 static bool vfcap_ext_is_served(struct vfcap_device *vf, unsigned int pos)
 {
@@ -119,7 +119,7 @@ static unsigned int vfcap_ext_next(__le32 header)
 }
 
 /*
- * The header that leads to @pos, or shall: the last one that can, in the list's order,
+ * The header that is to lead to @pos: the last one that can, in the list's order,
  * of those up to the first that leads to no lower offset. So an ascending list stays
  * ascending where that is possible.
  */
@@ -169,8 +169,8 @@ static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
  * @vf: the VF
  *
  * PCIe r6.0, sec 9.3.7, forbids a VF to implement them, but some do. Core hides some of
- * these, and gives the guest the others to look at: what it then sees is no register
- * that it could use, and would be there twice when it is emulated.
+ * these, and exposes the others read-only: the guest could not use them, and would see two
+ * when the capability is emulated.
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.

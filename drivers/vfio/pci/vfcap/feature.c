@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO_DEVICE_FEATURE: which index is whose, and what ours do
+ * VFIO_DEVICE_FEATURE: which indices are ours, and what they do
  *
  * A structure may grow at its end, and its user may have an older or a newer one than
  * this kernel. What the user does not have is zero, and what this kernel does not have
@@ -165,7 +165,7 @@ static bool vfcap_state_fits(struct vfcap_device *vf, unsigned int id,
 			     const struct vfcap_state_cap *wanted,
 			     const struct vfcap_state_cap *now, bool all)
 {
-	/* What the state has not, and is hidden therefore, is not led to. */
+	/* Capabilities that the state lacks are hidden now, and are not linked. */
 	u32 ignored = all ? 0 : vfcap_caps[id]->list->next;
 	unsigned int end = now->size / sizeof(u32);
 

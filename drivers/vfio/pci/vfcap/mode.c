@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module parameters that take one of some words, and above all those that say whether a
- * capability is shown: auto|on|off for each, and what auto asks for
+ * Module parameters whose value is one of a few words; most of them say whether a
+ * capability is shown: auto, on or off. What auto requires is checked here.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -126,8 +126,8 @@ bool vfcap_has_iommu(struct vfcap_device *vf)
  * vfcap_pf_is_kernels - whether the PF is driven by the kernel
  * @vf: the VF
  *
- * A PF that was given to user space, through VFIO or another driver that leaves
- * DMA to its user, has its registers in that user's hands.
+ * The registers of a PF that was given to user space, through VFIO or another driver
+ * that leaves DMA to its user, are under that user's control.
  *
  * Return: false if it is.
  */
@@ -136,7 +136,7 @@ bool vfcap_pf_is_kernels(struct vfcap_device *vf)
 	const struct device_driver *drv;
 
 	/*
-	 * PF's device lock is out of reach: its holder may be waiting for our
+	 * The PF's device lock cannot be taken: its holder may be waiting for our
 	 * file to be closed. A driver is part of its module, which is freed an
 	 * RCU grace period after its last function was unbound.
 	 */

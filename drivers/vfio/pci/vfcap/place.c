@@ -126,7 +126,7 @@ static int vfcap_ask_user(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
 	return choice->offset;
 }
 
-/* Who knows the device knows what he covers, but not what else is shown. */
+/* Whoever knows the device knows what is covered, but not what else is shown. */
 static int vfcap_check_fits(struct vfcap_device *vf, unsigned int id, int pos,
 			    const char *who)
 {

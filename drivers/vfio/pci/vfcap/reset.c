@@ -18,9 +18,9 @@
  * runtime PM suspends it at any time, and resumes it for each access. Core tells nobody
  * but the user when a wakeup has ended that: callbacks of the device's own do.
  *
- * What the user does takes one way, vfcap_call_core(). It runs under the dev_set lock, and
- * when it returns no PASID is attached that must not be. For a reset from outside of the
- * VFIO file that is left to a worker.
+ * All of the user's calls that may do either go through vfcap_call_core(). It runs under the
+ * dev_set lock, and when it returns no PASID is attached that must not be. After a reset
+ * that comes from elsewhere a worker detaches them.
  */
 #include <linux/log2.h>
 #include <linux/pagemap.h>

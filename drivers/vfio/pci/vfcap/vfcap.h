@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What all of the driver knows: a device, and a capability. What its files have for each
- * other is in headers of their own, from the ground up as the Makefile lists them: base.h,
- * chain.h, emul.h, caps.h, effects.h, bar.h, access.h. A file includes those of
- * what it uses, and of these only lower ones than its own. Up lead the callbacks of
- * structures.
+ * The structures that all files of the driver use: a device, and a capability. What files
+ * declare for each other is in headers of their own, from the ground up as the Makefile
+ * lists them: base.h, chain.h, emul.h, caps.h, effects.h, bar.h, access.h. A file includes
+ * those of the files that it uses, all of them lower ones. Only callbacks in structures
+ * lead up.
  */
 #ifndef VFCAP_H
 #define VFCAP_H
@@ -238,7 +238,7 @@ struct vfcap_plan {
  *	which @lock protects the last two as well, @entry, @pasids and @choice.
  * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
- * @vmd: what kind of VMD endpoint it is, VFCAP_VMD_*, 0 for a VF
+ * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
  * @handle: what pci-vfcap knows of a VF, from probe to remove; NULL for others
  * @link_reset: The recovery of the last error resets the link, or has done so. Only
  *	used in the error handlers, which the PCI core calls one by one.

@@ -31,7 +31,7 @@
 
 #include "bar.h"
 
-/* Core only looks whether it has a mapping: who used this one would not get far. */
+/* Core only tests whether it has a mapping. This one must never be accessed. */
 #define VFCAP_NO_BARMAP		((void __iomem *)ZERO_SIZE_PTR)
 
 enum vfcap_wc_refusal {
@@ -293,7 +293,7 @@ static bool vfcap_wc_has_msix(struct vfcap_device *vf,
 			    pba & PCI_MSIX_PBA_OFFSET, pba_size);
 }
 
-/* What can be known of a request for ever */
+/* The checks whose result never changes */
 static int vfcap_wc_check(struct vfcap_device *vf, struct vfcap_alias *wanted)
 {
 	u64 end;
