@@ -9,26 +9,26 @@
 
 /* reset.c: what resets a VF or changes its power state, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
-size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count);
-ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
+size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count);
+ssize_t vfcap_core_config_write(struct vfcap_device *vd, const char __user *buf,
 				size_t *count, loff_t *ppos);
-long vfcap_ioctl_reset(struct vfcap_device *vf);
-int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+long vfcap_ioctl_reset(struct vfcap_device *vd);
+int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 			    void __user *arg, size_t argsz);
 void vfcap_power_init(void);
-void vfcap_power_watch(struct vfcap_device *vf);
-void vfcap_power_unwatch(struct vfcap_device *vf);
+void vfcap_power_watch(struct vfcap_device *vd);
+void vfcap_power_unwatch(struct vfcap_device *vd);
 
 /*
  * Whether a write to a byte of standard config space may reset the VF or change its power
  * state. Upon a write to any register of a capability core acts on the bit that does,
  * which another write may have just left there.
  */
-static inline bool vfcap_is_power_reg(struct vfcap_device *vf, u64 pos)
+static inline bool vfcap_is_power_reg(struct vfcap_device *vd, u64 pos)
 {
-	if (!vf->map_known)
+	if (!vd->map_known)
 		return true;
-	switch (vf->core.pci_config_map[pos]) {
+	switch (vd->core.pci_config_map[pos]) {
 	case PCI_CAP_ID_EXP:
 	case PCI_CAP_ID_PM:
 	case PCI_CAP_ID_AF:
@@ -39,9 +39,9 @@ static inline bool vfcap_is_power_reg(struct vfcap_device *vf, u64 pos)
 }
 
 /* config.c: access to the virtual config space */
-ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
+ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
 			  size_t count, loff_t *ppos);
-ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
+ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 			   size_t count, loff_t *ppos);
 
 /* feature.c: VFIO_DEVICE_FEATURE */

@@ -79,53 +79,53 @@ struct vfcap_attachment {
 	bool reported;
 };
 
-static bool vfcap_pasid_is_shown(struct vfcap_device *vf)
+static bool vfcap_pasid_is_shown(struct vfcap_device *vd)
 {
-	return vf->shown & BIT(PCI_VFCAP_PASID);
+	return vd->shown & BIT(PCI_VFCAP_PASID);
 }
 
-static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vf,
+static struct vfcap_attachment *vfcap_attachment_new(struct vfcap_device *vd,
 						     u32 pasid)
 {
 	struct vfcap_attachment *a;
 
-	if (vf->nr_pasids >= VFCAP_MAX_PASIDS)
+	if (vd->nr_pasids >= VFCAP_MAX_PASIDS)
 		return ERR_PTR(-ENOSPC);
 
 	a = kzalloc_obj(*a, GFP_KERNEL_ACCOUNT);
-	if (!a || xa_err(xa_store(&vf->pasids, pasid, a, GFP_KERNEL_ACCOUNT))) {
+	if (!a || xa_err(xa_store(&vd->pasids, pasid, a, GFP_KERNEL_ACCOUNT))) {
 		kfree(a);
 		return ERR_PTR(-ENOMEM);
 	}
-	vf->nr_pasids++;
+	vd->nr_pasids++;
 	return a;
 }
 
-static void vfcap_attachment_free(struct vfcap_device *vf, u32 pasid)
+static void vfcap_attachment_free(struct vfcap_device *vd, u32 pasid)
 {
-	struct vfcap_attachment *a = xa_erase(&vf->pasids, pasid);
+	struct vfcap_attachment *a = xa_erase(&vd->pasids, pasid);
 
 	if (!a)
 		return;
 	kfree(a);
-	vf->nr_pasids--;
+	vd->nr_pasids--;
 }
 
 /* Whether the IOMMU may know the VF's PASIDs */
-static bool vfcap_pasid_may_stay(struct vfcap_device *vf)
+static bool vfcap_pasid_may_stay(struct vfcap_device *vd)
 {
-	return (vfcap_emul_ctrl(vf, PCI_VFCAP_PASID) &
-		vf->table[PCI_VFCAP_PASID]->enable) && vfcap_stays_awake(vf);
+	return (vfcap_emul_ctrl(vd, PCI_VFCAP_PASID) &
+		vd->table[PCI_VFCAP_PASID]->enable) && vfcap_stays_awake(vd);
 }
 
 /*
  * What a PASID has in the IOMMU. A domain is often where the one was that was freed
  * last, hence the mark: a new one has none.
  */
-static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vf, u32 pasid)
+static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vd, u32 pasid)
 {
 	static atomic_t marks;
-	struct iommu_group *group = iommu_group_get(&vf->core.pdev->dev);
+	struct iommu_group *group = iommu_group_get(&vd->core.pdev->dev);
 	struct iommu_attach_handle *handle;
 	struct iommu_domain *domain;
 	unsigned long sizes, mark;
@@ -147,29 +147,29 @@ static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vf, u32 pasid
 }
 
 /* Attach what is remembered; -ESTALE if its ID is that of another page table now */
-static int vfcap_attach_again(struct vfcap_device *vf, u32 pasid,
+static int vfcap_attach_again(struct vfcap_device *vd, u32 pasid,
 			      struct vfcap_attachment *a)
 {
 	struct vfcap_domain domain;
 	u32 pt_id = a->pt_id;
 	int ret;
 
-	ret = vfio_iommufd_physical_pasid_attach_ioas(&vf->core.vdev, pasid,
+	ret = vfio_iommufd_physical_pasid_attach_ioas(&vd->core.vdev, pasid,
 						      &pt_id);
 	if (ret)
 		return ret;
-	domain = vfcap_pasid_domain(vf, pasid);
+	domain = vfcap_pasid_domain(vd, pasid);
 	if (!a->domain.address)
 		a->domain = domain;
 	if (domain.address == a->domain.address && domain.mark == a->domain.mark)
 		return 0;
-	vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev, pasid);
+	vfio_iommufd_physical_pasid_detach_ioas(&vd->core.vdev, pasid);
 	return -ESTALE;
 }
 
 /**
  * vfcap_attach - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
- * @vf: the VF, of which it is committed what it shows
+ * @vd: the device, of which it is committed what it shows
  * @pasid: the PASID
  * @pt_id: the page table to attach, and the one that was attached
  *
@@ -177,42 +177,42 @@ static int vfcap_attach_again(struct vfcap_device *vf, u32 pasid,
  * Return: as vfio_iommufd_physical_pasid_attach_ioas(), or -ENOSPC when there are
  * too many.
  */
-int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id)
+int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 {
-	struct vfio_device *vdev = &vf->core.vdev;
+	struct vfio_device *vdev = &vd->core.vdev;
 	struct vfcap_attachment *a;
 	u32 wanted = *pt_id;
 	bool new, awake;
 	int ret;
 
 	/* VFIO takes PASID 0 for an attach without a PASID. */
-	if (!vfcap_pasid_is_shown(vf) || pasid == IOMMU_NO_PASID)
+	if (!vfcap_pasid_is_shown(vd) || pasid == IOMMU_NO_PASID)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
 
-	a = xa_load(&vf->pasids, pasid);
+	a = xa_load(&vd->pasids, pasid);
 	new = !a;
 	if (new)
-		a = vfcap_attachment_new(vf, pasid);
+		a = vfcap_attachment_new(vd, pasid);
 	if (IS_ERR(a))
 		return PTR_ERR(a);
 
 	/* Where one is attached, this replaces it. */
-	awake = vfcap_is_awake(vf);
+	awake = vfcap_is_awake(vd);
 	ret = awake ? vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							      pt_id) : 0;
 	if (ret) {
 		if (new)
-			vfcap_attachment_free(vf, pasid);
+			vfcap_attachment_free(vd, pasid);
 		return ret;
 	}
 
 	a->pt_id = wanted;
-	a->domain = awake ? vfcap_pasid_domain(vf, pasid) :
+	a->domain = awake ? vfcap_pasid_domain(vd, pasid) :
 			    (struct vfcap_domain) {};
 	a->state = awake ? VFCAP_ATTACHED : VFCAP_REMEMBERED;
 	a->reported = false;
-	if (awake && !vfcap_pasid_may_stay(vf)) {
+	if (awake && !vfcap_pasid_may_stay(vd)) {
 		vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
 		a->state = VFCAP_REMEMBERED;
 		*pt_id = wanted;
@@ -235,7 +235,7 @@ void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
 
 /**
  * vfcap_pasid_block - detach all PASIDs in the IOMMU, and remember them
- * @vf: the VF
+ * @vd: the device
  *
  * While it sleeps none is attached, unless its user has changed the bytes of a write to
  * PMCSR under core's eyes. A function that sleeps sends no requests: these are detached
@@ -243,17 +243,17 @@ void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_pasid_block(struct vfcap_device *vf)
+void vfcap_pasid_block(struct vfcap_device *vd)
 {
-	bool awake = vfcap_is_awake(vf);
+	bool awake = vfcap_is_awake(vd);
 	struct vfcap_attachment *a;
 	unsigned long pasid;
 
-	xa_for_each(&vf->pasids, pasid, a) {
+	xa_for_each(&vd->pasids, pasid, a) {
 		if (a->state == VFCAP_ATTACHED && !awake)
 			continue;
 		if (a->state == VFCAP_ATTACHED)
-			vfio_iommufd_physical_pasid_detach_ioas(&vf->core.vdev,
+			vfio_iommufd_physical_pasid_detach_ioas(&vd->core.vdev,
 								pasid);
 		a->state = VFCAP_REMEMBERED;
 	}
@@ -261,52 +261,52 @@ void vfcap_pasid_block(struct vfcap_device *vf)
 
 /**
  * vfcap_pasid_sync - have the IOMMU know the VF's PASIDs, or know none
- * @vf: the VF
+ * @vd: the device
  * @enabled: PASID Enable
  * @restart: the VF was reset; no matter here
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart)
+void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
 {
 	struct vfcap_attachment *a;
 	unsigned long pasid;
 
-	if (!enabled || !vfcap_stays_awake(vf)) {
-		vfcap_pasid_block(vf);
+	if (!enabled || !vfcap_stays_awake(vd)) {
+		vfcap_pasid_block(vd);
 		return;
 	}
 
-	xa_for_each(&vf->pasids, pasid, a) {
+	xa_for_each(&vd->pasids, pasid, a) {
 		int ret;
 
 		if (a->state != VFCAP_REMEMBERED)
 			continue;
-		ret = vfcap_attach_again(vf, pasid, a);
+		ret = vfcap_attach_again(vd, pasid, a);
 		a->state = ret ? VFCAP_FAILED : VFCAP_ATTACHED;
 		if (!ret || a->reported)
 			continue;
 		a->reported = true;
-		dev_warn_ratelimited(&vf->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
+		dev_warn_ratelimited(&vd->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
 				     pasid, a->pt_id, ret);
 	}
 }
 
 /**
  * vfcap_pasid_forget - forget all attachments, which vfcap_unbind_iommufd() detaches
- * @vf: the VF
+ * @vd: the device
  *
  * Context: Process context, under the dev_set lock, as the VF is closed.
  */
-void vfcap_pasid_forget(struct vfcap_device *vf)
+void vfcap_pasid_forget(struct vfcap_device *vd)
 {
 	struct vfcap_attachment *a;
 	unsigned long pasid;
 
-	xa_for_each(&vf->pasids, pasid, a)
+	xa_for_each(&vd->pasids, pasid, a)
 		kfree(a);
-	xa_destroy(&vf->pasids);
-	vf->nr_pasids = 0;
+	xa_destroy(&vd->pasids);
+	vd->nr_pasids = 0;
 }
 
 /**

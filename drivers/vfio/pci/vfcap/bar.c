@@ -29,7 +29,7 @@ static size_t vfcap_msix_edge(u64 edge, u64 start, u64 size)
 }
 
 /* A piece of a BAR of which core has no mapping */
-static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
+static ssize_t vfcap_window_rw(struct vfcap_device *vd, unsigned int bar,
 			       char __user *buf, size_t *count, u64 offset,
 			       bool write)
 {
@@ -39,26 +39,26 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 	u64 start, size;
 	ssize_t ret;
 
-	if (offset >= pci_resource_len(vf->core.pdev, bar))
+	if (offset >= pci_resource_len(vd->core.pdev, bar))
 		return -EINVAL;
 	*count = min_t(u64, *count, VFCAP_WINDOW - offset % VFCAP_WINDOW);
-	alias = vfcap_find_alias(vf, bar, offset, *count);
+	alias = vfcap_find_alias(vd, bar, offset, *count);
 	if (alias && !vfcap_cut(offset, count, alias->start, alias->size))
 		alias = NULL;
 	start = ALIGN_DOWN(offset, PAGE_SIZE);
 	size = ALIGN(offset + *count, PAGE_SIZE) - start;
-	if (bar == vf->core.msix_bar) {
-		u64 table = vf->core.msix_offset;
+	if (bar == vd->core.msix_bar) {
+		u64 table = vd->core.msix_offset;
 
 		x_start = vfcap_msix_edge(table, start, size);
-		x_end = vfcap_msix_edge(table + vf->core.msix_size, start, size);
+		x_end = vfcap_msix_edge(table + vd->core.msix_size, start, size);
 	}
 
-	io = alias ? ioremap_wc(vfcap_bar_phys(vf, bar, start), size) :
-		     ioremap(vfcap_bar_phys(vf, bar, start), size);
+	io = alias ? ioremap_wc(vfcap_bar_phys(vd, bar, start), size) :
+		     ioremap(vfcap_bar_phys(vd, bar, start), size);
 	if (!io)
 		return -ENOMEM;
-	ret = vfcap_core_do_io_rw(&vf->core, io, buf, offset - start, *count,
+	ret = vfcap_core_do_io_rw(&vd->core, io, buf, offset - start, *count,
 				  x_start, x_end, write);
 	if (write && alias)
 		wmb(); /* A write has left the CPU, as one to other pages has. */
@@ -66,39 +66,39 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vf, unsigned int bar,
 	return ret;
 }
 
-static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vf, unsigned int bar,
+static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vd, unsigned int bar,
 				  char __user *buf, size_t *count, u64 offset,
 				  bool write)
 {
-	struct device *dev = &vf->core.pdev->dev;
+	struct device *dev = &vd->core.pdev->dev;
 	ssize_t ret;
 
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
-	ret = vfcap_window_rw(vf, bar, buf, count, offset, write);
+	ret = vfcap_window_rw(vd, bar, buf, count, offset, write);
 	pm_runtime_put(dev);
 	return ret;
 }
 
 /* Which part of it is whose: emulated, of a BAR of which core has no mapping, or core's */
-static ssize_t vfcap_bar_piece(struct vfcap_device *vf, char __user *buf,
+static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 			       size_t *count, loff_t pos, bool write)
 {
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(pos);
 	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
 
-	if (vfcap_shadow_cut(vf, index, offset, count))
-		return vfcap_shadow_rw(vf, buf, *count, offset, write);
-	if (index < PCI_STD_NUM_BARS && vf->wc.taken & BIT(index))
-		return vfcap_taken_bar_rw(vf, index, buf, count, offset, write);
+	if (vfcap_shadow_cut(vd, index, offset, count))
+		return vfcap_shadow_rw(vd, buf, *count, offset, write);
+	if (index < PCI_STD_NUM_BARS && vd->wc.taken & BIT(index))
+		return vfcap_taken_bar_rw(vd, index, buf, count, offset, write);
 	if (write)
-		return vfio_pci_core_write(&vf->core.vdev, buf, *count, &pos);
-	return vfio_pci_core_read(&vf->core.vdev, buf, *count, &pos);
+		return vfio_pci_core_write(&vd->core.vdev, buf, *count, &pos);
+	return vfio_pci_core_read(&vd->core.vdev, buf, *count, &pos);
 }
 
 /**
  * vfcap_bar_rw - read or write a region other than config space
- * @vf: the device
+ * @vd: the device
  * @buf: the bytes
  * @count: how many
  * @ppos: VFIO region offset, advanced by what was done
@@ -108,7 +108,7 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vf, char __user *buf,
  * Return: bytes done, or -errno as vfio_pci_core_read() and
  * vfio_pci_core_write() have it; -EINTR.
  */
-ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
+ssize_t vfcap_bar_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 		     loff_t *ppos, bool write)
 {
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
@@ -117,14 +117,14 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 
 	/* As core has it, so that no piece begins where the BAR has ended. */
 	if (index < PCI_STD_NUM_BARS &&
-	    offset < pci_resource_len(vf->core.pdev, index))
+	    offset < pci_resource_len(vd->core.pdev, index))
 		count = min_t(u64, count,
-			      pci_resource_len(vf->core.pdev, index) - offset);
+			      pci_resource_len(vd->core.pdev, index) - offset);
 
-	if (down_read_killable(&vf->wc.bar_lock))
+	if (down_read_killable(&vd->wc.bar_lock))
 		return -EINTR;
-	ret = vfcap_access_pieces(vf, buf, count, ppos, write, vfcap_bar_piece);
-	up_read(&vf->wc.bar_lock);
+	ret = vfcap_access_pieces(vd, buf, count, ppos, write, vfcap_bar_piece);
+	up_read(&vd->wc.bar_lock);
 	return ret;
 }
 
@@ -134,13 +134,13 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vf, char __user *buf, size_t count,
  * is written there. Returns 0 if core shall go on, -EINVAL as core says of the MSI-X
  * table, or -EFAULT.
  */
-static int vfcap_check_ioeventfd(struct vfcap_device *vf, void __user *arg)
+static int vfcap_check_ioeventfd(struct vfcap_device *vd, void __user *arg)
 {
 	struct vfio_device_ioeventfd data;
 
 	if (copy_from_user(&data, arg, offsetofend(typeof(data), fd)))
 		return -EFAULT;
-	return vfcap_shadow_hit(vf, VFIO_PCI_OFFSET_TO_INDEX(data.offset),
+	return vfcap_shadow_hit(vd, VFIO_PCI_OFFSET_TO_INDEX(data.offset),
 				data.offset & VFIO_PCI_OFFSET_MASK,
 				data.flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK) ?
 	       -EINVAL : 0;
@@ -148,7 +148,7 @@ static int vfcap_check_ioeventfd(struct vfcap_device *vf, void __user *arg)
 
 /**
  * vfcap_ioctl_ioeventfd - VFIO_DEVICE_IOEVENTFD
- * @vf: the device
+ * @vd: the device
  * @arg: the ioctl's argument
  *
  * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the
@@ -158,18 +158,18 @@ static int vfcap_check_ioeventfd(struct vfcap_device *vf, void __user *arg)
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl(); -EBUSY while there is an alias; -EINTR.
  */
-long vfcap_ioctl_ioeventfd(struct vfcap_device *vf, unsigned long arg)
+long vfcap_ioctl_ioeventfd(struct vfcap_device *vd, unsigned long arg)
 {
 	long ret;
 
-	if (down_read_killable(&vf->wc.bar_lock))
+	if (down_read_killable(&vd->wc.bar_lock))
 		return -EINTR;
-	ret = vf->wc.taken ? -EBUSY :
-	      vfcap_check_ioeventfd(vf, (void __user *)arg);
+	ret = vd->wc.taken ? -EBUSY :
+	      vfcap_check_ioeventfd(vd, (void __user *)arg);
 	if (!ret)
-		ret = vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_IOEVENTFD,
+		ret = vfio_pci_core_ioctl(&vd->core.vdev, VFIO_DEVICE_IOEVENTFD,
 					  arg);
-	up_read(&vf->wc.bar_lock);
+	up_read(&vd->wc.bar_lock);
 	return ret;
 }
 
@@ -185,12 +185,12 @@ static bool vfcap_alias_has(const struct vfcap_alias *alias, u64 start, u64 size
 }
 
 /* Whether pages, by their offset in the file, belong into a mapping */
-static bool vfcap_belongs(struct vfcap_device *vf, struct vm_area_struct *vma,
+static bool vfcap_belongs(struct vfcap_device *vd, struct vm_area_struct *vma,
 			  u64 offset, u64 size)
 {
 	unsigned int bar = VFIO_PCI_OFFSET_TO_INDEX(offset);
 	u64 start = offset & VFIO_PCI_OFFSET_MASK;
-	struct vfcap_alias *alias = vfcap_find_alias(vf, bar, start, size);
+	struct vfcap_alias *alias = vfcap_find_alias(vd, bar, start, size);
 
 	return vma->vm_ops == &vfcap_bar_vm_ops ?
 	       !alias : vfcap_alias_has(alias, start, size);
@@ -200,7 +200,7 @@ static vm_fault_t vfcap_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct vfio_pci_core_device *core = vma->vm_private_data;
-	struct vfcap_device *vf = to_vfcap(&core->vdev);
+	struct vfcap_device *vd = to_vfcap(&core->vdev);
 	unsigned long size = PAGE_SIZE << order;
 	unsigned long addr = ALIGN_DOWN(vmf->address, size);
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
@@ -209,9 +209,9 @@ static vm_fault_t vfcap_huge_fault(struct vm_fault *vmf, unsigned int order)
 		return VM_FAULT_FALLBACK;
 
 	/* Held until the page is inserted: whoever waits for the lock then removes it. */
-	guard(rwsem_read)(&vf->wc.map_lock);
+	guard(rwsem_read)(&vd->wc.map_lock);
 
-	if (!vfcap_belongs(vf, vma, offset + (addr - vma->vm_start), size))
+	if (!vfcap_belongs(vd, vma, offset + (addr - vma->vm_start), size))
 		return order ? VM_FAULT_FALLBACK : VM_FAULT_SIGBUS;
 	return order ? vfcap_core_vm_ops->huge_fault(vmf, order) :
 		       vfcap_core_vm_ops->fault(vmf);
@@ -237,21 +237,21 @@ static const struct vm_operations_struct vfcap_alias_vm_ops = {
 };
 
 /* Caller holds @map_lock. */
-static int vfcap_mmap_bar(struct vfcap_device *vf, struct vm_area_struct *vma,
+static int vfcap_mmap_bar(struct vfcap_device *vd, struct vm_area_struct *vma,
 			  unsigned int bar, u64 start, bool wc)
 {
 	u64 size = vma->vm_end - vma->vm_start;
-	struct vfcap_alias *alias = vfcap_find_alias(vf, bar, start, size);
+	struct vfcap_alias *alias = vfcap_find_alias(vd, bar, start, size);
 	int ret;
 
 	if (!wc && alias)
 		return -EBUSY;
 	if (wc ? !vfcap_alias_has(alias, start, size) :
-		 vfcap_shadow_hit(vf, bar, start, size))
+		 vfcap_shadow_hit(vd, bar, start, size))
 		return -EINVAL;
 
 	vma->vm_pgoff = (VFIO_PCI_INDEX_TO_OFFSET(bar) + start) >> PAGE_SHIFT;
-	ret = vfio_pci_core_mmap(&vf->core.vdev, vma);
+	ret = vfio_pci_core_mmap(&vd->core.vdev, vma);
 	if (ret)
 		return ret;
 	if (wc)
@@ -271,7 +271,7 @@ static int vfcap_mmap_bar(struct vfcap_device *vf, struct vm_area_struct *vma,
  */
 int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(offset);
 	bool wc = index >= VFCAP_ALIAS_SPACE;
@@ -280,19 +280,19 @@ int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	if (bar >= PCI_STD_NUM_BARS)
 		return vfio_pci_core_mmap(vdev, vma);
 
-	guard(rwsem_read)(&vf->wc.map_lock);
+	guard(rwsem_read)(&vd->wc.map_lock);
 
-	return vfcap_mmap_bar(vf, vma, bar, offset & VFIO_PCI_OFFSET_MASK, wc);
+	return vfcap_mmap_bar(vd, vma, bar, offset & VFIO_PCI_OFFSET_MASK, wc);
 }
 
-static int vfcap_alias_info(struct vfcap_device *vf,
+static int vfcap_alias_info(struct vfcap_device *vd,
 			    struct vfio_region_info *info)
 {
 	struct vfcap_alias *alias;
 
-	guard(rwsem_read)(&vf->wc.map_lock);
+	guard(rwsem_read)(&vd->wc.map_lock);
 
-	alias = xa_load(&vf->wc.aliases, info->index);
+	alias = xa_load(&vd->wc.aliases, info->index);
 	if (!alias)
 		return -EINVAL;
 	info->offset = VFIO_PCI_INDEX_TO_OFFSET(VFCAP_ALIAS_SPACE + alias->bar) +
@@ -314,12 +314,12 @@ static int vfcap_alias_info(struct vfcap_device *vf,
 int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		      struct vfio_info_cap *caps)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 
 	if (info->index >= VFCAP_ALIAS_FIRST)
-		return vfcap_alias_info(vf, info);
+		return vfcap_alias_info(vd, info);
 	return vfio_pci_ioctl_get_region_info(vdev, info, caps) ?:
-	       vfcap_shadow_region_info(vf, info, caps);
+	       vfcap_shadow_region_info(vd, info, caps);
 }
 
 #if VFCAP_DMABUF

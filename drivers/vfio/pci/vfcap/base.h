@@ -12,7 +12,7 @@
 const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason);
 __printf(2, 3)
-void vfcap_log(struct vfcap_device *vf, const char *fmt, ...);
+void vfcap_log(struct vfcap_device *vd, const char *fmt, ...);
 
 /* mode.c: parameters of words, such as those that say whether a capability is shown */
 extern const struct kernel_param_ops vfcap_param_ops;
@@ -23,37 +23,37 @@ extern const char * const vfcap_mode_words[];
 	.choices	= "auto, on, off",	\
 }
 
-bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap);
-enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
+bool vfcap_mode_wants(struct vfcap_device *vd, const struct vfcap_cap *cap);
+enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vd,
 				     const struct vfcap_cap *cap);
-bool vfcap_has_iommu(struct vfcap_device *vf);
-bool vfcap_pf_is_kernels(struct vfcap_device *vf);
+bool vfcap_has_iommu(struct vfcap_device *vd);
+bool vfcap_pf_is_kernels(struct vfcap_device *vd);
 
 /*
  * Whether the VF is in D0. Under the dev_set lock. If its user has let it go to low power
  * then it may leave D0 right after, unless the caller is an ioctl or a write of the user,
  * around which it is kept awake.
  */
-static inline bool vfcap_is_awake(struct vfcap_device *vf)
+static inline bool vfcap_is_awake(struct vfcap_device *vd)
 {
-	return READ_ONCE(vf->core.pdev->current_state) == PCI_D0;
+	return READ_ONCE(vd->core.pdev->current_state) == PCI_D0;
 }
 
 /* Whether its user has let the VF go to low power. Without memory_lock. */
-static inline bool vfcap_is_let_go(struct vfcap_device *vf)
+static inline bool vfcap_is_let_go(struct vfcap_device *vd)
 {
-	guard(rwsem_read)(&vf->core.memory_lock);
+	guard(rwsem_read)(&vd->core.memory_lock);
 
-	return vf->core.pm_runtime_engaged;
+	return vd->core.pm_runtime_engaged;
 }
 
 /*
  * Whether the VF is in D0, and leaves it only under the dev_set lock, which the caller
  * holds: what is attached to it may stay attached.
  */
-static inline bool vfcap_stays_awake(struct vfcap_device *vf)
+static inline bool vfcap_stays_awake(struct vfcap_device *vd)
 {
-	return vfcap_is_awake(vf) && !vfcap_is_let_go(vf);
+	return vfcap_is_awake(vd) && !vfcap_is_let_go(vd);
 }
 
 #endif /* VFCAP_BASE_H */

@@ -9,11 +9,11 @@
 
 /* attach.c: PASIDs that the VF's user attaches, if VFCAP_PASID_ATTACH */
 void vfcap_unbind_iommufd(struct vfio_device *vdev);
-int vfcap_attach(struct vfcap_device *vf, u32 pasid, u32 *pt_id);
+int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id);
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);
-void vfcap_pasid_block(struct vfcap_device *vf);
-void vfcap_pasid_sync(struct vfcap_device *vf, bool enabled, bool restart);
-void vfcap_pasid_forget(struct vfcap_device *vf);
+void vfcap_pasid_block(struct vfcap_device *vd);
+void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart);
+void vfcap_pasid_forget(struct vfcap_device *vd);
 
 /* vmd.c: Intel Volume Management Device endpoints */
 #define VFCAP_VMD_SHDW		BIT(0)	/* Linux looks for SHDW in it */
@@ -32,18 +32,18 @@ extern const struct pci_device_id vfcap_vmd_ids[];
 extern struct vfcap_param vfcap_vmd_shadow;
 unsigned long vfcap_vmd_find(struct pci_dev *pdev);
 bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
-u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar);
-bool vfcap_vmd_check_bars(struct vfcap_device *vf);
+u64 vfcap_vmd_bar(struct vfcap_device *vd, unsigned int bar);
+bool vfcap_vmd_check_bars(struct vfcap_device *vd);
 
 /* pasid.c, pri.c, shdw.c: the capabilities */
 extern const struct vfcap_cap vfcap_pasid;
 extern const struct vfcap_cap vfcap_pri;
 extern const struct vfcap_cap vfcap_shdw;
-int vfcap_pasid_open(struct vfcap_device *vf);
+int vfcap_pasid_open(struct vfcap_device *vd);
 
 /* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
 #define VFCAP_SIOV_CAP_IMS	BIT(0)	/* at @ims_pos */
 
-void vfcap_ims_open(struct vfcap_device *vf);
+void vfcap_ims_open(struct vfcap_device *vd);
 
 #endif /* VFCAP_CAPS_H */

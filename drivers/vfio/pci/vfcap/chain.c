@@ -30,10 +30,10 @@ static bool vfcap_map_is_id(struct pci_dev *pdev, unsigned int pos, u8 id)
 	       (id <= PCI_EXT_CAP_ID_MAX && pci_find_ext_capability(pdev, id));
 }
 
-static bool vfcap_map_is_known(struct vfcap_device *vf, unsigned int pos,
+static bool vfcap_map_is_known(struct vfcap_device *vd, unsigned int pos,
 			       unsigned int express)
 {
-	const u8 *map = vf->core.pci_config_map;
+	const u8 *map = vd->core.pci_config_map;
 	bool raw = map[pos] == VFCAP_MAP_RAW;
 
 	if (pos < PCI_STD_HEADER_SIZEOF)
@@ -42,12 +42,12 @@ static bool vfcap_map_is_known(struct vfcap_device *vf, unsigned int pos,
 	if (raw && pos != express && pos != PCI_CFG_SPACE_SIZE)
 		return true;
 	return (!raw && map[pos] && map[pos] == map[pos - 1]) ||
-	       vfcap_map_is_id(vf->core.pdev, pos, map[pos]);
+	       vfcap_map_is_id(vd->core.pdev, pos, map[pos]);
 }
 
 /**
  * vfcap_map_open - see whether core's map of config space is as it is known here
- * @vf: the VF
+ * @vd: the device
  *
  * It has a byte for each byte of config space: 0 in the header, the ID of the capability
  * that it belongs to, or a mark of core's own. This driver goes by that, and no header of
@@ -59,21 +59,21 @@ static bool vfcap_map_is_known(struct vfcap_device *vf, unsigned int pos,
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
  */
-void vfcap_map_open(struct vfcap_device *vf)
+void vfcap_map_open(struct vfcap_device *vd)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	unsigned int express = pci_find_capability(pdev, PCI_CAP_ID_EXP);
-	unsigned int end = vf->core.extended_caps ? pdev->cfg_size :
+	unsigned int end = vd->core.extended_caps ? pdev->cfg_size :
 						    PCI_CFG_SPACE_SIZE;
 	unsigned int pos = 0;
 
-	while (pos < end && vfcap_map_is_known(vf, pos, express))
+	while (pos < end && vfcap_map_is_known(vd, pos, express))
 		pos++;
-	vf->map_known = pos == end;
-	if (!vf->map_known)
-		vfcap_log(vf, "nothing is shown: %s (%#x at %#x)\n",
-			  vfcap_reason_text(vf->table[0], VFCAP_REASON_CORE),
-			  vf->core.pci_config_map[pos], pos);
+	vd->map_known = pos == end;
+	if (!vd->map_known)
+		vfcap_log(vd, "nothing is shown: %s (%#x at %#x)\n",
+			  vfcap_reason_text(vd->table[0], VFCAP_REASON_CORE),
+			  vd->core.pci_config_map[pos], pos);
 }
 
 /* Mark dwords of config space as taken. The end may lie beyond it. */
@@ -89,14 +89,14 @@ static void vfcap_mark(unsigned long *used, unsigned int pos, unsigned int end)
  * Mark the hardware's capabilities, those that core hides from the guest included: core
  * leaves their bytes within its reach. What core knows is marked elsewhere.
  */
-static void vfcap_mark_hardware(struct vfcap_device *vf,
+static void vfcap_mark_hardware(struct vfcap_device *vd,
 				const struct vfcap_list *list,
 				unsigned long *used)
 {
 	DECLARE_BITMAP(heads, VFCAP_DWORDS) = {};
 	DECLARE_BITMAP(tables, VFCAP_DWORDS) = {};
 	DECLARE_BITMAP(open_ended, VFCAP_DWORDS) = {};
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	unsigned int pos = list->first(pdev), bit;
 	/* A list that is longer is a loop. */
 	unsigned int loops = VFCAP_DWORDS;
@@ -113,7 +113,7 @@ static void vfcap_mark_hardware(struct vfcap_device *vf,
 		if (!list->read(pdev, pos, &id, &pos))
 			break;
 		__set_bit(head, heads);
-		size = list->size(vf, head * sizeof(u32), id);
+		size = list->size(vd, head * sizeof(u32), id);
 		if (size == VFCAP_SIZE_UNKNOWN)
 			__set_bit(head, open_ended);
 		else if (size == VFCAP_SIZE_TABLES)
@@ -135,24 +135,24 @@ static void vfcap_mark_hardware(struct vfcap_device *vf,
  * the place of another that is emulated or was chosen for it, and what the capability must
  * not cover.
  */
-static void vfcap_find_used(struct vfcap_device *vf, unsigned int id,
+static void vfcap_find_used(struct vfcap_device *vd, unsigned int id,
 			    unsigned long *used)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	const struct vfcap_list *list = cap->list;
-	const u8 *map = vf->core.pci_config_map;
+	const u8 *map = vd->core.pci_config_map;
 	unsigned int pos = list->start, other;
 	const u16 *keep;
 	const u8 *at;
 
-	vfcap_mark_hardware(vf, list, used);
+	vfcap_mark_hardware(vd, list, used);
 
 	for (other = 0; other < VFCAP_NR_CAPS; other++) {
-		u16 place = vf->plan[other].pos ?: vf->choice[other].offset;
+		u16 place = vd->plan[other].pos ?: vd->choice[other].offset;
 
 		if (other != id && place)
 			vfcap_mark(used, place, place +
-				   vfcap_cap_size(vf->table[other]));
+				   vfcap_cap_size(vd->table[other]));
 	}
 
 	while (pos < list->end &&
@@ -181,14 +181,14 @@ static bool vfcap_is_unused(const struct vfcap_cap *cap,
  * see "unassigned_perms" in vfio_pci_config.c. Only what reads as zero may be
  * covered.
  */
-static bool vfcap_reads_zero(struct vfcap_device *vf,
+static bool vfcap_reads_zero(struct vfcap_device *vd,
 			     const struct vfcap_cap *cap, unsigned int pos)
 {
 	unsigned int i;
 	u32 val;
 
 	for (i = 0; i < cap->nr_regs; i++) {
-		pci_read_config_dword(vf->core.pdev, pos + i * sizeof(u32),
+		pci_read_config_dword(vd->core.pdev, pos + i * sizeof(u32),
 				      &val);
 		if (val)
 			return false;
@@ -198,7 +198,7 @@ static bool vfcap_reads_zero(struct vfcap_device *vf,
 
 /**
  * vfcap_chain_fits - whether a capability can be placed where somebody vouches for it
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  * @pos: the place
  *
@@ -206,67 +206,67 @@ static bool vfcap_reads_zero(struct vfcap_device *vf,
  * Return: true if it lies, aligned, in the list's part of config space, and over
  * no other capability. The contents of these bytes are not examined.
  */
-bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
+bool vfcap_chain_fits(struct vfcap_device *vd, unsigned int id,
 		      unsigned int pos)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
 
-	if (vf->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
+	if (vd->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
 		return false;
-	vfcap_find_used(vf, id, used);
+	vfcap_find_used(vd, id, used);
 	return vfcap_is_unused(cap, used, pos);
 }
 
 /**
  * vfcap_chain_is_free - whether a capability would cover nothing at all
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  * @pos: the place
  *
  * Context: Process context, under the dev_set lock, with the VF powered up.
  * Return: true if it fits there, and all bytes read as zero.
  */
-bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
+bool vfcap_chain_is_free(struct vfcap_device *vd, unsigned int id,
 			 unsigned int pos)
 {
-	return vfcap_chain_fits(vf, id, pos) &&
-	       vfcap_reads_zero(vf, vf->table[id], pos);
+	return vfcap_chain_fits(vd, id, pos) &&
+	       vfcap_reads_zero(vd, vd->table[id], pos);
 }
 
 /* The highest place below @end, or 0 */
-static u16 vfcap_find_gap(struct vfcap_device *vf, const struct vfcap_cap *cap,
+static u16 vfcap_find_gap(struct vfcap_device *vd, const struct vfcap_cap *cap,
 			  const unsigned long *used, unsigned int end)
 {
 	unsigned int pos = end - vfcap_cap_size(cap);
 
 	for (; pos < end && pos >= cap->list->start; pos -= sizeof(u32))
 		if (vfcap_is_unused(cap, used, pos) &&
-		    vfcap_reads_zero(vf, cap, pos))
+		    vfcap_reads_zero(vd, cap, pos))
 			return pos;
 	return 0;
 }
 
 /**
  * vfcap_chain_find_gap - find room for a capability
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  *
  * Context: Process context, under the dev_set lock, with the VF powered up.
  * Return: the highest offset where it would cover nothing, 0 if there is none.
  */
-u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id)
+u16 vfcap_chain_find_gap(struct vfcap_device *vd, unsigned int id)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	const struct vfcap_list *list = cap->list;
 	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
 	u16 pos = 0;
 
-	if (vf->core.pdev->cfg_size < list->end)
+	if (vd->core.pdev->cfg_size < list->end)
 		return 0;
 
-	vfcap_find_used(vf, id, used);
+	vfcap_find_used(vd, id, used);
 	if (list->bound)
-		pos = vfcap_find_gap(vf, cap, used, list->bound(vf));
-	return pos ?: vfcap_find_gap(vf, cap, used, list->end);
+		pos = vfcap_find_gap(vd, cap, used, list->bound(vd));
+	return pos ?: vfcap_find_gap(vd, cap, used, list->end);
 }

@@ -39,12 +39,12 @@ struct vfcap_list {
 	u16 start;
 	u16 end;
 	u32 next;
-	u16 (*bound)(struct vfcap_device *vf);
+	u16 (*bound)(struct vfcap_device *vd);
 	unsigned int (*first)(struct pci_dev *pdev);
 	bool (*read)(struct pci_dev *pdev, unsigned int pos, u16 *id,
 		     unsigned int *next);
-	int (*size)(struct vfcap_device *vf, unsigned int pos, u16 id);
-	void (*link)(struct vfcap_device *vf, const struct vfcap_cap *cap,
+	int (*size)(struct vfcap_device *vd, unsigned int pos, u16 id);
+	void (*link)(struct vfcap_device *vd, const struct vfcap_cap *cap,
 		     u16 pos);
 };
 
@@ -52,12 +52,12 @@ extern const struct vfcap_list vfcap_std_list;
 extern const struct vfcap_list vfcap_ext_list;
 
 /* chain.c: core's map, and where a capability fits; ext_list.c, std_list.c: its place */
-void vfcap_map_open(struct vfcap_device *vf);
-bool vfcap_chain_fits(struct vfcap_device *vf, unsigned int id,
+void vfcap_map_open(struct vfcap_device *vd);
+bool vfcap_chain_fits(struct vfcap_device *vd, unsigned int id,
 		      unsigned int pos);
-bool vfcap_chain_is_free(struct vfcap_device *vf, unsigned int id,
+bool vfcap_chain_is_free(struct vfcap_device *vd, unsigned int id,
 			 unsigned int pos);
-u16 vfcap_chain_find_gap(struct vfcap_device *vf, unsigned int id);
-void vfcap_ext_hide(struct vfcap_device *vf);
+u16 vfcap_chain_find_gap(struct vfcap_device *vd, unsigned int id);
+void vfcap_ext_hide(struct vfcap_device *vd);
 
 #endif /* VFCAP_CHAIN_H */

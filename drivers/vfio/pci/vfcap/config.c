@@ -15,11 +15,11 @@
 #include "effects.h"
 
 /* A write to @count bytes from @offset on, all within one capability */
-static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
+static ssize_t vfcap_cap_write(struct vfcap_device *vd, unsigned int id,
 			       const char __user *buf, size_t count,
 			       unsigned int offset)
 {
-	struct device *dev = &vf->core.pdev->dev;
+	struct device *dev = &vd->core.pdev->dev;
 	u32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
 	ssize_t ret = -EINTR;
 
@@ -33,9 +33,9 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vf, unsigned int id,
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	if (!mutex_lock_killable(vfcap_dev_set_lock(vf))) {
-		vfcap_guest_write(vf, id, val, mask);
-		mutex_unlock(vfcap_dev_set_lock(vf));
+	if (!mutex_lock_killable(vfcap_dev_set_lock(vd))) {
+		vfcap_guest_write(vd, id, val, mask);
+		mutex_unlock(vfcap_dev_set_lock(vd));
 		ret = count;
 	}
 	pm_runtime_put(dev);
@@ -56,7 +56,7 @@ static int vfcap_correct(char __user *buf, size_t count, u64 offset,
 	return put_user((val & ~clear) | set, byte);
 }
 
-static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vf,
+static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
 					       char __user *buf, size_t count,
 					       loff_t *ppos)
 {
@@ -64,23 +64,23 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vf,
 	ssize_t done;
 	int ret;
 
-	ret = vfcap_begin(vf);
+	ret = vfcap_begin(vd);
 	if (ret)
 		return ret;
 
-	done = vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
-	if (done > 0 && vf->shadow)
+	done = vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
+	if (done > 0 && vd->shadow)
 		ret = vfcap_correct(buf, done, offset, VFCAP_VMD_VMLOCK, 0,
 				    VFCAP_VMLOCK_SHADOW);
-	if (done > 0 && vf->ims_pos && !ret)
-		ret = vfcap_correct(buf, done, offset, vf->ims_pos,
+	if (done > 0 && vd->ims_pos && !ret)
+		ret = vfcap_correct(buf, done, offset, vd->ims_pos,
 				    VFCAP_SIOV_CAP_IMS, 0);
 	return ret ?: done;
 }
 
 /**
  * vfcap_config_read - read the VF's virtual config space
- * @vf: the VF
+ * @vd: the device
  * @buf: where the bytes go
  * @count: how many
  * @ppos: VFIO region offset, advanced by what was read
@@ -88,12 +88,12 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vf,
  * Context: Process context, no locks held.
  * Return: bytes read, or -errno as vfio_pci_core_read() has it.
  */
-ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
+ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	if (vfcap_is_committed(vf) && !vf->shadow && !vf->ims_pos)
-		return vfio_pci_core_read(&vf->core.vdev, buf, count, ppos);
-	return vfcap_config_read_slow(vf, buf, count, ppos);
+	if (vfcap_is_committed(vd) && !vd->shadow && !vd->ims_pos)
+		return vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
+	return vfcap_config_read_slow(vd, buf, count, ppos);
 }
 
 /*
@@ -101,44 +101,44 @@ ssize_t vfcap_config_read(struct vfcap_device *vf, char __user *buf,
  * the list, which is read-only, on a register of the hardware that has one bit of ours, or
  * outside of all
  */
-static ssize_t vfcap_write_piece(struct vfcap_device *vf, char __user *buf,
+static ssize_t vfcap_write_piece(struct vfcap_device *vd, char __user *buf,
 				 size_t *count, loff_t pos, bool write)
 {
 	unsigned int offset = pos & VFIO_PCI_OFFSET_MASK;
 	unsigned long id;
 
-	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
-		if (vfcap_cut(offset, count, vf->plan[id].pos,
+	for_each_set_bit(id, &vd->shown, VFCAP_NR_CAPS)
+		if (vfcap_cut(offset, count, vd->plan[id].pos,
 			      vfcap_cap_size(vfcap_caps[id])))
-			return vfcap_cap_write(vf, id, buf, *count,
-					       offset - vf->plan[id].pos);
-	if (vf->anchored &&
+			return vfcap_cap_write(vd, id, buf, *count,
+					       offset - vd->plan[id].pos);
+	if (vd->anchored &&
 	    vfcap_cut(offset, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
 		return *count;
-	if (vf->shadow &&
+	if (vd->shadow &&
 	    vfcap_cut(offset, count, VFCAP_VMD_VMLOCK, sizeof(u32))) {
-		*count = vfcap_core_piece(vf, offset, *count);
-		return vfcap_shadow_config_write(vf, buf, *count, offset);
+		*count = vfcap_core_piece(vd, offset, *count);
+		return vfcap_shadow_config_write(vd, buf, *count, offset);
 	}
-	return vfcap_core_config_write(vf, buf, count, &pos);
+	return vfcap_core_config_write(vd, buf, count, &pos);
 }
 
-static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vf,
+static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vd,
 						const char __user *buf,
 						size_t count, loff_t *ppos)
 {
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	int ret;
 
-	ret = vfcap_begin(vf);
+	ret = vfcap_begin(vd);
 	if (ret)
 		return ret;
 
 	/* Core looks at the whole access before it does any of it. */
-	if (count && (offset >= vf->core.pdev->cfg_size ||
-		      count > vf->core.pdev->cfg_size - offset))
+	if (count && (offset >= vd->core.pdev->cfg_size ||
+		      count > vd->core.pdev->cfg_size - offset))
 		return -EFAULT;
-	return vfcap_access_pieces(vf, (char __user *)buf, count, ppos, true,
+	return vfcap_access_pieces(vd, (char __user *)buf, count, ppos, true,
 				   vfcap_write_piece);
 }
 
@@ -146,28 +146,28 @@ static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vf,
  * Whether a byte is not emulated, nor can have the VF reset or change its power state. In
  * the list of extended capabilities others have the same IDs.
  */
-static bool vfcap_is_plain(struct vfcap_device *vf, u64 pos)
+static bool vfcap_is_plain(struct vfcap_device *vd, u64 pos)
 {
-	return vf->core.pci_config_map[pos] != VFCAP_MAP_VIRTUAL &&
-	       (pos >= PCI_CFG_SPACE_SIZE || !vfcap_is_power_reg(vf, pos));
+	return vd->core.pci_config_map[pos] != VFCAP_MAP_VIRTUAL &&
+	       (pos >= PCI_CFG_SPACE_SIZE || !vfcap_is_power_reg(vd, pos));
 }
 
 /*
  * Whether a write is core's as a whole. One of a few bytes touches no more capabilities
  * than its first and its last byte are in.
  */
-static bool vfcap_is_cores(struct vfcap_device *vf, u64 offset, size_t count)
+static bool vfcap_is_cores(struct vfcap_device *vd, u64 offset, size_t count)
 {
 	return count - 1 < sizeof(u32) &&
-	       offset + count <= vf->core.pdev->cfg_size &&
-	       !vf->shadow &&
-	       vfcap_is_plain(vf, offset) &&
-	       vfcap_is_plain(vf, offset + count - 1);
+	       offset + count <= vd->core.pdev->cfg_size &&
+	       !vd->shadow &&
+	       vfcap_is_plain(vd, offset) &&
+	       vfcap_is_plain(vd, offset + count - 1);
 }
 
 /**
  * vfcap_config_write - write the VF's virtual config space
- * @vf: the VF
+ * @vd: the device
  * @buf: the bytes
  * @count: how many
  * @ppos: VFIO region offset, advanced by what was written
@@ -179,11 +179,11 @@ static bool vfcap_is_cores(struct vfcap_device *vf, u64 offset, size_t count)
  * that fails midway fails as a whole, with its first part done. -EINTR when the
  * caller is killed.
  */
-ssize_t vfcap_config_write(struct vfcap_device *vf, const char __user *buf,
+ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	if (vfcap_is_committed(vf) &&
-	    vfcap_is_cores(vf, *ppos & VFIO_PCI_OFFSET_MASK, count))
-		return vfio_pci_core_write(&vf->core.vdev, buf, count, ppos);
-	return vfcap_config_write_slow(vf, buf, count, ppos);
+	if (vfcap_is_committed(vd) &&
+	    vfcap_is_cores(vd, *ppos & VFIO_PCI_OFFSET_MASK, count))
+		return vfio_pci_core_write(&vd->core.vdev, buf, count, ppos);
+	return vfcap_config_write_slow(vd, buf, count, ppos);
 }

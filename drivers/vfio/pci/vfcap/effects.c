@@ -33,18 +33,18 @@ static struct workqueue_struct *vfcap_wq;
 
 /**
  * vfcap_queue_sync - have vfcap_sync() called by a worker
- * @vf: the VF
+ * @vd: the device
  *
  * Context: Any context; the VF is bound.
  */
-void vfcap_queue_sync(struct vfcap_device *vf)
+void vfcap_queue_sync(struct vfcap_device *vd)
 {
-	queue_work(vfcap_wq, &vf->sync_work);
+	queue_work(vfcap_wq, &vd->sync_work);
 }
 
 /**
  * vfcap_was_reset - the VF was reset
- * @vf: the VF
+ * @vd: the device
  * @losses: what pci_vfcap_vf_losses() was when the reset began
  *
  * The PCI core calls reset_done() after a failure too. The effects on PASIDs and page
@@ -52,17 +52,17 @@ void vfcap_queue_sync(struct vfcap_device *vf)
  *
  * Context: Process context. Core may hold memory_lock.
  */
-void vfcap_was_reset(struct vfcap_device *vf, u64 losses)
+void vfcap_was_reset(struct vfcap_device *vd, u64 losses)
 {
-	vfcap_emul_reset(vf);
-	pci_vfcap_vf_reset(vf->handle, losses);
-	vfcap_queue_sync(vf);
+	vfcap_emul_reset(vd);
+	pci_vfcap_vf_reset(vd->handle, losses);
+	vfcap_queue_sync(vd);
 }
 
 /* Whether the VF's low power has ended, and nobody has noticed */
-static bool vfcap_has_returned(struct vfcap_device *vf)
+static bool vfcap_has_returned(struct vfcap_device *vd)
 {
-	return vf->entry.noted && !vfcap_is_let_go(vf);
+	return vd->entry.noted && !vfcap_is_let_go(vd);
 }
 
 /*
@@ -70,101 +70,101 @@ static bool vfcap_has_returned(struct vfcap_device *vf)
  * was reset if it left D0 since it was let go, which something else may have prevented.
  * When it left D0 is not known: the reset counts from the entry on.
  */
-static void vfcap_notice_return(struct vfcap_device *vf)
+static void vfcap_notice_return(struct vfcap_device *vd)
 {
-	if (!vfcap_has_returned(vf))
+	if (!vfcap_has_returned(vd))
 		return;
 
-	if (vf->entry.soft_reset &&
-	    pm_runtime_suspended_time(&vf->core.pdev->dev) > vf->entry.suspended)
-		vfcap_was_reset(vf, vf->entry.losses);
-	vf->entry.noted = false;
+	if (vd->entry.soft_reset &&
+	    pm_runtime_suspended_time(&vd->core.pdev->dev) > vd->entry.suspended)
+		vfcap_was_reset(vd, vd->entry.losses);
+	vd->entry.noted = false;
 }
 
 /**
  * vfcap_block - take away what the VF's Enable bits give
- * @vf: the VF
+ * @vd: the device
  * @caps: of which capabilities, BIT(index) each
  *
  * For what may clear them next; vfcap_sync() gives it back if it did not.
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_block(struct vfcap_device *vf, unsigned long caps)
+void vfcap_block(struct vfcap_device *vd, unsigned long caps)
 {
 	unsigned long id;
 
-	lockdep_assert_held(vfcap_dev_set_lock(vf));
+	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
-	caps &= vf->shown;
+	caps &= vd->shown;
 	for_each_set_bit(id, &caps, VFCAP_NR_CAPS)
 		if (vfcap_caps[id]->block)
-			vfcap_caps[id]->block(vf);
+			vfcap_caps[id]->block(vd);
 }
 
 /* Tell the PF's side and the VF's user of a loss that has taken effect. */
-static void vfcap_tell_loss(struct vfcap_device *vf, unsigned long lost)
+static void vfcap_tell_loss(struct vfcap_device *vd, unsigned long lost)
 {
-	pci_vfcap_loss_done(vf->handle, lost);
+	pci_vfcap_loss_done(vd->handle, lost);
 	if (READ_ONCE(loss_as_error)) {
-		vfio_pci_core_aer_err_detected(vf->core.pdev,
+		vfio_pci_core_aer_err_detected(vd->core.pdev,
 					       pci_channel_io_normal);
 		return;
 	}
-	guard(mutex)(&vf->lock);
-	if (vf->lost_eventfd)
-		eventfd_signal(vf->lost_eventfd);
+	guard(mutex)(&vd->lock);
+	if (vd->lost_eventfd)
+		eventfd_signal(vd->lost_eventfd);
 }
 
-static void vfcap_sync_cap(struct vfcap_device *vf, unsigned int id)
+static void vfcap_sync_cap(struct vfcap_device *vd, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	bool cleared, restart;
-	u32 ctrl = vfcap_emul_take(vf, id, &cleared, &restart);
+	u32 ctrl = vfcap_emul_take(vd, id, &cleared, &restart);
 
 	if (cleared && vfcap_is_shared(id))
-		pci_vfcap_control(vf->handle, id, ctrl, ctrl);
+		pci_vfcap_control(vd->handle, id, ctrl, ctrl);
 	if (cap->sync)
-		cap->sync(vf, ctrl & cap->enable, restart);
+		cap->sync(vd, ctrl & cap->enable, restart);
 }
 
 /**
  * vfcap_sync - make what is behind the registers what they say
- * @vf: the VF
+ * @vd: the device
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_sync(struct vfcap_device *vf)
+void vfcap_sync(struct vfcap_device *vd)
 {
 	unsigned long lost, id;
 
-	lockdep_assert_held(vfcap_dev_set_lock(vf));
+	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
-	vfcap_notice_return(vf);
+	vfcap_notice_return(vd);
 	/* The registers say what is lost already. */
-	scoped_guard(mutex, &vf->lock) {
-		lost = vf->lost;
-		vf->lost = 0;
+	scoped_guard(mutex, &vd->lock) {
+		lost = vd->lost;
+		vd->lost = 0;
 	}
-	vfcap_block(vf, lost);
-	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS)
-		vfcap_sync_cap(vf, id);
+	vfcap_block(vd, lost);
+	for_each_set_bit(id, &vd->shown, VFCAP_NR_CAPS)
+		vfcap_sync_cap(vd, id);
 	if (lost)
-		vfcap_tell_loss(vf, lost);
+		vfcap_tell_loss(vd, lost);
 }
 
 /**
  * vfcap_catch_up - carry out what is pending before the caller goes on
- * @vf: the VF
+ * @vd: the device
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_catch_up(struct vfcap_device *vf)
+void vfcap_catch_up(struct vfcap_device *vd)
 {
 	/* A change that is made right now may be ordered after this. */
-	if (READ_ONCE(vf->lost) || READ_ONCE(vf->cleared) ||
-	    vfcap_has_returned(vf))
-		vfcap_sync(vf);
+	if (READ_ONCE(vd->lost) || READ_ONCE(vd->cleared) ||
+	    vfcap_has_returned(vd))
+		vfcap_sync(vd);
 }
 
 /**
@@ -173,40 +173,40 @@ void vfcap_catch_up(struct vfcap_device *vf)
  */
 void vfcap_sync_work(struct work_struct *work)
 {
-	struct vfcap_device *vf = container_of(work, struct vfcap_device,
+	struct vfcap_device *vd = container_of(work, struct vfcap_device,
 					       sync_work);
 
 	/*
 	 * A user may hold the lock for as long as it does not let a page of its
 	 * own be read. Nothing interrupts a worker, but it is no hung task so.
 	 */
-	if (mutex_lock_interruptible(vfcap_dev_set_lock(vf)))
+	if (mutex_lock_interruptible(vfcap_dev_set_lock(vd)))
 		return;
-	vfcap_sync(vf);
-	mutex_unlock(vfcap_dev_set_lock(vf));
+	vfcap_sync(vd);
+	mutex_unlock(vfcap_dev_set_lock(vd));
 }
 
 /**
  * vfcap_may_enable - whether a guest could enable a capability now
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  *
  * Context: Process context, under the dev_set lock.
  * Return: false if its Enable would stay 0.
  */
-bool vfcap_may_enable(struct vfcap_device *vf, unsigned int id)
+bool vfcap_may_enable(struct vfcap_device *vd, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 
-	return pci_vfcap_usable(vf->handle, id) &&
-	       (!cap->may_enable || cap->may_enable(vf));
+	return pci_vfcap_usable(vd->handle, id) &&
+	       (!cap->may_enable || cap->may_enable(vd));
 }
 
 /*
  * The Control dword after a write, as far as others have a say in it. The PF's driver
  * is not asked to enable what cannot be had, for it would act on that.
  */
-static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
+static u32 vfcap_agree(struct vfcap_device *vd, unsigned int id, u32 old,
 		       u32 new)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
@@ -214,15 +214,15 @@ static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 		   cap->behavior[VFCAP_CTRL].w1c;
 	u32 answer;
 
-	if (!(old & cap->enable) && !vfcap_may_enable(vf, id)) {
+	if (!(old & cap->enable) && !vfcap_may_enable(vd, id)) {
 		if (new & cap->enable)
-			pci_notice_ratelimited(vf->core.pdev,
+			pci_notice_ratelimited(vd->core.pdev,
 					       "%s cannot be enabled now\n",
 					       cap->name);
 		new &= ~cap->enable;
 		open &= ~cap->enable;
 	}
-	answer = pci_vfcap_control(vf->handle, id, old, new);
+	answer = pci_vfcap_control(vd->handle, id, old, new);
 
 	/* Of bits that a guest cannot write, what is answered does not count. */
 	return new ^ ((new ^ answer) & open);
@@ -230,43 +230,43 @@ static u32 vfcap_agree(struct vfcap_device *vf, unsigned int id, u32 old,
 
 /**
  * vfcap_guest_write - a guest's write to an emulated capability
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  * @val: the capability's dwords, CPU endian
  * @mask: of these, the bytes that are written
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_guest_write(struct vfcap_device *vf, unsigned int id,
+void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
 		       const u32 *val, const u32 *mask)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	u32 old, new;
 
-	lockdep_assert_held(vfcap_dev_set_lock(vf));
+	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
-	vfcap_catch_up(vf);
+	vfcap_catch_up(vd);
 
-	old = vfcap_emul_ctrl(vf, id);
+	old = vfcap_emul_ctrl(vd, id);
 	new = old;
 	if (mask[VFCAP_CTRL] && cap->enable)
-		new = vfcap_agree(vf, id, old,
+		new = vfcap_agree(vd, id, old,
 				  vfcap_emul_written(cap, VFCAP_CTRL, old,
 						     val[VFCAP_CTRL],
 						     mask[VFCAP_CTRL]));
 	if (old & ~new & cap->enable && cap->block)
-		cap->block(vf);
+		cap->block(vd);
 
-	vfcap_emul_store(vf, id, val, mask, old, new);
+	vfcap_emul_store(vd, id, val, mask, old, new);
 
 	/* What Enable gives was taken away before it was cleared. */
 	if (new & cap->enable || !cap->block)
-		vfcap_sync_cap(vf, id);
+		vfcap_sync_cap(vd, id);
 }
 
 /**
  * vfcap_restore - have registers as they once were
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  * @regs: its dwords, as vfcap_emul_could_be() accepts them
  *
@@ -276,44 +276,44 @@ void vfcap_guest_write(struct vfcap_device *vf, unsigned int id,
  * Context: Process context, under the dev_set lock.
  * Return: false if Enable should be 1 and is not.
  */
-bool vfcap_restore(struct vfcap_device *vf, unsigned int id, const u32 *regs)
+bool vfcap_restore(struct vfcap_device *vd, unsigned int id, const u32 *regs)
 {
 	static const u32 all[VFCAP_MAX_REGS] = {
 		[0 ... VFCAP_MAX_REGS - 1] = ~0U,
 	};
 
-	vfcap_guest_write(vf, id, regs, all);
-	return vfcap_emul_set_w1c(vf, id, regs[VFCAP_CTRL]);
+	vfcap_guest_write(vd, id, regs, all);
+	return vfcap_emul_set_w1c(vd, id, regs[VFCAP_CTRL]);
 }
 
 static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 {
-	struct vfcap_device *vf = priv;
+	struct vfcap_device *vd = priv;
 	unsigned long bit;
 
 	/*
 	 * The registers say so at once. Whoever may take the dev_set lock does the rest,
 	 * which may be long after that.
 	 */
-	scoped_guard(mutex, &vf->lock) {
-		vf->lost |= mask;
-		vf->returned &= ~mask;
+	scoped_guard(mutex, &vd->lock) {
+		vd->lost |= mask;
+		vd->returned &= ~mask;
 		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-			strscpy(vf->cause[bit], cause);
+			strscpy(vd->cause[bit], cause);
 	}
-	vfcap_emul_disable(vf, mask);
-	vfcap_queue_sync(vf);
+	vfcap_emul_disable(vd, mask);
+	vfcap_queue_sync(vd);
 }
 
 static void vfcap_vf_returned(void *priv, unsigned long mask)
 {
-	struct vfcap_device *vf = priv;
+	struct vfcap_device *vd = priv;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	vf->returned = mask;
-	if (vf->return_eventfd)
-		eventfd_signal(vf->return_eventfd);
+	vd->returned = mask;
+	if (vd->return_eventfd)
+		eventfd_signal(vd->return_eventfd);
 }
 
 static void vfcap_vf_pri_stopped(void *priv)
@@ -336,37 +336,37 @@ const struct pci_vfcap_vf_ops vfcap_vf_ops = {
 
 /**
  * vfcap_query_loss - what is known of a loss
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows and shares with its PF
  * @cause: filled with the cause, if it is lost
  *
  * Context: Process context, under the dev_set lock.
  * Return: VFCAP_QUERY_LOST and VFCAP_QUERY_RETURNED, as far as they hold.
  */
-u32 vfcap_query_loss(struct vfcap_device *vf, unsigned int id, u8 *cause)
+u32 vfcap_query_loss(struct vfcap_device *vd, unsigned int id, u8 *cause)
 {
-	if (pci_vfcap_usable(vf->handle, id))
+	if (pci_vfcap_usable(vd->handle, id))
 		return 0;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	strscpy(cause, vf->cause[id], VFCAP_CAUSE_SIZE);
+	strscpy(cause, vd->cause[id], VFCAP_CAUSE_SIZE);
 	return VFCAP_QUERY_LOST |
-	       (vf->returned & BIT(id) ? VFCAP_QUERY_RETURNED : 0);
+	       (vd->returned & BIT(id) ? VFCAP_QUERY_RETURNED : 0);
 }
 
 /**
  * vfcap_set_eventfd - set what tells the user from now on
- * @vf: the VF
+ * @vd: the device
  * @slot: of what it tells: @lost_eventfd or @return_eventfd of &struct vfcap_device
  * @ctx: the eventfd, whose reference is taken over, or NULL for none
  *
  * Context: Process context.
  */
-void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+void vfcap_set_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
 		       struct eventfd_ctx *ctx)
 {
-	scoped_guard(mutex, &vf->lock)
+	scoped_guard(mutex, &vd->lock)
 		swap(*slot, ctx);
 	if (ctx)
 		eventfd_ctx_put(ctx);
@@ -374,29 +374,29 @@ void vfcap_set_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
 
 /**
  * vfcap_end_session - forget what this session showed
- * @vf: the VF
+ * @vd: the device
  *
  * Context: Before core is closed, since that frees vconfig and then resets the
  * VF; under the dev_set lock. The last user of the file is gone, so nobody else
  * accesses config space. PASIDs stay attached until the VF is no bus master any more.
  */
-void vfcap_end_session(struct vfcap_device *vf)
+void vfcap_end_session(struct vfcap_device *vd)
 {
-	vf->entry.noted = false;
+	vd->entry.noted = false;
 	if (VFCAP_PASID_ATTACH)
-		vfcap_pasid_forget(vf);
-	vfcap_emul_reset(vf);
-	vfcap_sync(vf);
-	vfcap_set_eventfd(vf, &vf->lost_eventfd, NULL);
-	vfcap_set_eventfd(vf, &vf->return_eventfd, NULL);
+		vfcap_pasid_forget(vd);
+	vfcap_emul_reset(vd);
+	vfcap_sync(vd);
+	vfcap_set_eventfd(vd, &vd->lost_eventfd, NULL);
+	vfcap_set_eventfd(vd, &vd->return_eventfd, NULL);
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	memset(vf->choice, 0, sizeof(vf->choice));
-	vf->shown = 0;
-	vf->anchored = false;
-	vf->shadow = false;
-	vf->committed = false;
+	memset(vd->choice, 0, sizeof(vd->choice));
+	vd->shown = 0;
+	vd->anchored = false;
+	vd->shadow = false;
+	vd->committed = false;
 }
 
 /**

@@ -15,83 +15,83 @@
 #include "chain.h"
 #include "emul.h"
 
-static __le32 *vfcap_reg(struct vfcap_device *vf, unsigned int id,
+static __le32 *vfcap_reg(struct vfcap_device *vd, unsigned int id,
 			 unsigned int reg)
 {
-	return (__le32 *)(vf->core.vconfig + vf->plan[id].pos) + reg;
+	return (__le32 *)(vd->core.vconfig + vd->plan[id].pos) + reg;
 }
 
-static u32 vfcap_load(struct vfcap_device *vf, unsigned int id,
+static u32 vfcap_load(struct vfcap_device *vd, unsigned int id,
 		      unsigned int reg)
 {
-	return le32_to_cpu(READ_ONCE(*vfcap_reg(vf, id, reg)));
+	return le32_to_cpu(READ_ONCE(*vfcap_reg(vd, id, reg)));
 }
 
 /* Core reads the dword without the lock, and so does vfcap_emul_ctrl(). */
-static void vfcap_store(struct vfcap_device *vf, unsigned int id,
+static void vfcap_store(struct vfcap_device *vd, unsigned int id,
 			unsigned int reg, u32 val)
 {
-	WRITE_ONCE(*vfcap_reg(vf, id, reg), cpu_to_le32(val));
+	WRITE_ONCE(*vfcap_reg(vd, id, reg), cpu_to_le32(val));
 }
 
 /**
  * vfcap_reg_get - read an emulated register
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  * @reg: which of its dwords
  *
  * Context: Process context.
  * Return: its value, CPU endian, 0 while the capability is not shown.
  */
-u32 vfcap_reg_get(struct vfcap_device *vf, unsigned int id,
+u32 vfcap_reg_get(struct vfcap_device *vd, unsigned int id,
 		  unsigned int reg)
 {
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	return vf->shown & BIT(id) ? vfcap_load(vf, id, reg) : 0;
+	return vd->shown & BIT(id) ? vfcap_load(vd, id, reg) : 0;
 }
 
 /**
  * vfcap_emul_ctrl - the dword that has the Control register
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  *
  * Context: Process context, under the dev_set lock. It may be disabled directly
  * afterwards, and vfcap_sync() comes after that.
  * Return: its value, CPU endian.
  */
-u32 vfcap_emul_ctrl(struct vfcap_device *vf, unsigned int id)
+u32 vfcap_emul_ctrl(struct vfcap_device *vd, unsigned int id)
 {
-	return vfcap_load(vf, id, VFCAP_CTRL);
+	return vfcap_load(vd, id, VFCAP_CTRL);
 }
 
 /**
  * vfcap_set_status - set bits that only the device sets
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  * @bits: of the dword at offset 4. Those that Enable going to 0 clears are set
  *	only while it is 0.
  *
  * Context: Process context.
  */
-void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits)
+void vfcap_set_status(struct vfcap_device *vd, unsigned int id, u32 bits)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	u32 ctrl;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	if (!(vf->shown & BIT(id)))
+	if (!(vd->shown & BIT(id)))
 		return;
-	ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+	ctrl = vfcap_load(vd, id, VFCAP_CTRL);
 	if (ctrl & cap->enable)
 		bits &= ~cap->clear_on_disable;
-	vfcap_store(vf, id, VFCAP_CTRL, ctrl | bits);
+	vfcap_store(vd, id, VFCAP_CTRL, ctrl | bits);
 }
 
 /**
  * vfcap_emul_show - have the guest see a capability
- * @vf: the VF
+ * @vd: the device
  * @id: the capability, which is shown as planned
  *
  * It enters its list, and its bytes become virtual for core.
@@ -99,25 +99,25 @@ void vfcap_set_status(struct vfcap_device *vf, unsigned int id, u32 bits)
  * Context: Process context, under the dev_set lock, before anybody accesses config
  * space.
  */
-void vfcap_emul_show(struct vfcap_device *vf, unsigned int id)
+void vfcap_emul_show(struct vfcap_device *vd, unsigned int id)
 {
-	const struct vfcap_cap *cap = vf->table[id];
-	const struct vfcap_plan *plan = &vf->plan[id];
+	const struct vfcap_cap *cap = vd->table[id];
+	const struct vfcap_plan *plan = &vd->plan[id];
 	unsigned int i;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
 	for (i = 1; i < cap->nr_regs; i++)
-		vfcap_store(vf, id, i, plan->regs[i]);
-	cap->list->link(vf, cap, plan->pos);
-	memset(vf->core.pci_config_map + plan->pos, VFCAP_MAP_VIRTUAL,
+		vfcap_store(vd, id, i, plan->regs[i]);
+	cap->list->link(vd, cap, plan->pos);
+	memset(vd->core.pci_config_map + plan->pos, VFCAP_MAP_VIRTUAL,
 	       vfcap_cap_size(cap));
-	__set_bit(id, &vf->shown);
+	__set_bit(id, &vd->shown);
 }
 
 /**
  * vfcap_emul_take - read the Control dword, and learn what happened to it
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  * @cleared: set to whether bits of it were cleared, since the last call
  * @restart: and whether it was reset
@@ -125,20 +125,20 @@ void vfcap_emul_show(struct vfcap_device *vf, unsigned int id)
  * Context: Process context, under the dev_set lock.
  * Return: its value, CPU endian.
  */
-u32 vfcap_emul_take(struct vfcap_device *vf, unsigned int id, bool *cleared,
+u32 vfcap_emul_take(struct vfcap_device *vd, unsigned int id, bool *cleared,
 		    bool *restart)
 {
 	*cleared = false;
 	*restart = false;
 	/* Whoever clears it now has vfcap_sync() called again. */
-	if (!(READ_ONCE(vf->cleared) & BIT(id)))
-		return vfcap_emul_ctrl(vf, id);
+	if (!(READ_ONCE(vd->cleared) & BIT(id)))
+		return vfcap_emul_ctrl(vd, id);
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	*cleared = __test_and_clear_bit(id, &vf->cleared);
-	*restart = __test_and_clear_bit(id, &vf->restart);
-	return vfcap_emul_ctrl(vf, id);
+	*cleared = __test_and_clear_bit(id, &vd->cleared);
+	*restart = __test_and_clear_bit(id, &vd->restart);
+	return vfcap_emul_ctrl(vd, id);
 }
 
 /**
@@ -181,29 +181,29 @@ u32 vfcap_emul_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
  * Caller holds both locks. The device may have changed bits since it read @old:
  * store only what the write changes.
  */
-static void vfcap_store_ctrl(struct vfcap_device *vf, unsigned int id,
+static void vfcap_store_ctrl(struct vfcap_device *vd, unsigned int id,
 			     u32 old, u32 new, u32 written)
 {
-	const struct vfcap_cap *cap = vf->table[id];
-	u32 ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+	const struct vfcap_cap *cap = vd->table[id];
+	u32 ctrl = vfcap_load(vd, id, VFCAP_CTRL);
 
 	/* It may have been lost since others agreed to it. */
-	if (vf->lost & BIT(id))
+	if (vd->lost & BIT(id))
 		new &= ~cap->behavior[VFCAP_CTRL].rw;
 	ctrl ^= (ctrl ^ new) & (old ^ new);
 	if ((old ^ new) & cap->enable)
 		ctrl &= ~(new & cap->enable ? cap->clear_on_enable :
 			  cap->clear_on_disable);
 	if (written & cap->restart && !(ctrl & cap->enable)) {
-		__set_bit(id, &vf->cleared);
-		__set_bit(id, &vf->restart);
+		__set_bit(id, &vd->cleared);
+		__set_bit(id, &vd->restart);
 	}
-	vfcap_store(vf, id, VFCAP_CTRL, ctrl);
+	vfcap_store(vd, id, VFCAP_CTRL, ctrl);
 }
 
 /**
  * vfcap_emul_store - store what a guest has written
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  * @val: its dwords, CPU endian
  * @mask: of these, the bytes that are written
@@ -212,66 +212,66 @@ static void vfcap_store_ctrl(struct vfcap_device *vf, unsigned int id,
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_emul_store(struct vfcap_device *vf, unsigned int id, const u32 *val,
+void vfcap_emul_store(struct vfcap_device *vd, unsigned int id, const u32 *val,
 		      const u32 *mask, u32 old, u32 new)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	unsigned int i;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
 	for (i = VFCAP_CTRL + 1; i < cap->nr_regs; i++)
-		vfcap_store(vf, id, i,
-			    vfcap_emul_written(cap, i, vfcap_load(vf, id, i),
+		vfcap_store(vd, id, i,
+			    vfcap_emul_written(cap, i, vfcap_load(vd, id, i),
 					       val[i], mask[i]));
-	vfcap_store_ctrl(vf, id, old, new, val[VFCAP_CTRL] & mask[VFCAP_CTRL]);
+	vfcap_store_ctrl(vd, id, old, new, val[VFCAP_CTRL] & mask[VFCAP_CTRL]);
 }
 
 /**
  * vfcap_emul_set_w1c - set what only the device sets and only a guest clears
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  * @ctrl: what the Control dword shall read, as vfcap_emul_could_be() accepts it
  *
  * Context: Process context, under the dev_set lock.
  * Return: false, with nothing done, if Enable is not as in @ctrl.
  */
-bool vfcap_emul_set_w1c(struct vfcap_device *vf, unsigned int id, u32 ctrl)
+bool vfcap_emul_set_w1c(struct vfcap_device *vd, unsigned int id, u32 ctrl)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	u32 w1c = cap->behavior[VFCAP_CTRL].w1c;
 	u32 now;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	now = vfcap_load(vf, id, VFCAP_CTRL);
+	now = vfcap_load(vd, id, VFCAP_CTRL);
 	if ((now ^ ctrl) & cap->enable)
 		return false;
-	vfcap_store(vf, id, VFCAP_CTRL, (now & ~w1c) | (ctrl & w1c));
+	vfcap_store(vd, id, VFCAP_CTRL, (now & ~w1c) | (ctrl & w1c));
 	return true;
 }
 
 /**
  * vfcap_emul_save - all registers of a capability
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  * @regs: filled with its dwords, CPU endian, header included
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs)
+void vfcap_emul_save(struct vfcap_device *vd, unsigned int id, u32 *regs)
 {
 	unsigned int i;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	for (i = 0; i < vf->table[id]->nr_regs; i++)
-		regs[i] = vfcap_load(vf, id, i);
+	for (i = 0; i < vd->table[id]->nr_regs; i++)
+		regs[i] = vfcap_load(vd, id, i);
 }
 
 /**
  * vfcap_emul_could_be - whether registers could have these values
- * @vf: the VF
+ * @vd: the device
  * @id: a capability that it shows
  * @wanted: its dwords, CPU endian, header included
  * @now: what they are
@@ -280,10 +280,10 @@ void vfcap_emul_save(struct vfcap_device *vf, unsigned int id, u32 *regs)
  * Context: Process context, under the dev_set lock.
  * Return: false if another read-only bit differs, or a bit is set that Enable clears.
  */
-bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
+bool vfcap_emul_could_be(struct vfcap_device *vd, unsigned int id,
 			 const u32 *wanted, const u32 *now, u32 ignored)
 {
-	const struct vfcap_cap *cap = vf->table[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	const struct vfcap_reg_behavior *b = cap->behavior;
 	unsigned int i;
 
@@ -299,57 +299,57 @@ bool vfcap_emul_could_be(struct vfcap_device *vf, unsigned int id,
 
 /**
  * vfcap_emul_disable - clear control bits that a guest has set
- * @vf: the VF
+ * @vd: the device
  * @mask: of which capabilities, BIT(index) each
  *
  * What is behind them follows at the next vfcap_sync().
  *
  * Context: Process context.
  */
-void vfcap_emul_disable(struct vfcap_device *vf, unsigned long mask)
+void vfcap_emul_disable(struct vfcap_device *vd, unsigned long mask)
 {
 	const struct vfcap_cap *cap;
 	unsigned long id;
 	u32 ctrl;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	mask &= vf->shown;
+	mask &= vd->shown;
 	for_each_set_bit(id, &mask, VFCAP_NR_CAPS) {
-		cap = vf->table[id];
-		ctrl = vfcap_load(vf, id, VFCAP_CTRL);
+		cap = vd->table[id];
+		ctrl = vfcap_load(vd, id, VFCAP_CTRL);
 		if (ctrl & cap->enable)
 			ctrl &= ~cap->clear_on_disable;
-		vfcap_store(vf, id, VFCAP_CTRL,
+		vfcap_store(vd, id, VFCAP_CTRL,
 			    ctrl & ~cap->behavior[VFCAP_CTRL].rw);
-		__set_bit(id, &vf->cleared);
+		__set_bit(id, &vd->cleared);
 	}
 }
 
 /**
  * vfcap_emul_reset - give emulated registers their reset value
- * @vf: the VF
+ * @vd: the device
  *
  * What is behind them follows at the next vfcap_sync().
  *
  * Context: Process context. Takes the engine's lock, and no other: core may
  * hold memory_lock.
  */
-void vfcap_emul_reset(struct vfcap_device *vf)
+void vfcap_emul_reset(struct vfcap_device *vd)
 {
 	const struct vfcap_reg_behavior *b;
 	unsigned long id;
 	unsigned int i;
 
-	guard(mutex)(&vf->lock);
+	guard(mutex)(&vd->lock);
 
-	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS) {
-		b = vf->table[id]->behavior;
-		for (i = VFCAP_CTRL; i < vf->table[id]->nr_regs; i++)
-			vfcap_store(vf, id, i,
-				    (vfcap_load(vf, id, i) &
+	for_each_set_bit(id, &vd->shown, VFCAP_NR_CAPS) {
+		b = vd->table[id]->behavior;
+		for (i = VFCAP_CTRL; i < vd->table[id]->nr_regs; i++)
+			vfcap_store(vd, id, i,
+				    (vfcap_load(vd, id, i) &
 				     ~(b[i].rw | b[i].w1c)) | b[i].preset);
 	}
-	vf->cleared |= vf->shown;
-	vf->restart |= vf->shown;
+	vd->cleared |= vd->shown;
+	vd->restart |= vd->shown;
 }

@@ -30,22 +30,22 @@ static const struct {
 };
 
 /* All bytes of what core shows are its own in pci_config_map. */
-static bool vfcap_core_shows(struct vfcap_device *vf, unsigned int pos, u16 id)
+static bool vfcap_core_shows(struct vfcap_device *vd, unsigned int pos, u16 id)
 {
-	const __le32 *header = (const __le32 *)(vf->core.vconfig + pos);
+	const __le32 *header = (const __le32 *)(vd->core.vconfig + pos);
 
-	return vf->core.pci_config_map[pos] != VFCAP_MAP_RAW &&
+	return vd->core.pci_config_map[pos] != VFCAP_MAP_RAW &&
 	       PCI_EXT_CAP_ID(le32_to_cpu(*header)) == id;
 }
 
-static int vfcap_ext_size(struct vfcap_device *vf, unsigned int pos, u16 id)
+static int vfcap_ext_size(struct vfcap_device *vd, unsigned int pos, u16 id)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(vfcap_ext_sizes); i++)
 		if (vfcap_ext_sizes[i].id == id)
 			return vfcap_ext_sizes[i].size;
-	if (!vfcap_core_shows(vf, pos, id))
+	if (!vfcap_core_shows(vd, pos, id))
 		return VFCAP_SIZE_UNKNOWN;
 
 	switch (id) {
@@ -83,9 +83,9 @@ static bool vfcap_ext_read(struct pci_dev *pdev, unsigned int pos, u16 *id,
  * either a placeholder, whose bytes core may still serve from the hardware, or
  * unassigned. Make it ours, an empty entry that leads to the next.
  */
-static void vfcap_anchor(struct vfcap_device *vf)
+static void vfcap_anchor(struct vfcap_device *vd)
 {
-	struct vfio_pci_core_device *core = &vf->core;
+	struct vfio_pci_core_device *core = &vd->core;
 	__le32 *header = (__le32 *)(core->vconfig + PCI_CFG_SPACE_SIZE);
 	u8 *map = core->pci_config_map + PCI_CFG_SPACE_SIZE;
 
@@ -95,7 +95,7 @@ static void vfcap_anchor(struct vfcap_device *vf)
 		return;
 
 	memset(map, VFCAP_MAP_VIRTUAL, sizeof(*header));
-	vf->anchored = true;
+	vd->anchored = true;
 }
 
 /*
@@ -103,9 +103,9 @@ static void vfcap_anchor(struct vfcap_device *vf)
  * have the same ID for a single one, and serves the header of the second, which it then
  * takes for registers, from the hardware.
  */
-static bool vfcap_ext_is_served(struct vfcap_device *vf, unsigned int pos)
+static bool vfcap_ext_is_served(struct vfcap_device *vd, unsigned int pos)
 {
-	const u8 *map = vf->core.pci_config_map;
+	const u8 *map = vd->core.pci_config_map;
 
 	return pos == PCI_CFG_SPACE_SIZE || map[pos] == VFCAP_MAP_VIRTUAL ||
 	       map[pos] != map[pos - 1];
@@ -123,15 +123,15 @@ static unsigned int vfcap_ext_next(__le32 header)
  * of those up to the first that leads to no lower offset. So an ascending list stays
  * ascending where that is possible.
  */
-static __le32 *vfcap_ext_prev(struct vfcap_device *vf, u16 pos)
+static __le32 *vfcap_ext_prev(struct vfcap_device *vd, u16 pos)
 {
 	unsigned int at = PCI_CFG_SPACE_SIZE;
 	unsigned int loops = VFCAP_CHAIN_MAX;
 	__le32 *header, *prev;
 
 	do {
-		header = (__le32 *)(vf->core.vconfig + at);
-		if (vfcap_ext_is_served(vf, at))
+		header = (__le32 *)(vd->core.vconfig + at);
+		if (vfcap_ext_is_served(vd, at))
 			prev = header;
 		at = vfcap_ext_next(*header);
 	} while (at && at < pos && loops--);
@@ -145,20 +145,20 @@ static void vfcap_ext_set_next(__le32 *header, unsigned int next)
 }
 
 /* One at the start of the list becomes an entry that leads to the others. */
-static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
+static void vfcap_ext_unlink(struct vfcap_device *vd, u16 pos)
 {
-	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
+	__le32 *header = (__le32 *)(vd->core.vconfig + pos);
 	unsigned int at = PCI_CFG_SPACE_SIZE;
 	unsigned int loops = VFCAP_CHAIN_MAX;
 	__le32 *prev;
 
 	if (pos == at) {
 		*header &= cpu_to_le32(~0xfffffU);
-		vfcap_anchor(vf);
+		vfcap_anchor(vd);
 		return;
 	}
 	do {
-		prev = (__le32 *)(vf->core.vconfig + at);
+		prev = (__le32 *)(vd->core.vconfig + at);
 		at = vfcap_ext_next(*prev);
 	} while (at && at != pos && loops--);
 	vfcap_ext_set_next(prev, vfcap_ext_next(*header));
@@ -166,7 +166,7 @@ static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
 
 /**
  * vfcap_ext_hide - hide what a VF has itself of the capabilities that it shares
- * @vf: the VF
+ * @vd: the device
  *
  * PCIe r6.0, sec 9.3.7, forbids a VF to implement them, but some do. Core hides some of
  * these, and exposes the others read-only: the guest could not use them, and would see two
@@ -175,33 +175,33 @@ static void vfcap_ext_unlink(struct vfcap_device *vf, u16 pos)
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
  */
-void vfcap_ext_hide(struct vfcap_device *vf)
+void vfcap_ext_hide(struct vfcap_device *vd)
 {
 	unsigned long id;
 
-	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS) {
-		const struct vfcap_cap *cap = vf->table[id];
+	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS) {
+		const struct vfcap_cap *cap = vd->table[id];
 		u16 pos;
 
 		if (cap->list != &vfcap_ext_list)
 			continue;
-		pos = pci_find_ext_capability(vf->core.pdev, cap->id);
-		if (!pos || !vfcap_core_shows(vf, pos, cap->id))
+		pos = pci_find_ext_capability(vd->core.pdev, cap->id);
+		if (!pos || !vfcap_core_shows(vd, pos, cap->id))
 			continue;
-		vfcap_ext_unlink(vf, pos);
-		vfcap_log(vf, "%s capability of its own hidden at %#x\n",
+		vfcap_ext_unlink(vd, pos);
+		vfcap_log(vd, "%s capability of its own hidden at %#x\n",
 			  cap->name, pos);
 	}
 }
 
-static void vfcap_ext_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
+static void vfcap_ext_link(struct vfcap_device *vd, const struct vfcap_cap *cap,
 			   u16 pos)
 {
-	__le32 *header = (__le32 *)(vf->core.vconfig + pos);
+	__le32 *header = (__le32 *)(vd->core.vconfig + pos);
 	__le32 *prev;
 
-	vfcap_anchor(vf);
-	prev = vfcap_ext_prev(vf, pos);
+	vfcap_anchor(vd);
+	prev = vfcap_ext_prev(vd, pos);
 	*header = cpu_to_le32(cap->id | cap->version << 16);
 	vfcap_ext_set_next(header, vfcap_ext_next(*prev));
 	vfcap_ext_set_next(prev, pos);

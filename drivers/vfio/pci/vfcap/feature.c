@@ -37,21 +37,21 @@ static bool vfcap_has_cap(u32 *cap)
  * VFCAP_FEATURE_QUERY: what the guest is shown, and why
  */
 
-static u32 vfcap_query_flags(struct vfcap_device *vf, unsigned int id)
+static u32 vfcap_query_flags(struct vfcap_device *vd, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	u32 flags = 0;
 
 	if (cap->list == &vfcap_ext_list)
 		flags |= VFCAP_QUERY_EXTENDED;
-	if (vf->committed)
+	if (vd->committed)
 		flags |= VFCAP_QUERY_COMMITTED;
-	if (vfcap_reg_get(vf, id, VFCAP_CTRL) & cap->enable)
+	if (vfcap_reg_get(vd, id, VFCAP_CTRL) & cap->enable)
 		flags |= VFCAP_QUERY_ENABLED;
 	return flags;
 }
 
-static int vfcap_query(struct vfcap_device *vf, bool set, void *data,
+static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 		       size_t told)
 {
 	struct vfcap_feature_query *query = data;
@@ -62,27 +62,27 @@ static int vfcap_query(struct vfcap_device *vf, bool set, void *data,
 	    !vfcap_has_cap(&query->cap))
 		return -EINVAL;
 	id = query->cap;
-	plan = &vf->plan[id];
+	plan = &vd->plan[id];
 
-	CLASS(vfcap_locked, lock)(vf);
+	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	vfcap_plan(vf);
+	vfcap_plan(vd);
 	/* A loss that is known is told. */
-	vfcap_sync(vf);
+	vfcap_sync(vd);
 	*query = (struct vfcap_feature_query) {
 		.magic		= VFCAP_MAGIC,
 		.cap		= id,
 		.nr_caps	= VFCAP_NR_CAPS,
-		.flags		= vfcap_query_flags(vf, id),
+		.flags		= vfcap_query_flags(vd, id),
 		.id		= vfcap_caps[id]->id,
 		.offset		= plan->pos,
 		.size		= vfcap_cap_size(vfcap_caps[id]),
 		.step		= plan->step,
 		.reason		= plan->reason,
 	};
-	if (vf->shown & BIT(id) && vfcap_is_shared(id))
-		query->flags |= vfcap_query_loss(vf, id, query->cause);
+	if (vd->shown & BIT(id) && vfcap_is_shared(id))
+		query->flags |= vfcap_query_loss(vd, id, query->cause);
 	return 0;
 }
 
@@ -105,15 +105,15 @@ static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
 	}
 }
 
-static bool vfcap_may_lie(struct vfcap_device *vf, unsigned int id,
+static bool vfcap_may_lie(struct vfcap_device *vd, unsigned int id,
 			  const struct vfcap_choice *choice)
 {
 	return choice->flags & VFCAP_CHOOSE_FORCE ?
-	       vfcap_chain_fits(vf, id, choice->offset) :
-	       vfcap_chain_is_free(vf, id, choice->offset);
+	       vfcap_chain_fits(vd, id, choice->offset) :
+	       vfcap_chain_is_free(vd, id, choice->offset);
 }
 
-static int vfcap_choose(struct vfcap_device *vf, bool set, void *data,
+static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 			size_t told)
 {
 	struct vfcap_feature_choose *choose = data;
@@ -123,19 +123,19 @@ static int vfcap_choose(struct vfcap_device *vf, bool set, void *data,
 
 	if (!vfcap_has_cap(&choose->cap) || !vfcap_choice_is_valid(choose) ||
 	    memchr_inv(choose->reserved, 0, sizeof(choose->reserved)) ||
-	    !(vf->caps & BIT(choose->cap)))
+	    !(vd->caps & BIT(choose->cap)))
 		return -EINVAL;
 
-	CLASS(vfcap_locked, lock)(vf);
+	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	if (vf->committed)
+	if (vd->committed)
 		return -EBUSY;
 	/* It is not to lie where others would. */
-	vfcap_plan(vf);
-	if (choice.offset && !vfcap_may_lie(vf, choose->cap, &choice))
+	vfcap_plan(vd);
+	if (choice.offset && !vfcap_may_lie(vd, choose->cap, &choice))
 		return -EINVAL;
-	vf->choice[choose->cap] = choice;
+	vd->choice[choose->cap] = choice;
 	return 0;
 }
 
@@ -144,7 +144,7 @@ static int vfcap_choose(struct vfcap_device *vf, bool set, void *data,
  * restore, or update themselves live
  */
 
-static void vfcap_state_fill(struct vfcap_device *vf,
+static void vfcap_state_fill(struct vfcap_device *vd,
 			     struct vfcap_feature_state *state)
 {
 	unsigned long id;
@@ -152,16 +152,16 @@ static void vfcap_state_fill(struct vfcap_device *vf,
 	memset(state, 0, sizeof(*state));
 	state->magic = VFCAP_MAGIC;
 	state->version = VFCAP_STATE_VERSION;
-	for_each_set_bit(id, &vf->shown, VFCAP_NR_CAPS) {
+	for_each_set_bit(id, &vd->shown, VFCAP_NR_CAPS) {
 		struct vfcap_state_cap *cap = &state->caps[id];
 
-		cap->offset = vf->plan[id].pos;
+		cap->offset = vd->plan[id].pos;
 		cap->size = vfcap_cap_size(vfcap_caps[id]);
-		vfcap_emul_save(vf, id, cap->regs);
+		vfcap_emul_save(vd, id, cap->regs);
 	}
 }
 
-static bool vfcap_state_fits(struct vfcap_device *vf, unsigned int id,
+static bool vfcap_state_fits(struct vfcap_device *vd, unsigned int id,
 			     const struct vfcap_state_cap *wanted,
 			     const struct vfcap_state_cap *now, bool all)
 {
@@ -173,37 +173,37 @@ static bool vfcap_state_fits(struct vfcap_device *vf, unsigned int id,
 	       !wanted->reserved &&
 	       !memchr_inv(&wanted->regs[end], 0,
 			   (VFCAP_STATE_REGS - end) * sizeof(u32)) &&
-	       (!end || vfcap_emul_could_be(vf, id, wanted->regs, now->regs,
+	       (!end || vfcap_emul_could_be(vd, id, wanted->regs, now->regs,
 					    ignored));
 }
 
 /* Returns false when something that shall be enabled is not. */
-static bool vfcap_state_apply(struct vfcap_device *vf,
+static bool vfcap_state_apply(struct vfcap_device *vd,
 			      const struct vfcap_feature_state *state,
 			      unsigned int nr_caps)
 {
 	bool enabled = true;
 	unsigned long id;
 
-	for_each_set_bit(id, &vf->shown, nr_caps)
-		enabled &= vfcap_restore(vf, id, state->caps[id].regs);
+	for_each_set_bit(id, &vd->shown, nr_caps)
+		enabled &= vfcap_restore(vd, id, state->caps[id].regs);
 	return enabled;
 }
 
 /* What the guest did not have when the state was saved it does not get by that. */
-static int vfcap_state_commit(struct vfcap_device *vf, unsigned int nr_caps)
+static int vfcap_state_commit(struct vfcap_device *vd, unsigned int nr_caps)
 {
 	unsigned int id;
 	int ret;
 
-	for (id = nr_caps; !vf->committed && id < VFCAP_NR_CAPS; id++)
-		vf->choice[id] = (struct vfcap_choice) {
+	for (id = nr_caps; !vd->committed && id < VFCAP_NR_CAPS; id++)
+		vd->choice[id] = (struct vfcap_choice) {
 			.flags = VFCAP_CHOOSE_HIDE,
 		};
-	ret = vfcap_commit(vf);
+	ret = vfcap_commit(vd);
 	if (ret)
 		return ret;
-	return vf->shown >> nr_caps ? -EBUSY : 0;
+	return vd->shown >> nr_caps ? -EBUSY : 0;
 }
 
 /* How many capabilities a user's structure of @told bytes has */
@@ -213,7 +213,7 @@ static unsigned int vfcap_state_caps(size_t told)
 	       sizeof(struct vfcap_state_cap);
 }
 
-static int vfcap_state_set(struct vfcap_device *vf,
+static int vfcap_state_set(struct vfcap_device *vd,
 			   const struct vfcap_feature_state *state,
 			   unsigned int nr_caps)
 {
@@ -227,16 +227,16 @@ static int vfcap_state_set(struct vfcap_device *vf,
 		       (VFCAP_NR_CAPS - nr_caps) * sizeof(*state->caps)))
 		return -EINVAL;
 
-	CLASS(vfcap_locked, lock)(vf);
+	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	ret = vfcap_state_commit(vf, nr_caps);
+	ret = vfcap_state_commit(vd, nr_caps);
 	if (ret)
 		return ret;
-	vfcap_sync(vf);
-	vfcap_state_fill(vf, &before);
+	vfcap_sync(vd);
+	vfcap_state_fill(vd, &before);
 	for (id = 0; id < nr_caps; id++)
-		if (!vfcap_state_fits(vf, id, &state->caps[id],
+		if (!vfcap_state_fits(vd, id, &state->caps[id],
 				      &before.caps[id],
 				      nr_caps == VFCAP_NR_CAPS))
 			return -EINVAL;
@@ -245,43 +245,43 @@ static int vfcap_state_set(struct vfcap_device *vf,
 	for (id = 0; id < nr_caps; id++)
 		if (state->caps[id].regs[VFCAP_CTRL] &
 		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
-		    !vfcap_may_enable(vf, id))
+		    !vfcap_may_enable(vd, id))
 			return -EBUSY;
 
-	if (vfcap_state_apply(vf, state, nr_caps))
+	if (vfcap_state_apply(vd, state, nr_caps))
 		return 0;
-	vfcap_state_apply(vf, &before, nr_caps);
+	vfcap_state_apply(vd, &before, nr_caps);
 	return -EBUSY;
 }
 
-static int vfcap_state_get(struct vfcap_device *vf,
+static int vfcap_state_get(struct vfcap_device *vd,
 			   struct vfcap_feature_state *state)
 {
 	int ret;
 
-	CLASS(vfcap_locked, lock)(vf);
+	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	ret = vfcap_commit(vf);
+	ret = vfcap_commit(vd);
 	if (ret)
 		return ret;
-	vfcap_sync(vf);
-	vfcap_state_fill(vf, state);
+	vfcap_sync(vd);
+	vfcap_state_fill(vd, state);
 	return 0;
 }
 
-static int vfcap_state(struct vfcap_device *vf, bool set, void *data,
+static int vfcap_state(struct vfcap_device *vd, bool set, void *data,
 		       size_t told)
 {
-	return set ? vfcap_state_set(vf, data, vfcap_state_caps(told)) :
-		     vfcap_state_get(vf, data);
+	return set ? vfcap_state_set(vd, data, vfcap_state_caps(told)) :
+		     vfcap_state_get(vd, data);
 }
 
 /*
  * VFCAP_FEATURE_LOST_EVENTFD, VFCAP_FEATURE_RETURN_EVENTFD
  */
 
-static int vfcap_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
+static int vfcap_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
 			 const struct vfcap_feature_lost_eventfd *data)
 {
 	struct eventfd_ctx *ctx = NULL;
@@ -294,27 +294,27 @@ static int vfcap_eventfd(struct vfcap_device *vf, struct eventfd_ctx **slot,
 		if (IS_ERR(ctx))
 			return PTR_ERR(ctx);
 	}
-	vfcap_set_eventfd(vf, slot, ctx);
+	vfcap_set_eventfd(vd, slot, ctx);
 	return 0;
 }
 
-static int vfcap_lost_eventfd(struct vfcap_device *vf, bool set, void *data,
+static int vfcap_lost_eventfd(struct vfcap_device *vd, bool set, void *data,
 			      size_t told)
 {
-	return vfcap_eventfd(vf, &vf->lost_eventfd, data);
+	return vfcap_eventfd(vd, &vd->lost_eventfd, data);
 }
 
-static int vfcap_return_eventfd(struct vfcap_device *vf, bool set, void *data,
+static int vfcap_return_eventfd(struct vfcap_device *vd, bool set, void *data,
 				size_t told)
 {
-	return vfcap_eventfd(vf, &vf->return_eventfd, data);
+	return vfcap_eventfd(vd, &vd->return_eventfd, data);
 }
 
 /*
  * VFCAP_FEATURE_WRITE_COMBINE
  */
 
-static int vfcap_write_combine(struct vfcap_device *vf, bool set, void *data,
+static int vfcap_write_combine(struct vfcap_device *vd, bool set, void *data,
 			       size_t told)
 {
 	struct vfcap_feature_write_combine *wc = data;
@@ -326,18 +326,18 @@ static int vfcap_write_combine(struct vfcap_device *vf, bool set, void *data,
 	if (wc->flags || wc->reserved)
 		return -EINVAL;
 	if (set)
-		return vfcap_wc_remove(vf, wc->alias_index);
-	ret = vfcap_wc_create(vf, &alias);
+		return vfcap_wc_remove(vd, wc->alias_index);
+	ret = vfcap_wc_create(vd, &alias);
 	wc->alias_index = alias.index;
 	return ret;
 }
 
 /* Another task of the user may have removed it already. */
-static void vfcap_undo_write_combine(struct vfcap_device *vf, void *data)
+static void vfcap_undo_write_combine(struct vfcap_device *vd, void *data)
 {
 	struct vfcap_feature_write_combine *wc = data;
 
-	vfcap_wc_remove(vf, wc->alias_index);
+	vfcap_wc_remove(vd, wc->alias_index);
 }
 
 /**
@@ -356,8 +356,8 @@ struct vfcap_feature {
 	u32 ops;
 	size_t first;
 	size_t size;
-	int (*handle)(struct vfcap_device *vf, bool set, void *data, size_t told);
-	void (*undo)(struct vfcap_device *vf, void *data);
+	int (*handle)(struct vfcap_device *vd, bool set, void *data, size_t told);
+	void (*undo)(struct vfcap_device *vd, void *data);
 };
 
 union vfcap_feature_data {
@@ -409,7 +409,7 @@ static const struct vfcap_feature vfcap_features[] = {
 	},
 };
 
-static int vfcap_do_feature(struct vfcap_device *vf,
+static int vfcap_do_feature(struct vfcap_device *vd,
 			    const struct vfcap_feature *f, u32 flags,
 			    void __user *arg, size_t argsz)
 {
@@ -423,13 +423,13 @@ static int vfcap_do_feature(struct vfcap_device *vf,
 	if (argsz > PAGE_SIZE)
 		return -E2BIG;
 	ret = copy_struct_from_user(&data, f->size, arg, argsz) ?:
-	      f->handle(vf, flags & VFIO_DEVICE_FEATURE_SET, &data, told);
+	      f->handle(vd, flags & VFIO_DEVICE_FEATURE_SET, &data, told);
 	if (ret || flags & VFIO_DEVICE_FEATURE_SET)
 		return ret;
 	if (!copy_to_user(arg, &data, told))
 		return 0;
 	if (f->undo)
-		f->undo(vf, &data);
+		f->undo(vd, &data);
 	return -EFAULT;
 }
 
@@ -449,18 +449,18 @@ int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz)
 {
 	u32 index = flags & VFIO_DEVICE_FEATURE_MASK;
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(vfcap_features); i++)
 		if (vfcap_features[i].index == index)
-			return vfcap_do_feature(vf, &vfcap_features[i], flags,
+			return vfcap_do_feature(vd, &vfcap_features[i], flags,
 						arg, argsz);
 	switch (index) {
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
-		return vfcap_feature_low_power(vf, flags, arg, argsz);
+		return vfcap_feature_low_power(vd, flags, arg, argsz);
 	default:
 		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 	}

@@ -37,18 +37,18 @@ MODULE_PARM_DESC(ims, "What guests see of IMS support in the Intel SIOV DVSEC: h
 
 /**
  * vfcap_ims_open - find what is to be hidden in this session
- * @vf: the device
+ * @vd: the device
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
  */
-void vfcap_ims_open(struct vfcap_device *vf)
+void vfcap_ims_open(struct vfcap_device *vd)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	u32 header, cap;
 	u16 pos;
 
-	vf->ims_pos = 0;
+	vd->ims_pos = 0;
 	if (READ_ONCE(vfcap_ims.value) == VFCAP_IMS_SHOW)
 		return;
 
@@ -59,9 +59,9 @@ void vfcap_ims_open(struct vfcap_device *vf)
 	pci_read_config_dword(pdev, pos + PCI_DVSEC_HEADER1, &header);
 	if (PCI_DVSEC_HEADER1_LEN(header) <= VFCAP_SIOV_CAP)
 		return;
-	vf->ims_pos = pos + VFCAP_SIOV_CAP;
-	pci_read_config_dword(pdev, vf->ims_pos, &cap);
+	vd->ims_pos = pos + VFCAP_SIOV_CAP;
+	pci_read_config_dword(pdev, vd->ims_pos, &cap);
 	if (cap & VFCAP_SIOV_CAP_IMS)
-		vfcap_log(vf, "IMS support hidden in the SIOV DVSEC at %#x\n",
+		vfcap_log(vd, "IMS support hidden in the SIOV DVSEC at %#x\n",
 			  pos);
 }

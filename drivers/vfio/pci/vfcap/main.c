@@ -44,16 +44,16 @@ static const struct pci_device_id vfcap_denylist[] = {
 
 static int vfcap_init_device(struct vfio_device *vdev)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 
-	mutex_init(&vf->lock);
-	xa_init_flags(&vf->pasids, XA_FLAGS_ACCOUNT);
-	INIT_WORK(&vf->sync_work, vfcap_sync_work);
-	vf->table = vfcap_caps;
-	ratelimit_default_init(&vf->log_limit);
-	vfcap_set_nointxmask(&vf->core, nointxmask);
-	vfcap_set_pci_ops(&vf->core);
-	vfcap_wc_init(vf);
+	mutex_init(&vd->lock);
+	xa_init_flags(&vd->pasids, XA_FLAGS_ACCOUNT);
+	INIT_WORK(&vd->sync_work, vfcap_sync_work);
+	vd->table = vfcap_caps;
+	ratelimit_default_init(&vd->log_limit);
+	vfcap_set_nointxmask(&vd->core, nointxmask);
+	vfcap_set_pci_ops(&vd->core);
+	vfcap_wc_init(vd);
 
 	return vfio_pci_core_init_dev(vdev);
 }
@@ -76,40 +76,40 @@ static void vfcap_let_sleep(struct pci_dev *pdev)
 
 static int vfcap_open_device(struct vfio_device *vdev)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
-	struct vfio_pci_core_device *core = &vf->core;
+	struct vfcap_device *vd = to_vfcap(vdev);
+	struct vfio_pci_core_device *core = &vd->core;
 	unsigned long wanted = 0;
 	unsigned int id;
 	int ret;
 
 	/* What was lost last is not lost to this session. */
-	scoped_guard(mutex, &vf->lock) {
-		vf->lost = 0;
-		vf->returned = 0;
+	scoped_guard(mutex, &vd->lock) {
+		vd->lost = 0;
+		vd->returned = 0;
 	}
 	/* Without a reset in between a user can open it many times a second. */
-	vf->quiet = !__ratelimit(&vf->log_limit);
+	vd->quiet = !__ratelimit(&vd->log_limit);
 
-	ret = vfcap_pasid_open(vf);
+	ret = vfcap_pasid_open(vd);
 	if (ret)
 		return ret;
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		if (vf->caps & BIT(id) && vfcap_mode_wants(vf, vfcap_caps[id]))
+		if (vd->caps & BIT(id) && vfcap_mode_wants(vd, vfcap_caps[id]))
 			wanted |= BIT(id);
-	ret = pci_vfcap_vf_open(vf->handle, wanted);
+	ret = pci_vfcap_vf_open(vd->handle, wanted);
 	if (ret)
 		return ret;
 
 	ret = vfio_pci_core_enable(core);
 	if (ret) {
-		pci_vfcap_vf_close(vf->handle);
+		pci_vfcap_vf_close(vd->handle);
 		return ret;
 	}
 
-	vfcap_map_open(vf);
-	vfcap_ext_hide(vf);
-	vfcap_shadow_open(vf);
-	vfcap_ims_open(vf);
+	vfcap_map_open(vd);
+	vfcap_ext_hide(vd);
+	vfcap_shadow_open(vd);
+	vfcap_ims_open(vd);
 	/* Core holds a reference now, which its user may give back. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
@@ -118,45 +118,45 @@ static int vfcap_open_device(struct vfio_device *vdev)
 
 static void vfcap_close_device(struct vfio_device *vdev)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 
-	vfcap_keep_awake(vf->core.pdev);
-	vfcap_end_session(vf);
-	vfcap_wc_close(vf);
+	vfcap_keep_awake(vd->core.pdev);
+	vfcap_end_session(vd);
+	vfcap_wc_close(vd);
 	vfio_pci_core_close_device(vdev);
-	pci_vfcap_vf_close(vf->handle);
+	pci_vfcap_vf_close(vd->handle);
 }
 
 static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfcap_config_read(vf, buf, count, ppos);
-	return vfcap_bar_rw(vf, buf, count, ppos, false);
+		return vfcap_config_read(vd, buf, count, ppos);
+	return vfcap_bar_rw(vd, buf, count, ppos, false);
 }
 
 static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfcap_config_write(vf, buf, count, ppos);
-	return vfcap_bar_rw(vf, (char __user *)buf, count, ppos, true);
+		return vfcap_config_write(vd, buf, count, ppos);
+	return vfcap_bar_rw(vd, (char __user *)buf, count, ppos, true);
 }
 
 static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
 			unsigned long arg)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 
 	switch (cmd) {
 	case VFIO_DEVICE_RESET:
-		return vfcap_ioctl_reset(vf);
+		return vfcap_ioctl_reset(vd);
 	case VFIO_DEVICE_IOEVENTFD:
-		return vfcap_ioctl_ioeventfd(vf, arg);
+		return vfcap_ioctl_ioeventfd(vd, arg);
 	default:
 		return vfcap_core_ioctl(vdev, cmd, arg, vfcap_region_info,
 					VFCAP_ALIAS_FIRST);
@@ -167,14 +167,14 @@ static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
 static int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid,
 				   u32 *pt_id)
 {
-	struct vfcap_device *vf = to_vfcap(vdev);
+	struct vfcap_device *vd = to_vfcap(vdev);
 	int ret;
 
-	ret = vfcap_commit(vf);
+	ret = vfcap_commit(vd);
 	if (ret)
 		return ret;
-	vfcap_catch_up(vf);
-	return vfcap_attach(vf, pasid, pt_id);
+	vfcap_catch_up(vd);
+	return vfcap_attach(vd, pasid, pt_id);
 }
 #endif
 
@@ -202,7 +202,7 @@ static const struct vfio_device_ops vfcap_ops = {
 static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	unsigned long vmd = pdev->is_virtfn ? 0 : vfcap_vmd_find(pdev);
-	struct vfcap_device *vf;
+	struct vfcap_device *vd;
 	int ret;
 
 	if (!pdev->is_virtfn && !vmd) {
@@ -220,48 +220,48 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 			return -EINVAL;
 	}
 
-	vf = vfio_alloc_device(vfcap_device, core.vdev, &pdev->dev, &vfcap_ops);
-	if (IS_ERR(vf))
-		return PTR_ERR(vf);
+	vd = vfio_alloc_device(vfcap_device, core.vdev, &pdev->dev, &vfcap_ops);
+	if (IS_ERR(vd))
+		return PTR_ERR(vd);
 
-	dev_set_drvdata(&pdev->dev, &vf->core);
-	vf->vmd = vmd;
+	dev_set_drvdata(&pdev->dev, &vd->core);
+	vd->vmd = vmd;
 	if (vmd & VFCAP_VMD_SHDW)
-		vf->caps = BIT(VFCAP_SHDW);
+		vd->caps = BIT(VFCAP_SHDW);
 	if (pdev->is_virtfn) {
-		vf->caps = GENMASK(PCI_VFCAP_COUNT - 1, 0);
-		vf->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vf);
+		vd->caps = GENMASK(PCI_VFCAP_COUNT - 1, 0);
+		vd->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vd);
 	}
-	if (IS_ERR(vf->handle)) {
-		ret = PTR_ERR(vf->handle);
+	if (IS_ERR(vd->handle)) {
+		ret = PTR_ERR(vd->handle);
 		goto err_put;
 	}
 
 	vfcap_keep_awake(pdev);
-	ret = vfio_pci_core_register_device(&vf->core);
+	ret = vfio_pci_core_register_device(&vd->core);
 	if (ret)
 		goto err_unregister;
-	vfcap_power_watch(vf);
+	vfcap_power_watch(vd);
 	return 0;
 
 err_unregister:
 	vfcap_let_sleep(pdev);
-	pci_vfcap_vf_unregister(vf->handle);
+	pci_vfcap_vf_unregister(vd->handle);
 err_put:
-	vfio_put_device(&vf->core.vdev);
+	vfio_put_device(&vd->core.vdev);
 	return ret;
 }
 
 static void vfcap_remove(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
-	struct vfcap_device *vf = to_vfcap(&core->vdev);
+	struct vfcap_device *vd = to_vfcap(&core->vdev);
 
 	vfio_pci_core_unregister_device(core);
-	vfcap_power_unwatch(vf);
+	vfcap_power_unwatch(vd);
 	vfcap_let_sleep(pdev);
-	pci_vfcap_vf_unregister(vf->handle);
-	cancel_work_sync(&vf->sync_work);
+	pci_vfcap_vf_unregister(vd->handle);
+	cancel_work_sync(&vd->sync_work);
 	vfio_put_device(&core->vdev);
 }
 

@@ -50,12 +50,12 @@ const char * const vfcap_mode_words[] = {
 
 /**
  * vfcap_mode_wants - whether a VF that is being opened may come to show it
- * @vf: the VF
+ * @vd: the device
  * @cap: the capability
  *
  * Return: false if its parameter forbids it already.
  */
-bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
+bool vfcap_mode_wants(struct vfcap_device *vd, const struct vfcap_cap *cap)
 {
 	enum vfcap_mode mode = READ_ONCE(cap->mode->value);
 	size_t i;
@@ -67,7 +67,7 @@ bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
 		const struct vfcap_condition *c = &cap->conditions[i];
 
 		if ((mode == VFCAP_AUTO || c->always) &&
-		    !(c->may_hold ?: c->holds)(vf))
+		    !(c->may_hold ?: c->holds)(vd))
 			return false;
 	}
 	return true;
@@ -75,12 +75,12 @@ bool vfcap_mode_wants(struct vfcap_device *vf, const struct vfcap_cap *cap)
 
 /**
  * vfcap_mode_forbids - why a VF that is open does not show it
- * @vf: the VF
+ * @vd: the device
  * @cap: the capability
  *
  * Return: the reason, or VFCAP_REASON_NONE if its parameter lets it be shown.
  */
-enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
+enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vd,
 				     const struct vfcap_cap *cap)
 {
 	enum vfcap_mode mode = READ_ONCE(cap->mode->value);
@@ -93,21 +93,21 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
 	for (i = 0; i < cap->nr_conditions; i++) {
 		const struct vfcap_condition *c = &cap->conditions[i];
 
-		if (c->holds(vf))
+		if (c->holds(vd))
 			continue;
 		if (mode == VFCAP_AUTO || c->always)
 			return c->otherwise;
 		forced = forced ?: c->otherwise;
 	}
 	if (forced)
-		vfcap_log(vf, "parameter %s=on: %s %s\n", cap->param,
+		vfcap_log(vd, "parameter %s=on: %s %s\n", cap->param,
 			  cap->forced, vfcap_reason_text(cap, forced));
 	return VFCAP_REASON_NONE;
 }
 
 /**
  * vfcap_has_iommu - whether there is an IOMMU between the device and memory
- * @vf: the VF
+ * @vd: the device
  *
  * Without one VFIO gives a device to a user in its no-IOMMU mode only, through the
  * group or the cdev, and each has its own mark for that. An IOMMU's driver gives a
@@ -115,23 +115,23 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vf,
  *
  * Return: true if so.
  */
-bool vfcap_has_iommu(struct vfcap_device *vf)
+bool vfcap_has_iommu(struct vfcap_device *vd)
 {
-	struct dev_iommu *iommu = vf->core.pdev->dev.iommu;
+	struct dev_iommu *iommu = vd->core.pdev->dev.iommu;
 
 	return iommu && iommu->iommu_dev;
 }
 
 /**
  * vfcap_pf_is_kernels - whether the PF is driven by the kernel
- * @vf: the VF
+ * @vd: the device
  *
  * The registers of a PF that was given to user space, through VFIO or another driver
  * that leaves DMA to its user, are under that user's control.
  *
  * Return: false if it is.
  */
-bool vfcap_pf_is_kernels(struct vfcap_device *vf)
+bool vfcap_pf_is_kernels(struct vfcap_device *vd)
 {
 	const struct device_driver *drv;
 
@@ -141,6 +141,6 @@ bool vfcap_pf_is_kernels(struct vfcap_device *vf)
 	 * RCU grace period after its last function was unbound.
 	 */
 	guard(rcu)();
-	drv = READ_ONCE(pci_physfn(vf->core.pdev)->dev.driver);
+	drv = READ_ONCE(pci_physfn(vd->core.pdev)->dev.driver);
 	return !drv || !to_pci_driver(drv)->driver_managed_dma;
 }

@@ -38,32 +38,32 @@ MODULE_PARM_DESC(pasid, "Show VFs' PASID capability: auto (default): if the PF h
  * requests without any: 1 is as good as none, and what an SMMUv3 without SubstreamIDs
  * says.
  */
-static u32 vfcap_pasid_count(struct vfcap_device *vf)
+static u32 vfcap_pasid_count(struct vfcap_device *vd)
 {
-	struct dev_iommu *iommu = vf->core.pdev->dev.iommu;
+	struct dev_iommu *iommu = vd->core.pdev->dev.iommu;
 
 	return iommu && iommu->max_pasids > 1 ? iommu->max_pasids : 0;
 }
 
-static bool vfcap_pasid_has_any(struct vfcap_device *vf)
+static bool vfcap_pasid_has_any(struct vfcap_device *vd)
 {
-	return vfcap_pasid_count(vf);
+	return vfcap_pasid_count(vd);
 }
 
-static bool vfcap_pasid_by_cdev(struct vfcap_device *vf)
+static bool vfcap_pasid_by_cdev(struct vfcap_device *vd)
 {
-	return vfio_device_cdev_opened(&vf->core.vdev);
+	return vfio_device_cdev_opened(&vd->core.vdev);
 }
 
 /* The cdev needs one; it is there before VFIO tells of the cdev. */
-static bool vfcap_pasid_by_iommufd(struct vfcap_device *vf)
+static bool vfcap_pasid_by_iommufd(struct vfcap_device *vd)
 {
-	return vfcap_has_iommufd(&vf->core.vdev);
+	return vfcap_has_iommufd(&vd->core.vdev);
 }
 
 /**
  * vfcap_pasid_open - ask the IOMMU what the VF's session can have
- * @vf: the VF
+ * @vd: the device
  *
  * True in @pasid_iommu where user space attaches page tables to this device's PASIDs
  * one by one, so that each can be taken away. Elsewhere (SMMUv3, AMD) it is the guest
@@ -75,17 +75,17 @@ static bool vfcap_pasid_by_iommufd(struct vfcap_device *vf)
  * Context: Process context, under the dev_set lock.
  * Return: 0, -ENOMEM.
  */
-int vfcap_pasid_open(struct vfcap_device *vf)
+int vfcap_pasid_open(struct vfcap_device *vd)
 {
-	struct device *dev = &vf->core.pdev->dev;
+	struct device *dev = &vd->core.pdev->dev;
 	/* Zero asks for the type that is native to the IOMMU. */
 	enum iommu_hw_info_type type = 0;
 	const struct iommu_ops *ops;
 	u32 length;
 	void *info;
 
-	vf->pasid_iommu = false;
-	if (!VFCAP_PASID_ATTACH || !vfcap_pasid_has_any(vf))
+	vd->pasid_iommu = false;
+	if (!VFCAP_PASID_ATTACH || !vfcap_pasid_has_any(vd))
 		return 0;
 
 	ops = dev->iommu->iommu_dev->ops;
@@ -96,13 +96,13 @@ int vfcap_pasid_open(struct vfcap_device *vf)
 	if (IS_ERR(info))
 		return PTR_ERR(info) == -ENOMEM ? -ENOMEM : 0;
 	kfree(info);
-	vf->pasid_iommu = type == IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	vd->pasid_iommu = type == IOMMU_HW_INFO_TYPE_INTEL_VTD;
 	return 0;
 }
 
-static bool vfcap_pasid_by_iommu(struct vfcap_device *vf)
+static bool vfcap_pasid_by_iommu(struct vfcap_device *vd)
 {
-	return vf->pasid_iommu;
+	return vd->pasid_iommu;
 }
 
 /* The walk ends with the second one. */
@@ -112,9 +112,9 @@ static int vfcap_count(struct device *dev, void *data)
 }
 
 /* PASIDs are attached to a group: another device in it would get them too. */
-static bool vfcap_pasid_alone_in_group(struct vfcap_device *vf)
+static bool vfcap_pasid_alone_in_group(struct vfcap_device *vd)
 {
-	struct iommu_group *group = iommu_group_get(&vf->core.pdev->dev);
+	struct iommu_group *group = iommu_group_get(&vd->core.pdev->dev);
 	int devices = 0;
 
 	if (!group)
@@ -176,12 +176,12 @@ static bool vfcap_pasid_takes_no_prefix(struct pci_dev *pdev)
 	return false;
 }
 
-static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
+static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vd,
 					  const u32 *pf, u32 *regs)
 {
 	u16 cap = lower_16_bits(pf[PCI_PASID_CAP / 4]);
 	u16 ctrl = upper_16_bits(pf[PCI_PASID_CAP / 4]);
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	u32 devcap2;
 	u8 width;
 
@@ -190,8 +190,8 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
 	 * width follows: who wants the capability shown nevertheless has the PF's.
 	 */
 	width = FIELD_GET(PCI_PASID_CAP_WIDTH, cap);
-	if (vfcap_pasid_has_any(vf))
-		width = min_t(u8, width, ilog2(vfcap_pasid_count(vf)));
+	if (vfcap_pasid_has_any(vd))
+		width = min_t(u8, width, ilog2(vfcap_pasid_count(vd)));
 
 	/* What the PF has not enabled its VFs cannot use: same bits in both. */
 	cap &= ctrl & (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
@@ -200,7 +200,7 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vf,
 	pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &devcap2);
 	if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX) &&
 	    !vfcap_pasid_takes_no_prefix(pdev))
-		vfcap_log(vf,
+		vfcap_log(vd,
 			  "lacks End-End TLP Prefix Support: a Linux guest will not enable PASID\n");
 	return VFCAP_REASON_NONE;
 }

@@ -117,9 +117,9 @@ MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: 
  * Those who are asked return an offset in bytes, 0 for no opinion, or the negative
  * of a reason for which the capability is not shown.
  */
-static int vfcap_ask_user(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+static int vfcap_ask_user(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
 {
-	const struct vfcap_choice *choice = &vf->choice[id];
+	const struct vfcap_choice *choice = &vd->choice[id];
 
 	if (choice->flags & VFCAP_CHOOSE_HIDE)
 		return -VFCAP_REASON_USER;
@@ -127,33 +127,33 @@ static int vfcap_ask_user(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
 }
 
 /* Whoever knows the device knows what is covered, but not what else is shown. */
-static int vfcap_check_fits(struct vfcap_device *vf, unsigned int id, int pos,
+static int vfcap_check_fits(struct vfcap_device *vd, unsigned int id, int pos,
 			    const char *who)
 {
-	if (!pos || vfcap_chain_fits(vf, id, pos))
+	if (!pos || vfcap_chain_fits(vd, id, pos))
 		return pos;
-	vfcap_log(vf,
+	vfcap_log(vd,
 		  "%s capability does not fit at %#x, where %s wants it\n",
 		  vfcap_caps[id]->name, pos, who);
 	return 0;
 }
 
-static int vfcap_ask_pf_driver(struct vfcap_device *vf, unsigned int id,
+static int vfcap_ask_pf_driver(struct vfcap_device *vd, unsigned int id,
 			       u16 pf_pos)
 {
 	int pos = 0;
 
 	if (vfcap_is_shared(id))
-		pos = pci_vfcap_place(vf->handle, id);
+		pos = pci_vfcap_place(vd->handle, id);
 	if (pos < 0)
 		return -VFCAP_REASON_PF_DRIVER;
-	return vfcap_check_fits(vf, id, pos, "the driver of its PF");
+	return vfcap_check_fits(vd, id, pos, "the driver of its PF");
 }
 
-static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vf,
+static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vd,
 						  unsigned int id)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	unsigned int i;
 
 	for (i = 0; i < vfcap_nr_quirks; i++) {
@@ -166,39 +166,39 @@ static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vf,
 	return NULL;
 }
 
-static int vfcap_ask_quirk(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+static int vfcap_ask_quirk(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
 {
-	const struct vfcap_quirk *quirk = vfcap_find_quirk(vf, id);
+	const struct vfcap_quirk *quirk = vfcap_find_quirk(vd, id);
 
 	if (!quirk)
 		return 0;
 	if (!quirk->pos)
 		return -VFCAP_REASON_QUIRK;
-	return vfcap_check_fits(vf, id, quirk->pos, "parameter quirks");
+	return vfcap_check_fits(vd, id, quirk->pos, "parameter quirks");
 }
 
 /**
  * vfcap_place_is_given - whether the user or the administrator says where it goes
- * @vf: the VF
+ * @vd: the device
  * @id: the capability
  *
  * Context: Process context, under the dev_set lock.
  * Return: true if so, even if it does not fit there.
  */
-bool vfcap_place_is_given(struct vfcap_device *vf, unsigned int id)
+bool vfcap_place_is_given(struct vfcap_device *vd, unsigned int id)
 {
-	return vf->choice[id].offset || vfcap_find_quirk(vf, id);
+	return vd->choice[id].offset || vfcap_find_quirk(vd, id);
 }
 
-static int vfcap_ask_pf_offset(struct vfcap_device *vf, unsigned int id,
+static int vfcap_ask_pf_offset(struct vfcap_device *vd, unsigned int id,
 			       u16 pf_pos)
 {
-	return vfcap_chain_is_free(vf, id, pf_pos) ? pf_pos : 0;
+	return vfcap_chain_is_free(vd, id, pf_pos) ? pf_pos : 0;
 }
 
-static int vfcap_ask_gap(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
+static int vfcap_ask_gap(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
 {
-	return vfcap_chain_find_gap(vf, id) ?:
+	return vfcap_chain_find_gap(vd, id) ?:
 	       -VFCAP_REASON_NO_ROOM;
 }
 
@@ -210,7 +210,7 @@ static int vfcap_ask_gap(struct vfcap_device *vf, unsigned int id, u16 pf_pos)
 static const struct {
 	enum vfcap_step step;
 	bool guess;
-	int (*ask)(struct vfcap_device *vf, unsigned int id, u16 pf_pos);
+	int (*ask)(struct vfcap_device *vd, unsigned int id, u16 pf_pos);
 } vfcap_steps[] = {
 	{ VFCAP_STEP_USER,	false,	vfcap_ask_user },
 	{ VFCAP_STEP_PF_DRIVER,	false,	vfcap_ask_pf_driver },
@@ -221,7 +221,7 @@ static const struct {
 
 /**
  * vfcap_place - decide where a capability goes
- * @vf: the VF
+ * @vd: the device
  * @id: the capability, whose plan is told the place, and what decided it
  * @pf_pos: where the PF has it, 0 if there is no such place
  *
@@ -229,11 +229,11 @@ static const struct {
  * the PF driver's place.
  * Return: VFCAP_REASON_NONE, or why it cannot be shown.
  */
-enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
+enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
 			      u16 pf_pos)
 {
 	bool strict = READ_ONCE(vfcap_placement.value) == VFCAP_PLACE_STRICT;
-	struct vfcap_plan *plan = &vf->plan[id];
+	struct vfcap_plan *plan = &vd->plan[id];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(vfcap_steps); i++) {
@@ -243,7 +243,7 @@ enum vfcap_reason vfcap_place(struct vfcap_device *vf, unsigned int id,
 			break;
 		if (vfcap_steps[i].guess && strict)
 			return VFCAP_REASON_STRICT;
-		ret = vfcap_steps[i].ask(vf, id, pf_pos);
+		ret = vfcap_steps[i].ask(vd, id, pf_pos);
 		if (ret < 0)
 			return -ret;
 		if (ret && !plan->pos) {

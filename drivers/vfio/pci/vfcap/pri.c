@@ -39,15 +39,15 @@ static struct vfcap_param vfcap_pri_mode = VFCAP_MODE_PARAM;
 module_param_cb(pri, &vfcap_param_ops, &vfcap_pri_mode, 0644);
 MODULE_PARM_DESC(pri, "Show VFs' PRI capability: auto (default): if the PF has it enabled and its driver answers its VFs' page requests, on: if the PF has it enabled, off: never");
 
-static bool vfcap_pri_answered(struct vfcap_device *vf)
+static bool vfcap_pri_answered(struct vfcap_device *vd)
 {
-	return pci_vfcap_pri_answered(vf->handle);
+	return pci_vfcap_pri_answered(vd->handle);
 }
 
 /* Page requests come of translation requests (PCIe r6.0, sec 10.4). */
-static bool vfcap_pri_has_ats(struct vfcap_device *vf)
+static bool vfcap_pri_has_ats(struct vfcap_device *vd)
 {
-	return vf->core.pdev->ats_enabled;
+	return vd->core.pdev->ats_enabled;
 }
 
 static const struct vfcap_condition vfcap_pri_backing[] = {
@@ -66,10 +66,10 @@ static const struct vfcap_condition vfcap_pri_backing[] = {
 	},
 };
 
-static enum vfcap_reason vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
+static enum vfcap_reason vfcap_pri_init(struct vfcap_device *vd, const u32 *pf,
 					u32 *regs)
 {
-	u32 share = pci_vfcap_pri_share(vf->handle);
+	u32 share = pci_vfcap_pri_share(vd->handle);
 
 	if (!share)
 		return VFCAP_REASON_NO_SHARE;
@@ -80,30 +80,30 @@ static enum vfcap_reason vfcap_pri_init(struct vfcap_device *vf, const u32 *pf,
 	return VFCAP_REASON_NONE;
 }
 
-static bool vfcap_pri_may_enable(struct vfcap_device *vf)
+static bool vfcap_pri_may_enable(struct vfcap_device *vd)
 {
 	u32 pf[PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32)];
 
-	return vfcap_pri_has_ats(vf) &&
-	       pci_vfcap_read(pci_physfn(vf->core.pdev), PCI_VFCAP_PRI, pf,
+	return vfcap_pri_has_ats(vd) &&
+	       pci_vfcap_read(pci_physfn(vd->core.pdev), PCI_VFCAP_PRI, pf,
 			      ARRAY_SIZE(pf)) > 0 &&
 	       (pf[PCI_PRI_CTRL / 4] & PCI_PRI_CTRL_ENABLE);
 }
 
-static void vfcap_pri_sync(struct vfcap_device *vf, bool enabled, bool restart)
+static void vfcap_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
 {
-	u32 ctrl = vfcap_reg_get(vf, PCI_VFCAP_PRI, VFCAP_CTRL);
-	u32 capacity = vfcap_reg_get(vf, PCI_VFCAP_PRI, PCI_PRI_MAX_REQ / 4);
-	u32 allocation = vfcap_reg_get(vf, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
+	u32 ctrl = vfcap_reg_get(vd, PCI_VFCAP_PRI, VFCAP_CTRL);
+	u32 capacity = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_MAX_REQ / 4);
+	u32 allocation = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
 
 	if (restart)
-		pci_vfcap_pri_reset(vf->handle);
+		pci_vfcap_pri_reset(vd->handle);
 	else if (!enabled && !(ctrl & VFCAP_PRI_STOPPED))
-		pci_vfcap_pri_disable(vf->handle);
+		pci_vfcap_pri_disable(vd->handle);
 
 	/* With any other the guest errs: nothing is requested, as in hardware. */
 	if (enabled && allocation && allocation <= capacity)
-		pci_vfcap_pri_enable(vf->handle, allocation);
+		pci_vfcap_pri_enable(vd->handle, allocation);
 }
 
 const struct vfcap_cap vfcap_pri = {

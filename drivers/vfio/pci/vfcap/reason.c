@@ -65,20 +65,20 @@ const char *vfcap_reason_text(const struct vfcap_cap *cap,
 
 /**
  * vfcap_log - log what is shown in a session, and why
- * @vf: the VF
+ * @vd: the device
  * @fmt: as of printf()
  *
  * Context: Process context, under the dev_set lock.
  */
-void vfcap_log(struct vfcap_device *vf, const char *fmt, ...)
+void vfcap_log(struct vfcap_device *vd, const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
-	if (vf->quiet)
+	if (vd->quiet)
 		return;
 	va_start(args, fmt);
 	vaf.va = &args;
-	pci_info(vf->core.pdev, "%pV", &vaf);
+	pci_info(vd->core.pdev, "%pV", &vaf);
 	va_end(args);
 }

@@ -47,7 +47,7 @@
  * @argsz: and this
  */
 struct vfcap_core_call {
-	ssize_t (*call)(struct vfcap_device *vf, struct vfcap_core_call *c);
+	ssize_t (*call)(struct vfcap_device *vd, struct vfcap_core_call *c);
 	void __user *buf;
 	size_t count;
 	u8 bytes[sizeof(struct vfio_device_low_power_entry_with_wakeup)];
@@ -58,17 +58,17 @@ struct vfcap_core_call {
 };
 
 /* Whether the VF is in a state that it leaves by a reset, unless it has No_Soft_Reset */
-static bool vfcap_in_d3(struct vfcap_device *vf)
+static bool vfcap_in_d3(struct vfcap_device *vd)
 {
-	pci_power_t state = READ_ONCE(vf->core.pdev->current_state);
+	pci_power_t state = READ_ONCE(vd->core.pdev->current_state);
 
 	return state == PCI_D3hot || state == PCI_D3cold;
 }
 
 /* Whether a return from D3hot to D0 resets the VF, which is not suspended */
-static bool vfcap_soft_reset(struct vfcap_device *vf)
+static bool vfcap_soft_reset(struct vfcap_device *vd)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	u16 pmcsr;
 
 	if (!pdev->pm_cap)
@@ -79,11 +79,11 @@ static bool vfcap_soft_reset(struct vfcap_device *vf)
 }
 
 /* Caller holds the dev_set lock. */
-static ssize_t vfcap_call_locked(struct vfcap_device *vf,
+static ssize_t vfcap_call_locked(struct vfcap_device *vd,
 				 struct vfcap_core_call *c)
 {
-	struct device *dev = &vf->core.pdev->dev;
-	u64 losses = pci_vfcap_vf_losses(vf->handle);
+	struct device *dev = &vd->core.pdev->dev;
+	u64 losses = pci_vfcap_vf_losses(vd->handle);
 	ssize_t ret;
 	bool in_d3;
 
@@ -91,14 +91,14 @@ static ssize_t vfcap_call_locked(struct vfcap_device *vf,
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 	/* What a wakeup has ended is not what begins now. */
-	vfcap_catch_up(vf);
-	in_d3 = vfcap_in_d3(vf);
+	vfcap_catch_up(vd);
+	in_d3 = vfcap_in_d3(vd);
 
-	ret = c->call(vf, c);
+	ret = c->call(vd, c);
 
-	if (in_d3 && !vfcap_in_d3(vf) && vfcap_soft_reset(vf))
-		vfcap_was_reset(vf, losses);
-	vfcap_sync(vf);
+	if (in_d3 && !vfcap_in_d3(vd) && vfcap_soft_reset(vd))
+		vfcap_was_reset(vd, losses);
+	vfcap_sync(vd);
 	pm_runtime_put(dev);
 	return ret;
 }
@@ -114,7 +114,7 @@ static bool vfcap_get_bytes(struct vfcap_core_call *c)
  * that takes a loss from the VF. The memory is fetched without the lock, and fetched again
  * if it is gone by the time core reads it. Then core has done nothing yet.
  */
-static ssize_t vfcap_call_core(struct vfcap_device *vf,
+static ssize_t vfcap_call_core(struct vfcap_device *vd,
 			       struct vfcap_core_call *c)
 {
 	bool there;
@@ -126,12 +126,12 @@ static ssize_t vfcap_call_core(struct vfcap_device *vf,
 		if (fatal_signal_pending(current))
 			return -EINTR;
 
-		CLASS(vfcap_locked, lock)(vf);
+		CLASS(vfcap_locked, lock)(vd);
 		if (!lock)
 			return -EINTR;
 		pagefault_disable();
 		there = vfcap_get_bytes(c);
-		ret = there ? vfcap_call_locked(vf, c) : -EFAULT;
+		ret = there ? vfcap_call_locked(vd, c) : -EFAULT;
 		/* Core has other reasons for this, too. */
 		if (ret == -EFAULT)
 			there = vfcap_get_bytes(c);
@@ -149,16 +149,16 @@ static bool vfcap_write_sets(const struct vfcap_core_call *c, unsigned int pos,
 }
 
 /* Whether the PCI core has a way to reset the VF: without one it does not begin. */
-static bool vfcap_can_reset(struct vfcap_device *vf)
+static bool vfcap_can_reset(struct vfcap_device *vd)
 {
-	return READ_ONCE(vf->core.pdev->reset_methods[0]);
+	return READ_ONCE(vd->core.pdev->reset_methods[0]);
 }
 
 /* Whether a write has the VF leave D0 */
-static bool vfcap_write_sleeps(struct vfcap_device *vf,
+static bool vfcap_write_sleeps(struct vfcap_device *vd,
 			       const struct vfcap_core_call *c)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	unsigned int pmcsr = pdev->pm_cap + PCI_PM_CTRL;
 	bool d1, d2;
 
@@ -186,12 +186,12 @@ static bool vfcap_write_resets_by_af(struct pci_dev *pdev,
 }
 
 /* Whether a write has core reset the VF: only where the VF offers what it asks for */
-static bool vfcap_write_resets(struct vfcap_device *vf,
+static bool vfcap_write_resets(struct vfcap_device *vd,
 			       const struct vfcap_core_call *c)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 
-	if (!vfcap_can_reset(vf))
+	if (!vfcap_can_reset(vd))
 		return false;
 	return (pdev->devcap & PCI_EXP_DEVCAP_FLR &&
 		vfcap_write_sets(c, pdev->pcie_cap + PCI_EXP_DEVCTL + 1,
@@ -204,36 +204,36 @@ static bool vfcap_write_resets(struct vfcap_device *vf,
  * good afterwards, and what stays attached to a VF that sleeps is detached when it wakes
  * up.
  */
-static ssize_t vfcap_call_write(struct vfcap_device *vf,
+static ssize_t vfcap_call_write(struct vfcap_device *vd,
 				struct vfcap_core_call *c)
 {
-	if (vfcap_write_sleeps(vf, c) || vfcap_write_resets(vf, c))
-		vfcap_block(vf, ~0UL);
-	return vfio_pci_core_write(&vf->core.vdev, c->buf, c->count, c->ppos);
+	if (vfcap_write_sleeps(vd, c) || vfcap_write_resets(vd, c))
+		vfcap_block(vd, ~0UL);
+	return vfio_pci_core_write(&vd->core.vdev, c->buf, c->count, c->ppos);
 }
 
 /* Whether a write has a byte by which it may reset the VF */
-static bool vfcap_may_reset(struct vfcap_device *vf, loff_t pos, size_t size)
+static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
 
-	while (pos < end && !vfcap_is_power_reg(vf, pos))
+	while (pos < end && !vfcap_is_power_reg(vd, pos))
 		pos++;
 	return pos < end;
 }
 
 /**
  * vfcap_core_piece - how much of a config write core does at once
- * @vf: the VF
+ * @vd: the device
  * @pos: where the write begins
  * @count: how many bytes it has
  *
  * Context: Any context, while the VF is open.
  * Return: how many bytes core gets before it does anything: 1, 2 or 4.
  */
-size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count)
+size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count)
 {
-	const u8 *map = vf->core.pci_config_map;
+	const u8 *map = vd->core.pci_config_map;
 	size_t size = 1;
 
 	while (size < count && (pos + size) % sizeof(u32) &&
@@ -245,7 +245,7 @@ size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count)
 
 /**
  * vfcap_core_config_write - hand a config write to core
- * @vf: the VF
+ * @vd: the device
  * @buf: the bytes
  * @count: How many. Where they may reset the VF, cut down to what core does at once.
  * @ppos: VFIO region offset, advanced by what was written
@@ -255,18 +255,18 @@ size_t vfcap_core_piece(struct vfcap_device *vf, loff_t pos, size_t count)
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_write(), or -EINTR.
  */
-ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
+ssize_t vfcap_core_config_write(struct vfcap_device *vd, const char __user *buf,
 				size_t *count, loff_t *ppos)
 {
 	loff_t start = *ppos & VFIO_PCI_OFFSET_MASK;
 
-	if (!vfcap_may_reset(vf, start, *count))
-		return vfio_pci_core_write(&vf->core.vdev, buf, *count, ppos);
-	*count = vfcap_core_piece(vf, start, *count);
-	if (!vfcap_may_reset(vf, start, *count))
-		return vfio_pci_core_write(&vf->core.vdev, buf, *count, ppos);
+	if (!vfcap_may_reset(vd, start, *count))
+		return vfio_pci_core_write(&vd->core.vdev, buf, *count, ppos);
+	*count = vfcap_core_piece(vd, start, *count);
+	if (!vfcap_may_reset(vd, start, *count))
+		return vfio_pci_core_write(&vd->core.vdev, buf, *count, ppos);
 
-	return vfcap_call_core(vf, &(struct vfcap_core_call) {
+	return vfcap_call_core(vd, &(struct vfcap_core_call) {
 		.call	= vfcap_call_write,
 		.buf	= (char __user *)buf,
 		.count	= *count,
@@ -275,17 +275,17 @@ ssize_t vfcap_core_config_write(struct vfcap_device *vf, const char __user *buf,
 	});
 }
 
-static ssize_t vfcap_call_reset(struct vfcap_device *vf,
+static ssize_t vfcap_call_reset(struct vfcap_device *vd,
 				struct vfcap_core_call *c)
 {
-	if (vf->core.reset_works && vfcap_can_reset(vf))
-		vfcap_block(vf, ~0UL);
-	return vfio_pci_core_ioctl(&vf->core.vdev, VFIO_DEVICE_RESET, 0);
+	if (vd->core.reset_works && vfcap_can_reset(vd))
+		vfcap_block(vd, ~0UL);
+	return vfio_pci_core_ioctl(&vd->core.vdev, VFIO_DEVICE_RESET, 0);
 }
 
 /**
  * vfcap_ioctl_reset - VFIO_DEVICE_RESET
- * @vf: the VF
+ * @vd: the device
  *
  * Core powers the device up before it tries the reset, and may give up then. Without a
  * way to reset it nothing is detached.
@@ -293,37 +293,37 @@ static ssize_t vfcap_call_reset(struct vfcap_device *vf,
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl().
  */
-long vfcap_ioctl_reset(struct vfcap_device *vf)
+long vfcap_ioctl_reset(struct vfcap_device *vd)
 {
-	return vfcap_call_core(vf, &(struct vfcap_core_call) {
+	return vfcap_call_core(vd, &(struct vfcap_core_call) {
 		.call	= vfcap_call_reset,
 	});
 }
 
 /* VFIO keeps the VF awake until the ioctl returns. */
-static ssize_t vfcap_call_low_power(struct vfcap_device *vf,
+static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
 				    struct vfcap_core_call *c)
 {
-	int ret = vfio_pci_core_ioctl_feature(&vf->core.vdev, c->flags, c->buf,
+	int ret = vfio_pci_core_ioctl_feature(&vd->core.vdev, c->flags, c->buf,
 					      c->argsz);
 
 	if (ret || (c->flags & VFIO_DEVICE_FEATURE_MASK) ==
 		   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT)
 		return ret;
 
-	vf->entry.noted = true;
-	vf->entry.suspended = pm_runtime_suspended_time(&vf->core.pdev->dev);
-	vf->entry.losses = pci_vfcap_vf_losses(vf->handle);
-	vf->entry.soft_reset = vfcap_soft_reset(vf);
-	vfcap_block(vf, ~0UL);
-	if (vf->entry.soft_reset)
-		vfcap_emul_reset(vf);
+	vd->entry.noted = true;
+	vd->entry.suspended = pm_runtime_suspended_time(&vd->core.pdev->dev);
+	vd->entry.losses = pci_vfcap_vf_losses(vd->handle);
+	vd->entry.soft_reset = vfcap_soft_reset(vd);
+	vfcap_block(vd, ~0UL);
+	if (vd->entry.soft_reset)
+		vfcap_emul_reset(vd);
 	return 0;
 }
 
 /**
  * vfcap_feature_low_power - VFIO_DEVICE_FEATURE_LOW_POWER_*
- * @vf: the VF
+ * @vd: the device
  * @flags: feature index and VFIO_DEVICE_FEATURE_*
  * @arg: the feature's argument
  * @argsz: its size in bytes
@@ -334,7 +334,7 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vf,
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature(), or -EINTR.
  */
-int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
+int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 			    void __user *arg, size_t argsz)
 {
 	struct vfcap_core_call c = {
@@ -349,7 +349,7 @@ int vfcap_feature_low_power(struct vfcap_device *vf, u32 flags,
 	    VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
 		c.count = sizeof(struct vfio_device_low_power_entry_with_wakeup);
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, c.count);
-	return ret == 1 ? vfcap_call_core(vf, &c) : ret;
+	return ret == 1 ? vfcap_call_core(vd, &c) : ret;
 }
 
 static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
@@ -386,13 +386,13 @@ void vfcap_power_init(void)
 
 /**
  * vfcap_power_watch - have a VF's return from low power noticed
- * @vf: the VF, registered with VFIO, while it is probed
+ * @vd: the device, registered with VFIO, while it is probed
  *
  * Context: Process context.
  */
-void vfcap_power_watch(struct vfcap_device *vf)
+void vfcap_power_watch(struct vfcap_device *vd)
 {
-	struct device *dev = &vf->core.pdev->dev;
+	struct device *dev = &vd->core.pdev->dev;
 
 	if (IS_ENABLED(CONFIG_PM) && !dev->pm_domain)
 		dev_pm_domain_set(dev, &vfcap_pm_domain);
@@ -400,13 +400,13 @@ void vfcap_power_watch(struct vfcap_device *vf)
 
 /**
  * vfcap_power_unwatch - end vfcap_power_watch()
- * @vf: the VF, not registered with VFIO any more, while it is awake
+ * @vd: the device, not registered with VFIO any more, while it is awake
  *
  * Context: Process context.
  */
-void vfcap_power_unwatch(struct vfcap_device *vf)
+void vfcap_power_unwatch(struct vfcap_device *vd)
 {
-	struct device *dev = &vf->core.pdev->dev;
+	struct device *dev = &vd->core.pdev->dev;
 
 	if (dev->pm_domain == &vfcap_pm_domain)
 		dev_pm_domain_set(dev, NULL);
@@ -414,9 +414,9 @@ void vfcap_power_unwatch(struct vfcap_device *vf)
 
 static void vfcap_reset_prepare(struct pci_dev *pdev)
 {
-	struct vfcap_device *vf = vfcap_from_pci(pdev);
+	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
-	vf->losses = pci_vfcap_vf_losses(vf->handle);
+	vd->losses = pci_vfcap_vf_losses(vd->handle);
 }
 
 /*
@@ -441,18 +441,18 @@ static pci_ers_result_t vfcap_slot_reset(struct pci_dev *pdev)
 
 static void vfcap_error_resume(struct pci_dev *pdev)
 {
-	struct vfcap_device *vf = vfcap_from_pci(pdev);
+	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
-	if (vf->link_reset)
-		vfcap_was_reset(vf, vf->losses);
-	vf->link_reset = false;
+	if (vd->link_reset)
+		vfcap_was_reset(vd, vd->losses);
+	vd->link_reset = false;
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
 {
-	struct vfcap_device *vf = vfcap_from_pci(pdev);
+	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
-	vfcap_was_reset(vf, vf->losses);
+	vfcap_was_reset(vd, vd->losses);
 }
 
 const struct pci_error_handlers vfcap_err_handlers = {

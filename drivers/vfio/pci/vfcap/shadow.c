@@ -22,15 +22,15 @@
 #define VFCAP_SHADOW_START	0x2000
 #define VFCAP_SHADOW_SIZE	0x10
 
-static bool vfcap_traps(struct vfcap_device *vf, unsigned int region)
+static bool vfcap_traps(struct vfcap_device *vd, unsigned int region)
 {
-	return vf->shadow && region == VFCAP_VMD_MEMBAR2;
+	return vd->shadow && region == VFCAP_VMD_MEMBAR2;
 }
 
 /* Why they are not emulated, for the log, or NULL */
-static const char *vfcap_shadow_check(struct vfcap_device *vf)
+static const char *vfcap_shadow_check(struct vfcap_device *vd)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	u32 vmlock;
 
 	if (READ_ONCE(vfcap_vmd_shadow.value) == VFCAP_OFF)
@@ -41,44 +41,44 @@ static const char *vfcap_shadow_check(struct vfcap_device *vf)
 	if (vmlock & VFCAP_VMLOCK_SHADOW)
 		return "the hardware shows its own";
 	/* Core decides about writes to capabilities. */
-	if (memchr_inv(vf->core.pci_config_map + VFCAP_VMD_VMLOCK,
+	if (memchr_inv(vd->core.pci_config_map + VFCAP_VMD_VMLOCK,
 		       VFCAP_MAP_RAW, sizeof(vmlock)))
 		return "it has a capability where VMLOCK should be";
 	if (pci_resource_len(pdev, VFCAP_VMD_MEMBAR2) <
 	    VFCAP_SHADOW_START + VFCAP_SHADOW_SIZE)
 		return "its MEMBAR2 is too small for them";
-	if (!vfcap_vmd_check_bars(vf))
+	if (!vfcap_vmd_check_bars(vd))
 		return vfcap_reason_text(&vfcap_shdw, VFCAP_REASON_BARS);
 	return NULL;
 }
 
 /**
  * vfcap_shadow_open - decide whether they are emulated in this session
- * @vf: the device
+ * @vd: the device
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
  */
-void vfcap_shadow_open(struct vfcap_device *vf)
+void vfcap_shadow_open(struct vfcap_device *vd)
 {
 	const char *reason;
 
-	vf->shadow = false;
-	if (!(vf->vmd & VFCAP_VMD_NATIVE) || !vf->map_known)
+	vd->shadow = false;
+	if (!(vd->vmd & VFCAP_VMD_NATIVE) || !vd->map_known)
 		return;
 
-	reason = vfcap_shadow_check(vf);
-	vf->shadow = !reason;
+	reason = vfcap_shadow_check(vd);
+	vd->shadow = !reason;
 	if (reason)
-		vfcap_log(vf, "native shadow registers not shown: %s\n",
+		vfcap_log(vd, "native shadow registers not shown: %s\n",
 			  reason);
 	else
-		vfcap_log(vf, "native shadow registers shown\n");
+		vfcap_log(vd, "native shadow registers shown\n");
 }
 
 /**
  * vfcap_shadow_config_write - write VMLOCK in hardware, but for the virtual bit
- * @vf: the device
+ * @vd: the device
  * @buf: the bytes
  * @count: how many: 1, 2 or 4, all of them VMLOCK's
  * @pos: offset of the first one in config space
@@ -86,11 +86,11 @@ void vfcap_shadow_open(struct vfcap_device *vf)
  * Context: Process context, no locks held.
  * Return: @count, or -errno.
  */
-ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
+ssize_t vfcap_shadow_config_write(struct vfcap_device *vd,
 				  const char __user *buf, size_t count,
 				  unsigned int pos)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	__le32 bytes = 0;
 	u32 val;
 	int ret;
@@ -115,15 +115,15 @@ ssize_t vfcap_shadow_config_write(struct vfcap_device *vf,
 }
 
 /* As core has it: without memory space, and in D3hot, no BAR answers. */
-static bool vfcap_bar_answers(struct vfcap_device *vf)
+static bool vfcap_bar_answers(struct vfcap_device *vd)
 {
-	return (__force int)vf->core.pdev->current_state < (__force int)PCI_D3hot &&
-	       vf->core.vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY;
+	return (__force int)vd->core.pdev->current_state < (__force int)PCI_D3hot &&
+	       vd->core.vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
 /**
  * vfcap_shadow_hit - whether a range of a region has one of the shadow registers
- * @vf: the device
+ * @vd: the device
  * @region: the region
  * @offset: in it
  * @size: of the range
@@ -133,17 +133,17 @@ static bool vfcap_bar_answers(struct vfcap_device *vf)
  * Context: Any context, while the device is open.
  * Return: true if so.
  */
-bool vfcap_shadow_hit(struct vfcap_device *vf, unsigned int region, u64 offset,
+bool vfcap_shadow_hit(struct vfcap_device *vd, unsigned int region, u64 offset,
 		      u64 size)
 {
-	return vfcap_traps(vf, region) &&
+	return vfcap_traps(vd, region) &&
 	       vfcap_overlaps(offset, size, VFCAP_SHADOW_START,
 			      VFCAP_SHADOW_SIZE);
 }
 
 /**
  * vfcap_shadow_cut - whether an access to a region begins in the shadow registers
- * @vf: the device
+ * @vd: the device
  * @region: the region
  * @offset: in it, where the access begins
  * @count: its length, cut down to what lies on the same side of their edges
@@ -154,16 +154,16 @@ bool vfcap_shadow_hit(struct vfcap_device *vf, unsigned int region, u64 offset,
  * Context: Any context, while the device is open.
  * Return: true if so.
  */
-bool vfcap_shadow_cut(struct vfcap_device *vf, unsigned int region, u64 offset,
+bool vfcap_shadow_cut(struct vfcap_device *vd, unsigned int region, u64 offset,
 		      size_t *count)
 {
-	return vfcap_traps(vf, region) &&
+	return vfcap_traps(vd, region) &&
 	       vfcap_cut(offset, count, VFCAP_SHADOW_START, VFCAP_SHADOW_SIZE);
 }
 
 /**
  * vfcap_shadow_rw - read the shadow registers, or have a write to them no effect
- * @vf: the device
+ * @vd: the device
  * @buf: the bytes
  * @count: how many, as vfcap_shadow_cut() says
  * @offset: of the first one in the region
@@ -172,17 +172,17 @@ bool vfcap_shadow_cut(struct vfcap_device *vf, unsigned int region, u64 offset,
  * Context: Process context.
  * Return: @count, -EFAULT, or -EIO if the device does not answer.
  */
-ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
+ssize_t vfcap_shadow_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 			u64 offset, bool write)
 {
 	__le64 regs[] = {
-		cpu_to_le64(vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR1)),
-		cpu_to_le64(vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR2)),
+		cpu_to_le64(vfcap_vmd_bar(vd, VFCAP_VMD_MEMBAR1)),
+		cpu_to_le64(vfcap_vmd_bar(vd, VFCAP_VMD_MEMBAR2)),
 	};
 
 	static_assert(sizeof(regs) == VFCAP_SHADOW_SIZE);
 
-	if (!vfcap_bar_answers(vf))
+	if (!vfcap_bar_answers(vd))
 		return -EIO;
 	if (write)
 		return count;
@@ -192,14 +192,14 @@ ssize_t vfcap_shadow_rw(struct vfcap_device *vf, char __user *buf, size_t count,
 
 /**
  * vfcap_shadow_region_info - tell what of a BAR can be mapped
- * @vf: the device
+ * @vd: the device
  * @info: what core tells of the region
  * @caps: its capabilities
  *
  * Context: Process context.
  * Return: 0, -ENOMEM.
  */
-int vfcap_shadow_region_info(struct vfcap_device *vf,
+int vfcap_shadow_region_info(struct vfcap_device *vd,
 			     const struct vfio_region_info *info,
 			     struct vfio_info_cap *caps)
 {
@@ -209,7 +209,7 @@ int vfcap_shadow_region_info(struct vfcap_device *vf,
 			2);
 	unsigned int nr = 0;
 
-	if (!vfcap_traps(vf, info->index) ||
+	if (!vfcap_traps(vd, info->index) ||
 	    !(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
 		return 0;
 

@@ -24,9 +24,9 @@ static const u16 vfcap_shdw_keep[] = {
 };
 
 /* A host that is a guest itself must pass on what its own host shows it. */
-static bool vfcap_shdw_is_first(struct vfcap_device *vf)
+static bool vfcap_shdw_is_first(struct vfcap_device *vd)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	int pos = pci_find_capability(pdev, PCI_CAP_ID_VNDR);
 	u32 signature;
 
@@ -40,11 +40,11 @@ static bool vfcap_shdw_is_first(struct vfcap_device *vf)
  * See std_list.c. What does not fit at all is told of elsewhere. Who says where
  * it goes knows the VMM.
  */
-static bool vfcap_shdw_leaves_room(struct vfcap_device *vf)
+static bool vfcap_shdw_leaves_room(struct vfcap_device *vd)
 {
-	return !(vf->vmd & VFCAP_VMD_QEMU) ||
-	       vf->plan[VFCAP_SHDW].given ||
-	       vfcap_chain_find_gap(vf, VFCAP_SHDW) < vfcap_std_list.bound(vf);
+	return !(vd->vmd & VFCAP_VMD_QEMU) ||
+	       vd->plan[VFCAP_SHDW].given ||
+	       vfcap_chain_find_gap(vd, VFCAP_SHDW) < vfcap_std_list.bound(vd);
 }
 
 static const struct vfcap_condition vfcap_shdw_conditions[] = {
@@ -57,17 +57,17 @@ static const struct vfcap_condition vfcap_shdw_conditions[] = {
 	},
 };
 
-static enum vfcap_reason vfcap_shdw_init(struct vfcap_device *vf, const u32 *pf,
+static enum vfcap_reason vfcap_shdw_init(struct vfcap_device *vd, const u32 *pf,
 					 u32 *regs)
 {
-	const u32 *rbar = vf->core.rbar;
+	const u32 *rbar = vd->core.rbar;
 
 	regs[1] = VFCAP_SHDW_SIGNATURE;
 	regs[2] = rbar[VFCAP_VMD_MEMBAR1];
 	regs[3] = rbar[VFCAP_VMD_MEMBAR1 + 1];
 	regs[4] = rbar[VFCAP_VMD_MEMBAR2];
 	regs[5] = rbar[VFCAP_VMD_MEMBAR2 + 1];
-	return vfcap_vmd_check_bars(vf) ? VFCAP_REASON_NONE : VFCAP_REASON_BARS;
+	return vfcap_vmd_check_bars(vd) ? VFCAP_REASON_NONE : VFCAP_REASON_BARS;
 }
 
 const struct vfcap_cap vfcap_shdw = {

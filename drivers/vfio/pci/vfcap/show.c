@@ -19,7 +19,7 @@
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or
  * VFCAP_REASON_NONE.
  */
-static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
+static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vd, unsigned int id,
 				       u32 *pf, u16 *pf_pos)
 {
 	int pos;
@@ -27,7 +27,7 @@ static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vf, unsigned int id,
 	if (!vfcap_is_shared(id))
 		return VFCAP_REASON_NONE;
 
-	pos = pci_vfcap_read(pci_physfn(vf->core.pdev), id, pf,
+	pos = pci_vfcap_read(pci_physfn(vd->core.pdev), id, pf,
 			     vfcap_caps[id]->nr_regs);
 	if (pos == -ENODEV)
 		return VFCAP_REASON_PF_GONE;
@@ -45,7 +45,7 @@ static enum vfcap_reason vfcap_check_enabled(const struct vfcap_cap *cap,
 }
 
 /* With a place, the PF's side watches over it from now on. */
-static enum vfcap_reason vfcap_hold(struct vfcap_device *vf, unsigned int id,
+static enum vfcap_reason vfcap_hold(struct vfcap_device *vd, unsigned int id,
 				    u16 pos)
 {
 	int ret;
@@ -53,28 +53,28 @@ static enum vfcap_reason vfcap_hold(struct vfcap_device *vf, unsigned int id,
 	if (!vfcap_is_shared(id))
 		return VFCAP_REASON_NONE;
 
-	ret = pci_vfcap_show(vf->handle, id, pos, vf->plan[id].pf);
+	ret = pci_vfcap_show(vd->handle, id, pos, vd->plan[id].pf);
 	if (ret == -ENOENT)
 		return VFCAP_REASON_NOT_HELD;
 	return ret ? VFCAP_REASON_PF_LOST : VFCAP_REASON_NONE;
 }
 
-static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vf,
+static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vd,
 					unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
-	struct vfcap_plan *plan = &vf->plan[id];
+	struct vfcap_plan *plan = &vd->plan[id];
 	u16 pf_pos = 0;
 
-	if (!vf->map_known)
+	if (!vd->map_known)
 		return VFCAP_REASON_CORE;
-	plan->given = vfcap_place_is_given(vf, id);
-	return vfcap_read_pf(vf, id, plan->pf, &pf_pos) ?:
-	       vfcap_mode_forbids(vf, cap) ?:
+	plan->given = vfcap_place_is_given(vd, id);
+	return vfcap_read_pf(vd, id, plan->pf, &pf_pos) ?:
+	       vfcap_mode_forbids(vd, cap) ?:
 	       vfcap_check_enabled(cap, plan->pf) ?:
-	       cap->init(vf, plan->pf, plan->regs) ?:
-	       vfcap_place(vf, id, pf_pos) ?:
-	       vfcap_hold(vf, id, 0);
+	       cap->init(vd, plan->pf, plan->regs) ?:
+	       vfcap_place(vd, id, pf_pos) ?:
+	       vfcap_hold(vd, id, 0);
 }
 
 static void vfcap_not_shown(struct vfcap_plan *plan, enum vfcap_reason reason)
@@ -84,69 +84,69 @@ static void vfcap_not_shown(struct vfcap_plan *plan, enum vfcap_reason reason)
 	plan->reason = reason;
 }
 
-static void vfcap_make_plan(struct vfcap_device *vf)
+static void vfcap_make_plan(struct vfcap_device *vd)
 {
 	enum vfcap_reason reason;
 	unsigned long id;
 
-	memset(vf->plan, 0, sizeof(vf->plan));
+	memset(vd->plan, 0, sizeof(vd->plan));
 	for (id = 0; id < VFCAP_NR_CAPS; id++) {
-		reason = vf->caps & BIT(id) ? vfcap_plan_cap(vf, id) :
+		reason = vd->caps & BIT(id) ? vfcap_plan_cap(vd, id) :
 					      VFCAP_REASON_NOT_APPLICABLE;
 		if (reason)
-			vfcap_not_shown(&vf->plan[id], reason);
+			vfcap_not_shown(&vd->plan[id], reason);
 	}
 }
 
 /**
  * vfcap_plan - find what would be shown if it were committed now
- * @vf: the VF
+ * @vd: the device
  *
  * What is committed stays.
  *
  * Context: Process context, under the dev_set lock, with the VF powered up, as VFIO
  * keeps it around an ioctl. Calls the PF driver's place.
  */
-void vfcap_plan(struct vfcap_device *vf)
+void vfcap_plan(struct vfcap_device *vd)
 {
-	bool quiet = vf->quiet;
+	bool quiet = vd->quiet;
 
-	lockdep_assert_held(vfcap_dev_set_lock(vf));
+	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
-	if (vf->committed)
+	if (vd->committed)
 		return;
-	vf->quiet = true;
-	vfcap_make_plan(vf);
-	vf->quiet = quiet;
+	vd->quiet = true;
+	vfcap_make_plan(vd);
+	vd->quiet = quiet;
 }
 
 /* Show a capability as planned, or say why not. The PF may have lost it just now. */
-static void vfcap_commit_cap(struct vfcap_device *vf, unsigned int id)
+static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
-	struct vfcap_plan *plan = &vf->plan[id];
+	struct vfcap_plan *plan = &vd->plan[id];
 	enum vfcap_reason reason;
 
-	reason = plan->reason ?: vfcap_hold(vf, id, plan->pos);
+	reason = plan->reason ?: vfcap_hold(vd, id, plan->pos);
 	if (!reason) {
-		vfcap_emul_show(vf, id);
-		vfcap_log(vf, "%s capability shown at %#x\n", cap->name,
+		vfcap_emul_show(vd, id);
+		vfcap_log(vd, "%s capability shown at %#x\n", cap->name,
 			  plan->pos);
 		return;
 	}
 
 	vfcap_not_shown(plan, reason);
 	if (vfcap_is_shared(id))
-		pci_vfcap_hide(vf->handle, id);
+		pci_vfcap_hide(vd->handle, id);
 	/* Logged once for all, when it was found. */
 	if (reason != VFCAP_REASON_CORE)
-		vfcap_log(vf, "%s capability not shown: %s\n", cap->name,
+		vfcap_log(vd, "%s capability not shown: %s\n", cap->name,
 			  vfcap_reason_text(cap, reason));
 }
 
 /**
  * vfcap_commit - settle what the VF shows in this session
- * @vf: the VF
+ * @vd: the device
  *
  * It depends on how the device was opened, and VFIO tells that only once the open is
  * over.
@@ -154,23 +154,23 @@ static void vfcap_commit_cap(struct vfcap_device *vf, unsigned int id)
  * Context: Process context, under the dev_set lock.
  * Return: 0, or -EIO when the VF cannot be woken.
  */
-int vfcap_commit(struct vfcap_device *vf)
+int vfcap_commit(struct vfcap_device *vd)
 {
-	struct device *dev = &vf->core.pdev->dev;
+	struct device *dev = &vd->core.pdev->dev;
 	unsigned long id;
 
-	lockdep_assert_held(vfcap_dev_set_lock(vf));
+	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
-	if (vf->committed)
+	if (vd->committed)
 		return 0;
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	vfcap_make_plan(vf);
-	for_each_set_bit(id, &vf->caps, VFCAP_NR_CAPS)
-		vfcap_commit_cap(vf, id);
+	vfcap_make_plan(vd);
+	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
+		vfcap_commit_cap(vd, id);
 	/* Whoever sees it set, by vfcap_is_committed(), sees what was shown. */
-	smp_store_release(&vf->committed, true);
+	smp_store_release(&vd->committed, true);
 
 	pm_runtime_put(dev);
 	return 0;
@@ -178,18 +178,18 @@ int vfcap_commit(struct vfcap_device *vf)
 
 /**
  * vfcap_begin - what comes before each access to config space
- * @vf: the VF
+ * @vd: the device
  *
  * Context: Process context, no locks held.
  * Return: as vfcap_commit(); -EINTR when the caller is killed.
  */
-int vfcap_begin(struct vfcap_device *vf)
+int vfcap_begin(struct vfcap_device *vd)
 {
-	if (vfcap_is_committed(vf))
+	if (vfcap_is_committed(vd))
 		return 0;
 
-	CLASS(vfcap_locked, lock)(vf);
+	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	return vfcap_commit(vf);
+	return vfcap_commit(vd);
 }

@@ -46,14 +46,14 @@ static bool vfcap_std_read(struct pci_dev *pdev, unsigned int pos, u16 *id,
  * before the slot's registers, which are there as well from version 2 on, hardwired to 0
  * (PCIe r6.0, sec 7.5.3).
  */
-static int vfcap_std_size(struct vfcap_device *vf, unsigned int pos, u16 id)
+static int vfcap_std_size(struct vfcap_device *vd, unsigned int pos, u16 id)
 {
 	if (!id)
 		return PCI_CAP_SIZEOF;
 	if (id == PCI_CAP_ID_EXP &&
-	    (pcie_caps_reg(vf->core.pdev) & PCI_EXP_FLAGS_VERS) > 1)
+	    (pcie_caps_reg(vd->core.pdev) & PCI_EXP_FLAGS_VERS) > 1)
 		return PCI_EXP_SLTSTA2 + sizeof(u16);
-	return vf->core.pci_config_map[pos] == VFCAP_MAP_RAW ?
+	return vd->core.pci_config_map[pos] == VFCAP_MAP_RAW ?
 	       VFCAP_SIZE_UNKNOWN : 0;
 }
 
@@ -65,9 +65,9 @@ static u8 vfcap_std_first(const u8 *vconfig)
 }
 
 /* The highest header that the guest sees */
-static u16 vfcap_std_bound(struct vfcap_device *vf)
+static u16 vfcap_std_bound(struct vfcap_device *vd)
 {
-	const u8 *vconfig = vf->core.vconfig;
+	const u8 *vconfig = vd->core.vconfig;
 	unsigned int pos = vfcap_std_next(vfcap_std_first(vconfig));
 	unsigned int loops = VFCAP_STD_MAX;
 	u16 highest = 0;
@@ -80,10 +80,10 @@ static u16 vfcap_std_bound(struct vfcap_device *vf)
 }
 
 /* In front of all others, so that it is the first of its kind */
-static void vfcap_std_link(struct vfcap_device *vf, const struct vfcap_cap *cap,
+static void vfcap_std_link(struct vfcap_device *vd, const struct vfcap_cap *cap,
 			   u16 pos)
 {
-	u8 *vconfig = vf->core.vconfig;
+	u8 *vconfig = vd->core.vconfig;
 
 	vconfig[pos + PCI_CAP_LIST_ID] = cap->id;
 	vconfig[pos + PCI_CAP_LIST_NEXT] = vfcap_std_first(vconfig);

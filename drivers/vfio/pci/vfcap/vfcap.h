@@ -48,8 +48,8 @@ enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
  * @always: mode on asks for it too
  */
 struct vfcap_condition {
-	bool (*holds)(struct vfcap_device *vf);
-	bool (*may_hold)(struct vfcap_device *vf);
+	bool (*holds)(struct vfcap_device *vd);
+	bool (*may_hold)(struct vfcap_device *vd);
 	enum vfcap_reason otherwise;
 	bool always;
 };
@@ -122,12 +122,12 @@ struct vfcap_cap {
 	const char *forced;
 	const char *unavailable;
 	const u16 *keep;
-	enum vfcap_reason (*init)(struct vfcap_device *vf, const u32 *pf,
+	enum vfcap_reason (*init)(struct vfcap_device *vd, const u32 *pf,
 				  u32 *regs);
 	u32 (*implemented)(u32 value);
-	bool (*may_enable)(struct vfcap_device *vf);
-	void (*block)(struct vfcap_device *vf);
-	void (*sync)(struct vfcap_device *vf, bool enabled, bool restart);
+	bool (*may_enable)(struct vfcap_device *vd);
+	void (*block)(struct vfcap_device *vd);
+	void (*sync)(struct vfcap_device *vd, bool enabled, bool restart);
 };
 
 /*
@@ -326,9 +326,9 @@ static inline struct vfcap_device *to_vfcap(struct vfio_device *vdev)
 	return container_of(vdev, struct vfcap_device, core.vdev);
 }
 
-static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vf)
+static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vd)
 {
-	return &vf->core.vdev.dev_set->lock;
+	return &vd->core.vdev.dev_set->lock;
 }
 
 /*
@@ -337,14 +337,14 @@ static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vf)
  * can be killed, and then this is NULL.
  */
 DEFINE_CLASS(vfcap_locked, struct mutex *, _T ? mutex_unlock(_T) : (void)0,
-	     mutex_lock_killable(vfcap_dev_set_lock(vf)) ?
-	     NULL : vfcap_dev_set_lock(vf), struct vfcap_device *vf)
+	     mutex_lock_killable(vfcap_dev_set_lock(vd)) ?
+	     NULL : vfcap_dev_set_lock(vd), struct vfcap_device *vd)
 
 /* For readers that hold no lock: if so they see what was committed. */
-static inline bool vfcap_is_committed(struct vfcap_device *vf)
+static inline bool vfcap_is_committed(struct vfcap_device *vd)
 {
 	/* Pairs with the release in vfcap_commit(). */
-	return smp_load_acquire(&vf->committed);
+	return smp_load_acquire(&vd->committed);
 }
 
 /*
@@ -375,9 +375,9 @@ static inline bool vfcap_overlaps(u64 start, u64 count, u64 pos, u64 size)
  * those before it done.
  */
 static __always_inline ssize_t
-vfcap_access_pieces(struct vfcap_device *vf, char __user *buf, size_t count,
+vfcap_access_pieces(struct vfcap_device *vd, char __user *buf, size_t count,
 		    loff_t *ppos, bool write,
-		    ssize_t (*access)(struct vfcap_device *vf,
+		    ssize_t (*access)(struct vfcap_device *vd,
 				      char __user *buf, size_t *count,
 				      loff_t pos, bool write))
 {
@@ -385,7 +385,7 @@ vfcap_access_pieces(struct vfcap_device *vf, char __user *buf, size_t count,
 
 	while (done < count) {
 		size_t piece = count - done;
-		ssize_t ret = access(vf, buf + done, &piece, *ppos + done,
+		ssize_t ret = access(vd, buf + done, &piece, *ppos + done,
 				     write);
 
 		if (ret < 0)

@@ -77,34 +77,34 @@ bool vfcap_vmd_is_unknown(struct pci_dev *pdev)
 
 /**
  * vfcap_vmd_bar - the host's address of a BAR
- * @vf: the device
+ * @vd: the device
  * @bar: its number
  *
  * Context: Process context, while the device is open.
  * Return: the address that it had when the device was opened, 0 if it is no memory BAR
  * or has none.
  */
-u64 vfcap_vmd_bar(struct vfcap_device *vf, unsigned int bar)
+u64 vfcap_vmd_bar(struct vfcap_device *vd, unsigned int bar)
 {
-	u32 low = vf->core.rbar[bar], high = 0;
+	u32 low = vd->core.rbar[bar], high = 0;
 
-	if (!pci_resource_len(vf->core.pdev, bar) ||
+	if (!pci_resource_len(vd->core.pdev, bar) ||
 	    (low & PCI_BASE_ADDRESS_SPACE) != PCI_BASE_ADDRESS_SPACE_MEMORY)
 		return 0;
 	if ((low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64)
-		high = vf->core.rbar[bar + 1];
+		high = vd->core.rbar[bar + 1];
 	return (u64)high << 32 | (low & PCI_BASE_ADDRESS_MEM_MASK);
 }
 
 /**
  * vfcap_vmd_check_bars - whether MEMBAR1 and MEMBAR2 have addresses to be shown
- * @vf: the device
+ * @vd: the device
  *
  * Context: Process context, while the device is open.
  * Return: true if they are memory BARs, of any width, that have an address.
  */
-bool vfcap_vmd_check_bars(struct vfcap_device *vf)
+bool vfcap_vmd_check_bars(struct vfcap_device *vd)
 {
-	return vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR1) &&
-	       vfcap_vmd_bar(vf, VFCAP_VMD_MEMBAR2);
+	return vfcap_vmd_bar(vd, VFCAP_VMD_MEMBAR1) &&
+	       vfcap_vmd_bar(vd, VFCAP_VMD_MEMBAR2);
 }

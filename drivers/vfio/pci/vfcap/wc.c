@@ -47,11 +47,11 @@ static const char * const vfcap_wc_refusals[] = {
 };
 
 /* Once in a session, for users are many and may ask again and again */
-static int vfcap_wc_refuse(struct vfcap_device *vf, unsigned int bar,
+static int vfcap_wc_refuse(struct vfcap_device *vd, unsigned int bar,
 			   enum vfcap_wc_refusal refusal)
 {
-	if (!test_and_set_bit(refusal, &vf->wc.refused))
-		pci_info(vf->core.pdev, "BAR %u cannot be write combining: %s\n",
+	if (!test_and_set_bit(refusal, &vd->wc.refused))
+		pci_info(vd->core.pdev, "BAR %u cannot be write combining: %s\n",
 			 bar, vfcap_wc_refusals[refusal]);
 	return -EOPNOTSUPP;
 }
@@ -82,33 +82,33 @@ static bool vfcap_is_wc(void __iomem *io)
 
 /**
  * vfcap_wc_init - what a device that is probed has
- * @vf: the device
+ * @vd: the device
  */
-void vfcap_wc_init(struct vfcap_device *vf)
+void vfcap_wc_init(struct vfcap_device *vd)
 {
-	init_rwsem(&vf->wc.bar_lock);
-	init_rwsem(&vf->wc.map_lock);
-	xa_init_flags(&vf->wc.aliases, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	init_rwsem(&vd->wc.bar_lock);
+	init_rwsem(&vd->wc.map_lock);
+	xa_init_flags(&vd->wc.aliases, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 }
 
 /**
  * vfcap_bar_phys - the address of a place in a BAR
- * @vf: the device
+ * @vd: the device
  * @bar: the BAR
  * @offset: in it
  *
  * Context: Any context.
  * Return: the CPU's address.
  */
-resource_size_t vfcap_bar_phys(struct vfcap_device *vf, unsigned int bar,
+resource_size_t vfcap_bar_phys(struct vfcap_device *vd, unsigned int bar,
 			       u64 offset)
 {
-	return pci_resource_start(vf->core.pdev, bar) + offset;
+	return pci_resource_start(vd->core.pdev, bar) + offset;
 }
 
 /**
  * vfcap_find_alias - the first alias that has pages of a range
- * @vf: the device
+ * @vd: the device
  * @bar: the BAR
  * @start: offset in it
  * @size: of the range
@@ -116,13 +116,13 @@ resource_size_t vfcap_bar_phys(struct vfcap_device *vf, unsigned int bar,
  * Context: Process context, under one of the two locks.
  * Return: it, or NULL.
  */
-struct vfcap_alias *vfcap_find_alias(struct vfcap_device *vf, unsigned int bar,
+struct vfcap_alias *vfcap_find_alias(struct vfcap_device *vd, unsigned int bar,
 				     u64 start, u64 size)
 {
 	struct vfcap_alias *alias, *first = NULL;
 	unsigned long index;
 
-	xa_for_each(&vf->wc.aliases, index, alias)
+	xa_for_each(&vd->wc.aliases, index, alias)
 		if (alias->bar == bar &&
 		    vfcap_overlaps(start, size, alias->start, alias->size) &&
 		    (!first || alias->start < first->start))
@@ -130,34 +130,34 @@ struct vfcap_alias *vfcap_find_alias(struct vfcap_device *vf, unsigned int bar,
 	return first;
 }
 
-static int vfcap_bar_take(struct vfcap_device *vf, unsigned int bar)
+static int vfcap_bar_take(struct vfcap_device *vd, unsigned int bar)
 {
 	int ret;
 
-	if (vf->wc.taken & BIT(bar))
+	if (vd->wc.taken & BIT(bar))
 		return 0;
-	ret = vfcap_core_map_bar(&vf->core, bar);
+	ret = vfcap_core_map_bar(&vd->core, bar);
 	if (ret)
 		return ret;
-	pci_iounmap(vf->core.pdev, vf->core.barmap[bar]);
-	vf->core.barmap[bar] = VFCAP_NO_BARMAP;
-	vf->wc.taken |= BIT(bar);
+	pci_iounmap(vd->core.pdev, vd->core.barmap[bar]);
+	vd->core.barmap[bar] = VFCAP_NO_BARMAP;
+	vd->wc.taken |= BIT(bar);
 	return 0;
 }
 
 /* Without memory for core's mapping it stays taken until the next is gone. */
-static void vfcap_bar_give_back(struct vfcap_device *vf, unsigned int bar)
+static void vfcap_bar_give_back(struct vfcap_device *vd, unsigned int bar)
 {
 	void __iomem *io;
 
-	if (!(vf->wc.taken & BIT(bar)) ||
-	    vfcap_find_alias(vf, bar, 0, U64_MAX))
+	if (!(vd->wc.taken & BIT(bar)) ||
+	    vfcap_find_alias(vd, bar, 0, U64_MAX))
 		return;
-	io = pci_iomap(vf->core.pdev, bar, 0);
+	io = pci_iomap(vd->core.pdev, bar, 0);
 	if (!io)
 		return;
-	vf->core.barmap[bar] = io;
-	vf->wc.taken &= ~BIT(bar);
+	vd->core.barmap[bar] = io;
+	vd->wc.taken &= ~BIT(bar);
 }
 
 /* Have the kernel's list say that pages are write combining */
@@ -183,34 +183,34 @@ static int vfcap_bar_reserve(resource_size_t phys, u64 size)
 }
 
 /* A page beside an alias, where it is uncached */
-static int vfcap_bar_guard_page(struct vfcap_device *vf, unsigned int bar,
+static int vfcap_bar_guard_page(struct vfcap_device *vd, unsigned int bar,
 				u64 page, void __iomem **guard)
 {
-	bool needed = page < pci_resource_len(vf->core.pdev, bar) &&
-		      !vfcap_find_alias(vf, bar, page, PAGE_SIZE);
+	bool needed = page < pci_resource_len(vd->core.pdev, bar) &&
+		      !vfcap_find_alias(vd, bar, page, PAGE_SIZE);
 
 	if (!needed && *guard) {
 		iounmap(*guard);
 		*guard = NULL;
 	}
 	if (needed && !*guard)
-		*guard = ioremap(vfcap_bar_phys(vf, bar, page), PAGE_SIZE);
+		*guard = ioremap(vfcap_bar_phys(vd, bar, page), PAGE_SIZE);
 	return needed && !*guard ? -ENOMEM : 0;
 }
 
 /* Have those that are needed with the aliases that there are, and no others */
-static int vfcap_bar_guard(struct vfcap_device *vf, unsigned int bar)
+static int vfcap_bar_guard(struct vfcap_device *vd, unsigned int bar)
 {
 	struct vfcap_alias *alias;
 	unsigned long index;
 	int ret = 0;
 
-	xa_for_each(&vf->wc.aliases, index, alias)
+	xa_for_each(&vd->wc.aliases, index, alias)
 		if (alias->bar == bar)
-			ret = vfcap_bar_guard_page(vf, bar,
+			ret = vfcap_bar_guard_page(vd, bar,
 						   alias->start - PAGE_SIZE,
 						   &alias->before) ?:
-			      vfcap_bar_guard_page(vf, bar,
+			      vfcap_bar_guard_page(vd, bar,
 						   alias->start + alias->size,
 						   &alias->after) ?: ret;
 	return ret;
@@ -220,30 +220,30 @@ static int vfcap_bar_guard(struct vfcap_device *vf, unsigned int bar)
  * End an alias whose pages are not write combining, or no longer. Without memory to guard
  * others on this side, they are guarded on the other.
  */
-static void vfcap_alias_forget(struct vfcap_device *vf,
+static void vfcap_alias_forget(struct vfcap_device *vd,
 			       struct vfcap_alias *alias)
 {
-	xa_erase(&vf->wc.aliases, alias->index);
+	xa_erase(&vd->wc.aliases, alias->index);
 	if (alias->before)
 		iounmap(alias->before);
 	if (alias->after)
 		iounmap(alias->after);
-	vfcap_bar_guard(vf, alias->bar);
-	vfcap_bar_give_back(vf, alias->bar);
+	vfcap_bar_guard(vd, alias->bar);
+	vfcap_bar_give_back(vd, alias->bar);
 	kfree(alias);
 }
 
-static void vfcap_alias_remove(struct vfcap_device *vf,
+static void vfcap_alias_remove(struct vfcap_device *vd,
 			       struct vfcap_alias *alias)
 {
-	arch_io_free_memtype_wc(vfcap_bar_phys(vf, alias->bar, alias->start),
+	arch_io_free_memtype_wc(vfcap_bar_phys(vd, alias->bar, alias->start),
 				alias->size);
-	vfcap_alias_forget(vf, alias);
+	vfcap_alias_forget(vd, alias);
 }
 
 /**
  * vfcap_wc_close - end a session: remove all aliases, and give core its BARs back
- * @vf: the device
+ * @vd: the device
  *
  * Without memory for core's mapping of a BAR core has none, and has not asked for one:
  * what it has before the first use.
@@ -251,20 +251,20 @@ static void vfcap_alias_remove(struct vfcap_device *vf,
  * Context: Before core is closed, under the dev_set lock. The last user of the file
  * is gone, and so are all mappings.
  */
-void vfcap_wc_close(struct vfcap_device *vf)
+void vfcap_wc_close(struct vfcap_device *vd)
 {
 	struct vfcap_alias *alias;
 	unsigned long index, bar;
 
-	xa_for_each(&vf->wc.aliases, index, alias)
-		vfcap_alias_remove(vf, alias);
-	xa_destroy(&vf->wc.aliases);
-	for_each_set_bit(bar, &vf->wc.taken, PCI_STD_NUM_BARS) {
-		vf->core.barmap[bar] = NULL;
-		pci_release_region(vf->core.pdev, bar);
+	xa_for_each(&vd->wc.aliases, index, alias)
+		vfcap_alias_remove(vd, alias);
+	xa_destroy(&vd->wc.aliases);
+	for_each_set_bit(bar, &vd->wc.taken, PCI_STD_NUM_BARS) {
+		vd->core.barmap[bar] = NULL;
+		pci_release_region(vd->core.pdev, bar);
 	}
-	vf->wc.taken = 0;
-	vf->wc.refused = 0;
+	vd->wc.taken = 0;
+	vd->wc.refused = 0;
 }
 
 /* Whether a range of a BAR is in pages that are asked for */
@@ -276,45 +276,45 @@ static bool vfcap_wc_has(const struct vfcap_alias *wanted, unsigned int bar,
 }
 
 /* The kernel has the table mapped uncached, and the pending bits belong to it. */
-static bool vfcap_wc_has_msix(struct vfcap_device *vf,
+static bool vfcap_wc_has_msix(struct vfcap_device *vd,
 			      const struct vfcap_alias *wanted)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vd->core.pdev;
 	u32 pba, pba_size;
 
 	if (!pdev->msix_cap)
 		return false;
 	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_PBA, &pba);
-	pba_size = DIV_ROUND_UP(vf->core.msix_size / PCI_MSIX_ENTRY_SIZE, 64) *
+	pba_size = DIV_ROUND_UP(vd->core.msix_size / PCI_MSIX_ENTRY_SIZE, 64) *
 		   sizeof(u64);
-	return vfcap_wc_has(wanted, vf->core.msix_bar, vf->core.msix_offset,
-			    vf->core.msix_size) ||
+	return vfcap_wc_has(wanted, vd->core.msix_bar, vd->core.msix_offset,
+			    vd->core.msix_size) ||
 	       vfcap_wc_has(wanted, pba & PCI_MSIX_PBA_BIR,
 			    pba & PCI_MSIX_PBA_OFFSET, pba_size);
 }
 
 /* The checks whose result never changes */
-static int vfcap_wc_check(struct vfcap_device *vf, struct vfcap_alias *wanted)
+static int vfcap_wc_check(struct vfcap_device *vd, struct vfcap_alias *wanted)
 {
 	u64 end;
 
 	if (wanted->bar >= PCI_STD_NUM_BARS)
 		return -EINVAL;
 	wanted->bar = array_index_nospec(wanted->bar, PCI_STD_NUM_BARS);
-	if (!vf->core.bar_mmap_supported[wanted->bar])
+	if (!vd->core.bar_mmap_supported[wanted->bar])
 		return -EINVAL;
 	if (!wanted->size || !PAGE_ALIGNED(wanted->start) ||
 	    !PAGE_ALIGNED(wanted->size) ||
 	    check_add_overflow(wanted->start, wanted->size, &end) ||
-	    end > pci_resource_len(vf->core.pdev, wanted->bar))
+	    end > pci_resource_len(vd->core.pdev, wanted->bar))
 		return -EINVAL;
-	if (vfcap_shadow_hit(vf, wanted->bar, wanted->start, wanted->size))
+	if (vfcap_shadow_hit(vd, wanted->bar, wanted->start, wanted->size))
 		return -EINVAL;
 
-	if (vfcap_wc_has_msix(vf, wanted))
-		return vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_MSIX);
+	if (vfcap_wc_has_msix(vd, wanted))
+		return vfcap_wc_refuse(vd, wanted->bar, VFCAP_WC_MSIX);
 	if (!vfcap_has_wc())
-		return vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_PLATFORM);
+		return vfcap_wc_refuse(vd, wanted->bar, VFCAP_WC_PLATFORM);
 	return 0;
 }
 
@@ -324,10 +324,10 @@ static int vfcap_wc_check(struct vfcap_device *vf, struct vfcap_alias *wanted)
  * One that is missed since it was just removed has left no trace in a TLB: for mappings
  * such as these the kernel flushes it before.
  */
-static bool vfcap_is_mapped(struct vfcap_device *vf, unsigned int bar, u64 start,
+static bool vfcap_is_mapped(struct vfcap_device *vd, unsigned int bar, u64 start,
 			    u64 size)
 {
-	struct address_space *mapping = vf->core.vdev.inode->i_mapping;
+	struct address_space *mapping = vd->core.vdev.inode->i_mapping;
 	pgoff_t first = (VFIO_PCI_INDEX_TO_OFFSET(bar) + start) >> PAGE_SHIFT;
 	pgoff_t end = first + (size >> PAGE_SHIFT);
 	bool found = false;
@@ -348,32 +348,32 @@ static bool vfcap_is_mapped(struct vfcap_device *vf, unsigned int bar, u64 start
 	return found;
 }
 
-static bool vfcap_has_ioeventfds(struct vfcap_device *vf)
+static bool vfcap_has_ioeventfds(struct vfcap_device *vd)
 {
-	guard(mutex)(&vf->core.ioeventfds_lock);
+	guard(mutex)(&vd->core.ioeventfds_lock);
 
-	return vf->core.ioeventfds_nr;
+	return vd->core.ioeventfds_nr;
 }
 
 /* Caller holds @bar_lock for write. */
-static int vfcap_wc_create_locked(struct vfcap_device *vf,
+static int vfcap_wc_create_locked(struct vfcap_device *vd,
 				  struct vfcap_alias *wanted)
 {
 	struct vfcap_alias *alias;
 	int ret;
 
-	guard(rwsem_write)(&vf->wc.map_lock);
+	guard(rwsem_write)(&vd->wc.map_lock);
 
-	if (vfcap_find_alias(vf, wanted->bar, wanted->start, wanted->size))
+	if (vfcap_find_alias(vd, wanted->bar, wanted->start, wanted->size))
 		return -EEXIST;
-	if (vfcap_has_ioeventfds(vf) ||
-	    vfcap_is_mapped(vf, wanted->bar, wanted->start, wanted->size))
+	if (vfcap_has_ioeventfds(vd) ||
+	    vfcap_is_mapped(vd, wanted->bar, wanted->start, wanted->size))
 		return -EBUSY;
 
 	alias = kmemdup(wanted, sizeof(*wanted), GFP_KERNEL_ACCOUNT);
 	if (!alias)
 		return -ENOMEM;
-	ret = xa_alloc(&vf->wc.aliases, &alias->index, alias,
+	ret = xa_alloc(&vd->wc.aliases, &alias->index, alias,
 		       XA_LIMIT(VFCAP_ALIAS_FIRST, VFCAP_ALIAS_LAST),
 		       GFP_KERNEL_ACCOUNT);
 	if (ret) {
@@ -382,57 +382,57 @@ static int vfcap_wc_create_locked(struct vfcap_device *vf,
 	}
 	wanted->index = alias->index;
 
-	ret = vfcap_bar_take(vf, wanted->bar) ?:
-	      vfcap_bar_guard(vf, wanted->bar) ?:
-	      vfcap_bar_reserve(vfcap_bar_phys(vf, wanted->bar, wanted->start),
+	ret = vfcap_bar_take(vd, wanted->bar) ?:
+	      vfcap_bar_guard(vd, wanted->bar) ?:
+	      vfcap_bar_reserve(vfcap_bar_phys(vd, wanted->bar, wanted->start),
 				wanted->size);
 	if (ret)
-		vfcap_alias_forget(vf, alias);
+		vfcap_alias_forget(vd, alias);
 	return ret == -EOPNOTSUPP ?
-	       vfcap_wc_refuse(vf, wanted->bar, VFCAP_WC_KERNEL) : ret;
+	       vfcap_wc_refuse(vd, wanted->bar, VFCAP_WC_KERNEL) : ret;
 }
 
 /**
  * vfcap_wc_create - create an alias
- * @vf: the device
+ * @vd: the device
  * @wanted: its BAR, start and size; its index is set
  *
  * Context: Process context, no locks held.
  * Return: 0 or -errno, see &struct vfcap_feature_write_combine.
  */
-int vfcap_wc_create(struct vfcap_device *vf, struct vfcap_alias *wanted)
+int vfcap_wc_create(struct vfcap_device *vd, struct vfcap_alias *wanted)
 {
-	int ret = vfcap_wc_check(vf, wanted);
+	int ret = vfcap_wc_check(vd, wanted);
 
 	if (ret)
 		return ret;
-	if (down_write_killable(&vf->wc.bar_lock))
+	if (down_write_killable(&vd->wc.bar_lock))
 		return -EINTR;
-	ret = vfcap_wc_create_locked(vf, wanted);
-	up_write(&vf->wc.bar_lock);
+	ret = vfcap_wc_create_locked(vd, wanted);
+	up_write(&vd->wc.bar_lock);
 	return ret;
 }
 
 /* Caller holds @bar_lock for write. */
-static int vfcap_wc_remove_locked(struct vfcap_device *vf, u32 index)
+static int vfcap_wc_remove_locked(struct vfcap_device *vd, u32 index)
 {
-	struct vfcap_alias *alias = xa_load(&vf->wc.aliases, index);
+	struct vfcap_alias *alias = xa_load(&vd->wc.aliases, index);
 
 	if (!alias)
 		return -ENOENT;
 
-	guard(rwsem_write)(&vf->wc.map_lock);
+	guard(rwsem_write)(&vd->wc.map_lock);
 
-	unmap_mapping_range(vf->core.vdev.inode->i_mapping,
+	unmap_mapping_range(vd->core.vdev.inode->i_mapping,
 			    VFIO_PCI_INDEX_TO_OFFSET(alias->bar) + alias->start,
 			    alias->size, true);
-	vfcap_alias_remove(vf, alias);
+	vfcap_alias_remove(vd, alias);
 	return 0;
 }
 
 /**
  * vfcap_wc_remove - remove an alias
- * @vf: the device
+ * @vd: the device
  * @index: of its region
  *
  * Its pages are taken out of all mappings.
@@ -440,13 +440,13 @@ static int vfcap_wc_remove_locked(struct vfcap_device *vf, u32 index)
  * Context: Process context, no locks held.
  * Return: 0, -ENOENT if there is none, -EINTR.
  */
-int vfcap_wc_remove(struct vfcap_device *vf, u32 index)
+int vfcap_wc_remove(struct vfcap_device *vd, u32 index)
 {
 	int ret;
 
-	if (down_write_killable(&vf->wc.bar_lock))
+	if (down_write_killable(&vd->wc.bar_lock))
 		return -EINTR;
-	ret = vfcap_wc_remove_locked(vf, index);
-	up_write(&vf->wc.bar_lock);
+	ret = vfcap_wc_remove_locked(vd, index);
+	up_write(&vd->wc.bar_lock);
 	return ret;
 }
