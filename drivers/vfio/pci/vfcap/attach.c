@@ -49,7 +49,7 @@ MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 #define VFCAP_MARK	GENMASK_ULL(62, 57)
 
 /**
- * struct vfcap_domain - tells a page table from others
+ * struct vfcap_domain - identifies the domain of a page table
  * @address: of its domain, which may be gone, and another one's then
  * @mark: what was left in the domain for that reason
  */

@@ -80,7 +80,7 @@ static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vd, unsigned int bar,
 	return ret;
 }
 
-/* Which part of it is whose: emulated, of a BAR of which core has no mapping, or core's */
+/* The first piece: emulated, of a BAR of which core has no mapping, or left to core */
 static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 			       size_t *count, loff_t pos, bool write)
 {

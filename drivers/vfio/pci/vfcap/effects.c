@@ -86,7 +86,8 @@ static void vfcap_notice_return(struct vfcap_device *vd)
  * @vd: the device
  * @caps: of which capabilities, BIT(index) each
  *
- * For what may clear them next; vfcap_sync() gives it back if it did not.
+ * To be called before anything that may clear them. If that did not, vfcap_sync() gives it
+ * back.
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -271,7 +272,7 @@ void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
  * @regs: its dwords, as vfcap_emul_could_be() accepts them
  *
  * It is a guest's write of all of them; what only the device sets and only a guest
- * clears follows. Stopped stays: it tells of this VF's own page requests.
+ * clears follows. Stopped is left as it is, since it depends on the VF's page requests.
  *
  * Context: Process context, under the dev_set lock.
  * Return: false if Enable should be 1 and is not.
@@ -292,8 +293,8 @@ static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
 	unsigned long bit;
 
 	/*
-	 * The registers say so at once. Whoever may take the dev_set lock does the rest,
-	 * which may be long after that.
+	 * The registers show the loss at once. The rest needs the dev_set lock, which may
+	 * take long to get.
 	 */
 	scoped_guard(mutex, &vd->lock) {
 		vd->lost |= mask;
@@ -356,9 +357,9 @@ u32 vfcap_query_loss(struct vfcap_device *vd, unsigned int id, u8 *cause)
 }
 
 /**
- * vfcap_set_eventfd - set what tells the user from now on
+ * vfcap_set_eventfd - set an eventfd that notifies the user
  * @vd: the device
- * @slot: of what it tells: @lost_eventfd or @return_eventfd of &struct vfcap_device
+ * @slot: which one: @lost_eventfd or @return_eventfd of &struct vfcap_device
  * @ctx: the eventfd, whose reference is taken over, or NULL for none
  *
  * Context: Process context.

@@ -130,7 +130,7 @@ u32 vfcap_emul_take(struct vfcap_device *vd, unsigned int id, bool *cleared,
 {
 	*cleared = false;
 	*restart = false;
-	/* Whoever clears it now has vfcap_sync() called again. */
+	/* Code that clears it now calls vfcap_sync() again. */
 	if (!(READ_ONCE(vd->cleared) & BIT(id)))
 		return vfcap_emul_ctrl(vd, id);
 

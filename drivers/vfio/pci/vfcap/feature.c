@@ -349,7 +349,7 @@ static void vfcap_undo_write_combine(struct vfcap_device *vd, void *data)
  * @size: and in this version
  * @handle: Do it. @data is the structure, of which the user has @told bytes, at least
  *	@first and at most @size. Called without locks.
- * @undo: Optional. Upon GET, take it back, since the user cannot be told.
+ * @undo: Optional. Upon GET, undo it, since the result cannot be copied to the user.
  */
 struct vfcap_feature {
 	u32 index;

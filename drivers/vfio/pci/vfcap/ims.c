@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupt Message Storage (IMS), as the Intel SIOV DVSEC tells of it
+ * Interrupt Message Storage (IMS), which the Intel SIOV DVSEC announces
  *
  * A guest that writes interrupt messages into storage of the device bypasses the
  * VMM, which traps and translates those that it writes into MSI and MSI-X

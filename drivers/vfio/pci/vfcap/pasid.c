@@ -55,7 +55,7 @@ static bool vfcap_pasid_by_cdev(struct vfcap_device *vd)
 	return vfio_device_cdev_opened(&vd->core.vdev);
 }
 
-/* The cdev needs one; it is there before VFIO tells of the cdev. */
+/* A cdev needs an iommufd, which is set before VFIO marks the cdev as opened. */
 static bool vfcap_pasid_by_iommufd(struct vfcap_device *vd)
 {
 	return vfcap_has_iommufd(&vd->core.vdev);
@@ -187,7 +187,7 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vd,
 
 	/*
 	 * Rounded down, since some IOMMUs give 2^n - 1. Of an IOMMU without PASIDs no
-	 * width follows: who wants the capability shown nevertheless has the PF's.
+	 * width follows: if the capability is to be shown nevertheless, it has the PF's.
 	 */
 	width = FIELD_GET(PCI_PASID_CAP_WIDTH, cap);
 	if (vfcap_pasid_has_any(vd))

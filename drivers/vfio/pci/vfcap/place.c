@@ -114,7 +114,7 @@ module_param_cb(quirks, &vfcap_quirks_ops, NULL, 0444);
 MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET,..., all hex; 0: never show it");
 
 /*
- * Those who are asked return an offset in bytes, 0 for no opinion, or the negative
+ * Each step returns an offset in bytes, 0 for no opinion, or the negative
  * of a reason for which the capability is not shown.
  */
 static int vfcap_ask_user(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
@@ -222,7 +222,7 @@ static const struct {
 /**
  * vfcap_place - decide where a capability goes
  * @vd: the device
- * @id: the capability, whose plan is told the place, and what decided it
+ * @id: the capability, in whose plan the place and the step that decided it are set
  * @pf_pos: where the PF has it, 0 if there is no such place
  *
  * Context: Process context, under the dev_set lock, with the VF powered up. Calls

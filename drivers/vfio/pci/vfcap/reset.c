@@ -87,7 +87,7 @@ static ssize_t vfcap_call_locked(struct vfcap_device *vd,
 	ssize_t ret;
 	bool in_d3;
 
-	/* Core does so too. Here it tells what a guest did from what runtime PM did. */
+	/* Core does so too. Done first, what changes the state below is the guest. */
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 	/* What a wakeup has ended is not what begins now. */
@@ -109,10 +109,10 @@ static bool vfcap_get_bytes(struct vfcap_core_call *c)
 }
 
 /*
- * Make a call of core under the dev_set lock, without waiting for the user there, who may
- * take any time to provide its memory. Others need the lock meanwhile, above all the worker
- * that takes a loss from the VF. The memory is fetched without the lock, and fetched again
- * if it is gone by the time core reads it. Then core has done nothing yet.
+ * Make a call of core under the dev_set lock, without waiting there for memory of the user,
+ * which may take any time to provide it. Others need the lock meanwhile, above all the
+ * worker that handles a loss. The memory is faulted in without the lock, and again if it is
+ * gone by the time core reads it, which is before core has done anything.
  */
 static ssize_t vfcap_call_core(struct vfcap_device *vd,
 			       struct vfcap_core_call *c)
@@ -363,7 +363,7 @@ static int vfcap_runtime_resume(struct device *dev)
 {
 	int ret = dev->bus->pm->runtime_resume(dev);
 
-	/* Where its user asked to be told, that has ended its low power. */
+	/* If the user asked for a wakeup eventfd, this has ended low power. */
 	vfcap_queue_sync(vfcap_from_pci(to_pci_dev(dev)));
 	return ret;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The native shadow registers of a VMD endpoint whose firmware left them off
+ * The native shadow registers of a VMD endpoint whose firmware left them disabled
  *
  * Linux reads them in MEMBAR2, at 2000h the host's address of MEMBAR1, at 2008h
  * that of MEMBAR2, if bit 1 of VMLOCK in config space says that they are valid.

@@ -37,8 +37,8 @@ static bool vfcap_shdw_is_first(struct vfcap_device *vd)
 }
 
 /*
- * See std_list.c. What does not fit at all is told of elsewhere. Who says where
- * it goes knows the VMM.
+ * See std_list.c. That there is no room at all is another reason. Whoever says where it
+ * goes knows the VMM.
  */
 static bool vfcap_shdw_leaves_room(struct vfcap_device *vd)
 {

@@ -169,7 +169,7 @@ int vfcap_commit(struct vfcap_device *vd)
 	vfcap_make_plan(vd);
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vd, id);
-	/* Whoever sees it set, by vfcap_is_committed(), sees what was shown. */
+	/* Readers that see it set, by vfcap_is_committed(), see what was shown. */
 	smp_store_release(&vd->committed, true);
 
 	pm_runtime_put(dev);

@@ -42,7 +42,7 @@ enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
 /**
  * struct vfcap_condition - what mode auto asks for
  * @holds: whether it holds for this VF
- * @may_hold: Optional, for what VFIO tells only after the open: whether it may
+ * @may_hold: Optional, for what VFIO knows only after the open: whether it may
  *	come to hold.
  * @otherwise: why the capability is not shown if it does not
  * @always: mode on asks for it too
@@ -274,13 +274,13 @@ struct vfcap_plan {
  * @anchored: whether the header at the start of the list is an empty one that
  *	is emulated as well
  * @shown: which capabilities are shown, BIT(index) each
- * @cleared: capabilities whose control bits were cleared, and others do not know
+ * @cleared: capabilities whose control bits were cleared, before vfcap_sync() has seen it
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
  * @returned: capabilities that were lost, and that a reset gives back
  * @cause: why each was lost last
- * @lost_eventfd: tells the user of a loss, or NULL
- * @return_eventfd: and of the way back
+ * @lost_eventfd: notifies the user of a loss, or NULL
+ * @return_eventfd: and when a reset would end one, or NULL
  */
 struct vfcap_device {
 	struct vfio_pci_core_device core;
@@ -333,7 +333,7 @@ static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vd)
 
 /*
  * The dev_set lock until the end of a block, for a call of the user. VFIO accesses
- * memory of the user under it, who may take any time to provide that: whoever waits
+ * memory of the user under it, which may take any time. A task that waits for the lock
  * can be killed, and then this is NULL.
  */
 DEFINE_CLASS(vfcap_locked, struct mutex *, _T ? mutex_unlock(_T) : (void)0,

@@ -2,8 +2,8 @@
 /*
  * Write combining: alias regions over pages of a BAR
  *
- * Nothing about a BAR tells that its pages may be written so, the prefetchable bit
- * does not either: the user must know the device. What is not asked for stays as
+ * Nothing about a BAR says that its pages may be write combining, the prefetchable bit
+ * included: the user must know the device. What is not asked for stays as
  * vfio-pci has it.
  *
  * A page must not have two memory types at once, and on x86 the kernel sees to that:
@@ -11,8 +11,8 @@
  * becomes uncached too, and nobody is told. So core's mapping of the whole BAR is
  * taken down as long as there is an alias. The kernel's list of memory types has the
  * pages of an alias as write combining, and the page on either side of them as
- * uncached: whoever maps more than an alias, as the reset of a few devices does, fails,
- * and is not given write combining for registers. Beyond these pages nothing is mapped
+ * uncached: a mapping of more than an alias, as the reset of a few devices makes it, fails,
+ * and does not get write combining for registers. Beyond these pages nothing is mapped
  * but what read() and write() access, while they do.
  *
  * vdev->barmap[] is read by core without a lock: &vfcap_wc.bar_lock keeps away
