@@ -469,18 +469,32 @@ static int request(const char *vf, unsigned int group, unsigned int flags)
 #define ANSWER_MS	10000
 #define SILENCE_MS	300
 
+/*
+ * The next response to a group, or -EAGAIN. Linux answers each request of a group, where
+ * one answer is due: those before it may be answered once more.
+ */
+static int response(const char *vf, unsigned int group, unsigned int *code, long ms)
+{
+	struct dma_response r;
+	int ret;
+
+	do
+		ret = dma_response(vf, PASID, &r, ms);
+	while (!ret && r.group != group);
+	*code = r.code;
+	return ret;
+}
+
 /* A whole group, of two requests, is answered with Invalid Request, and with no other. */
 static bool is_invalid(const char *vf, unsigned int group)
 {
-	struct dma_response r;
-	unsigned int answers;
+	unsigned int answers, code;
 
 	if (request(vf, group, 0) || request(vf, group, DMA_LAST))
 		return false;
-	/* Linux answers each request of such a group, where one answer is due. */
-	for (answers = 0; !dma_response(vf, PASID, &r, answers ? SILENCE_MS : ANSWER_MS);
+	for (answers = 0; !response(vf, group, &code, answers ? SILENCE_MS : ANSWER_MS);
 	     answers++)
-		if (r.group != group || r.code != DMA_INVALID)
+		if (code != DMA_INVALID)
 			return false;
 	return answers == 1 || answers == 2;
 }
@@ -488,10 +502,10 @@ static bool is_invalid(const char *vf, unsigned int group)
 /* The IOMMU takes none at all. */
 static bool is_deaf(const char *vf, unsigned int group)
 {
-	struct dma_response r;
+	unsigned int code;
 
 	return request(vf, group, DMA_LAST) == -EFAULT &&
-	       dma_response(vf, PASID, &r, SILENCE_MS) == -EAGAIN;
+	       response(vf, group, &code, SILENCE_MS) == -EAGAIN;
 }
 
 static int write_absent(const char *vf)
