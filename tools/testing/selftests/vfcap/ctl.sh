@@ -14,8 +14,12 @@ mock=/sys/kernel/debug/vfcap-mock-vmd
 # shellcheck disable=SC2153 # from the environment
 pf=$VFCAP_PF vf2=$VFCAP_VF2
 out="" err="" status=0 cpu=0
+# What a command is run by, as another user
+as=()
 # What takes so many seconds hangs.
 hang=20
+# Hundredths of a second of CPU that a command may take
+max_cpu=100
 
 # Stock kernels have no iommufd: there a VF is opened through its group, and auto shows
 # nothing. Before 6.18 an open device does not tell its name.
@@ -42,7 +46,7 @@ ctl()			# STATUS ARG...
 	local wanted=$1 before
 	shift
 	status=0 before=$(cpu_used)
-	out=$(timeout -k 1 $hang vfcapctl "$@" 2> /tmp/stderr < /dev/null) || status=$?
+	out=$(timeout -k 1 $hang "${as[@]}" vfcapctl "$@" 2> /tmp/stderr < /dev/null) || status=$?
 	cpu=$(($(cpu_used) - before))
 	err=$(< /tmp/stderr)
 	[ $status = "$wanted" ] && return
@@ -119,34 +123,90 @@ measure()
 	[ $slow -gt 0 ] || slow=1
 }
 
-# Whether that was no more than so many hundredths of a second of CPU, on a real machine
-is_prompt()		# MAXIMUM HUNDREDTHS WHAT
+# Whether a command that took so many hundredths of a second of CPU would have been done
+# in time on a real machine
+is_prompt()		# HUNDREDTHS WHAT
 {
-	[ "$2" -gt "$1" ] || return 0
+	[ "$1" -gt $max_cpu ] || return 0
 	measure
-	echo "# $3: $2 hundredths of CPU, on a machine that is $slow times slower than a real one"
-	[ "$2" -le $(($1 * slow)) ]
+	echo "# $2: $1 hundredths of CPU, on a machine that is $slow times slower than a real one"
+	[ "$1" -le $((max_cpu * slow)) ]
 }
 
-# Whether it takes no more than that, once of some times; what it prints is in /tmp/out.
-takes()			# MAXIMUM ARG...
+# Whether it is done in time, once of some times; what it prints is in /tmp/out.
+takes()			# COMMAND...
 {
-	local maximum=$1 before _
-	shift
+	local before _
+
 	for _ in 1 2 3; do
 		before=$(cpu_used)
-		timeout -s KILL $hang vfcapctl "$@" > /tmp/out 2> /tmp/stderr < /dev/null
+		timeout -s KILL $hang "${as[@]}" "$@" > /tmp/out 2> /tmp/stderr < /dev/null
 		if [ $? = 137 ]; then
 			echo "# $*: hangs"
 			return 1
 		fi
 		cpu=$(($(cpu_used) - before))
-		! is_prompt "$maximum" $cpu "$*" || {
+		! is_prompt $cpu "$*" || {
 			echo "# $*: $cpu hundredths of CPU"
 			return
 		}
 	done
 	false
+}
+
+# Whether each of the lines is a command that is done in time
+all_take()
+{
+	local command bad=0
+
+	while read -r command; do
+		# shellcheck disable=SC2086 # words
+		takes $command || bad=1
+	done
+	return $bad
+}
+
+# All commands but doctor, whatever has become of a device. The last ones move it if
+# nobody uses it; then it is moved back. "report" has in it what list, doctor and show
+# print of the first VFs, and check_vfcap what metrics does.
+all_commands()		# BDF
+{
+	local bdf=$1 was bad=0
+
+	was=$(driver "$bdf")
+	all_take <<-END || bad=1
+	vfcapctl list --json
+	/vfcap/tools/vfcapctl/check_vfcap
+	timeout 0.3 vfcapctl monitor
+	vfcapctl report
+	vfcapctl show $bdf
+	vfcapctl unbind $bdf
+	vfcapctl bind $bdf
+	END
+	# shellcheck disable=SC2046 # words
+	[ "$(driver "$bdf")" = "$was" ] ||
+		takes vfcapctl $([ "$was" ] && echo "bind $bdf --driver $was" ||
+			echo "unbind $bdf --no-driver") || bad=1
+	[ "$(driver "$bdf")" = "$was" ] && return $bad
+}
+
+# Doctor, and the others in all their ways, of a device that cannot be moved now
+all_ways()		# BDF
+{
+	all_take <<-END && all_commands "$1"
+	vfcapctl doctor
+	vfcapctl doctor $pf
+	vfcapctl doctor $1
+	vfcapctl doctor $1 --json
+	vfcapctl doctor $1 --open
+	vfcapctl list
+	vfcapctl metrics
+	timeout 1.5 vfcapctl monitor --json
+	vfcapctl report $1
+	vfcapctl show $1 --no-open
+	vfcapctl show $1 --dump
+	vfcapctl bind $1 --driver vfio-pci
+	END
 }
 
 wait_until()		# COMMAND...

@@ -9,33 +9,6 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-# Hundredths of a second of CPU. What hangs is killed, and ends no try in time.
-MAX_CPU=100
-
-# All commands; fails if one does not come back, or has much to do.
-all_commands()		# BDF
-{
-	local command bad=0
-
-	while read -r command; do
-		# shellcheck disable=SC2086 # words
-		takes $MAX_CPU $command || bad=1
-	done <<-END
-	list
-	list --json
-	metrics
-	report
-	report $1
-	show $1
-	show $1 --dump
-	doctor $1
-	doctor $1 --open
-	bind $1 --driver vfio-pci
-	unbind $1
-	END
-	return $bad
-}
-
 # What all of them have to say
 says()			# KEY TEXT
 {
@@ -103,13 +76,13 @@ for bdf in "$pf" "$VFCAP_VF" "$vf2"; do
 		block "$devices/$bdf/$file"
 	done
 done
-all_commands "$VFCAP_VF" && ctl 0 list && like "$out" "$pf *pf *igb" &&
+all_ways "$VFCAP_VF" && ctl 0 list && like "$out" "$pf *pf *igb" &&
 	ctl 0 list --json && json "f('$pf')['num_vfs'] == 2"
 result "files that can block are not waited for"
 ctl 4 unbind "$VFCAP_VF" && like "$err" "the kernel is at work on it"
 result "unbind says that the device is locked"
 block "$devices/$pf/config" "$devices/$VFCAP_VF/config"
-all_commands "$VFCAP_VF" && ctl 7 doctor "$VFCAP_VF" --json &&
+all_ways "$VFCAP_VF" && ctl 7 doctor "$VFCAP_VF" --json &&
 	json "c('pf-pasid')['diagnosis'] == 'pf-cap-locked'" "d['unknown'] > 0"
 result "nor are registers that nobody can read now"
 unblock
@@ -117,7 +90,7 @@ ctl 0 doctor "$VFCAP_VF"
 result "nothing is left of that"
 
 begin write "$VFCAP_VF" /sys/bus/pci/drivers/vfcap-vfio-pci/unbind &&
-	all_commands "$VFCAP_VF" && says unbinding \
+	all_ways "$VFCAP_VF" && says unbinding \
 	"its driver is being unbound and waits for hold (pid $holder)"
 result "a VF's driver is being unbound"
 end
@@ -125,7 +98,7 @@ ctl 0 bind "$VFCAP_VF"
 
 if [ -e "$devices/$VFCAP_VF/vfcap" ]; then
 	echo N > /sys/module/pci_vfcap/parameters/assigned_flag
-	begin write 0 "$devices/$pf/sriov_numvfs" && all_commands "$VFCAP_VF" &&
+	begin write 0 "$devices/$pf/sriov_numvfs" && all_ways "$VFCAP_VF" &&
 		says vfs-removed \
 		"its PF's driver is removing its VFs and waits for hold (pid $holder)"
 	result "a PF's VFs are being removed"
@@ -137,13 +110,13 @@ fi
 
 # A kernel with lockdep has a word to say about that.
 echo "vfcap-lab: expect: WARNING: drivers/pci/remove.c" > /dev/kmsg
-begin write "$pf" /sys/bus/pci/drivers/igb/unbind && all_commands "$VFCAP_VF" &&
+begin write "$pf" /sys/bus/pci/drivers/igb/unbind && all_ways "$VFCAP_VF" &&
 	says pf-unbinding \
 	"its PF's driver is being unbound and waits for hold (pid $holder)"
 result "a PF's driver is being unbound"
 ctl 1 doctor "$vf2" --json && json \
 	"c('pf-driver')['diagnosis'] in ('pf-unbinding-other', 'pf-no-driver')" &&
-	all_commands "$vf2"
+	all_ways "$vf2"
 result "and another VF of it"
 end
 echo "$pf" > /sys/bus/pci/drivers/igb/bind
