@@ -111,7 +111,9 @@ static const struct word reasons[] = {
 	},
 	[VFCAP_REASON_OWN] = { "own", "it has one itself", NULL },
 	[VFCAP_REASON_QEMU] = {
-		"qemu", "there is room only behind its last capability, where QEMU would refuse to start", NULL },
+		"qemu", "there is room only behind its last capability, where QEMU would refuse to start",
+		NULL
+	},
 	[VFCAP_REASON_BARS] = {
 		"bars", "its BARs 2 and 4 are not two memory BARs with an address",
 		"the firmware, or the kernel, gave the VMD's memory no address: see the log of the boot",

@@ -357,7 +357,7 @@ FIXTURE_TEARDOWN(layout)
 }
 
 static void walk_list(struct __test_metadata *_metadata, struct vfio *v,
-		      const FIXTURE_VARIANT(layout) *variant)
+		      const unsigned int *chain, unsigned int expected)
 {
 	unsigned int pos = 0x100, i = 0;
 	uint32_t header;
@@ -365,19 +365,19 @@ static void walk_list(struct __test_metadata *_metadata, struct vfio *v,
 	/* Walk as a guest does. */
 	while (pos && i < 8) {
 		header = vfio_get(v, pos, 4);
-		ASSERT_EQ(variant->chain[i], pos);
+		ASSERT_EQ(chain[i], pos);
 		/* No capability that core hides shows through. */
 		EXPECT_NE(HIDDEN, header & 0xffff);
 		EXPECT_NE(UNKNOWN, header & 0xffff);
 		EXPECT_NE(PCI_EXT_CAP_ID_PRI, header & 0xffff);
-		EXPECT_EQ(pos == variant->expected,
+		EXPECT_EQ(pos == expected,
 			  (header & 0xffff) == PCI_EXT_CAP_ID_PASID);
 		pos = header >> 20;
 		i++;
 	}
-	EXPECT_EQ(0, variant->chain[i]);
-	EXPECT_EQ(variant->expected, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
-	EXPECT_EQ(!variant->expected,
+	EXPECT_EQ(0, chain[i]);
+	EXPECT_EQ(expected, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	EXPECT_EQ(!expected,
 		  host_log_count(host_vf(), "PASID capability not shown"));
 
 	/* Each width of the header at the start of the list says the same. */
@@ -389,14 +389,13 @@ static void walk_list(struct __test_metadata *_metadata, struct vfio *v,
 }
 
 static void use_pasid(struct __test_metadata *_metadata, struct vfio *v,
-		      const FIXTURE_VARIANT(layout) *variant)
+		      const unsigned int *chain, unsigned int pos)
 {
-	unsigned int pos = variant->expected;
 	uint32_t first = vfio_get(v, 0x100, 4);
 	unsigned int i;
 
 	/* Headers are read-only, the empty one at the start of a list too. */
-	if (variant->chain[1]) {
+	if (chain[1]) {
 		EXPECT_EQ(0, vfio_set(v, 0x100, 4, 0));
 		EXPECT_EQ(0, vfio_set(v, 0xfe, 4, 0xa5a50000));
 		EXPECT_EQ(0, vfio_set(v, 0x102, 2, 0));
@@ -417,12 +416,12 @@ static void use_pasid(struct __test_metadata *_metadata, struct vfio *v,
 
 /* Registers outside of all capabilities stay within the guest's reach. */
 static void read_gaps(struct __test_metadata *_metadata, struct vfio *v,
-		      const FIXTURE_VARIANT(layout) *variant)
+		      unsigned int from, unsigned int to, unsigned int expected)
 {
 	unsigned int pos;
 
-	for (pos = variant->fill_from; pos < variant->fill_to; pos += 4) {
-		if (pos == variant->expected || pos == variant->expected + 4)
+	for (pos = from; pos < to; pos += 4) {
+		if (pos == expected || pos == expected + 4)
 			continue;
 		ASSERT_EQ(host_config_read(host_vf(), pos, 4),
 			  vfio_get(v, pos, 4));
@@ -432,9 +431,10 @@ static void read_gaps(struct __test_metadata *_metadata, struct vfio *v,
 /* One open for all of it: opens are what takes time here. */
 TEST_F(layout, shown_and_works)
 {
-	walk_list(_metadata, &self->v, variant);
-	read_gaps(_metadata, &self->v, variant);
-	use_pasid(_metadata, &self->v, variant);
+	walk_list(_metadata, &self->v, variant->chain, variant->expected);
+	read_gaps(_metadata, &self->v, variant->fill_from, variant->fill_to,
+		  variant->expected);
+	use_pasid(_metadata, &self->v, variant->chain, variant->expected);
 }
 
 TEST_HARNESS_MAIN
