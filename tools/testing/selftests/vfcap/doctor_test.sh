@@ -159,7 +159,7 @@ a user that is not seen | hide | unhide | 7 | VF | opened=opened-unseen pasid-sh
 module not installed | unload_all | load_by_hand | 1 | VF | module=modules-nowhere driver=driver-first-modules | apt install vfcap-dkms
 module not loaded | unload | load | 1 | VF | module=modules-unloaded driver=driver-other | modprobe vfcap-vfio-pci, which "vfcapctl bind" also does
 a VMD endpoint | vmd 201d | vmd_none | 0 | VMD | shdw-shown=not-open iommu=iommu-ok | nothing that is seen stands against it
-a VMD endpoint that has its own | vmd 201d 34~e8 e8~01188009 ec~53484457 f0~0 f4~1 f8~0 fc~2 | vmd_none | 0 | VMD --open | shdw-shown=needs-not | the device has one itself
+a VMD endpoint that has its own | vmd 201d 34~e8 e8~01188009 ec~53484457 f0~0 f4~1 f8~0 fc~2 | vmd_none | 0 | VMD --open | shdw-shown=needs-not | it has one itself
 28C0 | vmd 28c0 | vmd_none | 0 | VMD --open | shdw-shown=native | native shadow registers tell the guest
 28C0, switched off | vmd_off | vmd_on | 1 | VMD | shdw-shown=native-parameter | switched off by parameter vmd_shadow
 28C0 with another capability | vmd 28c0 e0~00037001 70~00080009 | vmd_none | 1 | VMD | shdw-shown=native-vmlock | a capability of the device is where VMLOCK should be
