@@ -152,7 +152,6 @@ FIXTURE_SETUP(dma)
 
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	host_at_end(sample_give_back);
 	ASSERT_EQ(0, sample_prepare("igb", 2, false));
 	ASSERT_EQ(0, dma_open());
 	/* What the IOMMU refuses is what this is about. */
@@ -437,7 +436,6 @@ FIXTURE_SETUP(page_requests)
 
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	host_at_end(sample_give_back);
 	ASSERT_EQ(0, sample_prepare("igb", 2, true));
 	ASSERT_EQ(0, host_param("pri", "on"));
 	ASSERT_EQ(0, dma_open());
@@ -562,4 +560,8 @@ TEST_F(page_requests, follow_pasid_enable)
 	EXPECT_TRUE(is_invalid(host_vf2(), 0x36));
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	host_at_end(sample_give_back);
+	return test_harness_run(argc, argv);
+}
