@@ -1199,7 +1199,7 @@ static long page_tables_kb(void)
 }
 
 /* Whatever is done of it, the kernel has no more page tables than before. */
-TEST_F(wc_other, memory)
+TEST_F_TIMEOUT(wc_other, memory, 120)
 {
 	uint64_t start, size, i;
 	uint32_t value;
