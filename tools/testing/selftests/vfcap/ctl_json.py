@@ -1,11 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Usage: ctl_json.py SCHEMA [EXPRESSION...] 3< JSON
+Usage: ctl_json.py SCHEMA
 
 Checks what vfcapctl --json printed: against its schema, and that all Python
 expressions hold of it, in which it is "d", a check of doctor's c("id"), and a function
-of list's f("address"). Prints what is not so.
+of list's f("address"). Prints what is not so, each line after "# ", and then "ok" or
+"bad".
+
+What to check comes from standard input, as often as asked, since starting takes longer
+than checking where the CPU is emulated: the JSON and the expressions, each with a NUL
+behind it, and one more NUL.
 
 Of JSON Schema it knows what the schema uses, and takes it more strictly: a key that the
 schema does not name is an error.
@@ -88,10 +93,27 @@ class Schema:
             yield f"{where}: {value} is too small"
 
 
-def main():
-    """See above"""
-    with os.fdopen(3) as f:
-        d = json.load(f)
+def strings(file):
+    """What ends with a NUL each"""
+    buffer = b""
+    while True:
+        found, nul, rest = buffer.partition(b"\0")
+        if nul:
+            buffer = rest
+            yield found.decode()
+            continue
+        more = os.read(file, 1 << 16)
+        if not more:
+            return
+        buffer += more
+
+
+def wrong(schema, text, expressions):
+    """What is not so, as texts"""
+    try:
+        d = json.loads(text)
+    except ValueError as e:
+        return [f"no JSON: {e}: {text}"]
 
     def c(name):
         return [c for c in d["checks"] if c["id"] == name][0]
@@ -99,14 +121,29 @@ def main():
     def fn(address):
         return [f for f in d["functions"] if f["address"] == address][0]
 
-    bad = Schema(sys.argv[1]).errors(d)
-    bad += ["not so: " + e for e in sys.argv[2:]
-            if not eval(e, {"d": d, "c": c, "f": fn})]
-    for line in bad:
-        print("# " + line)
-    if bad:
-        print("# " + json.dumps(d))
-    sys.exit(bool(bad))
+    found = schema.errors(d)
+    for e in expressions:
+        try:
+            if not eval(e, {"d": d, "c": c, "f": fn}):
+                found.append("not so: " + e)
+        except (LookupError, TypeError) as why:
+            found.append(f"not so: {e}: {why!r}")
+    return found + ([json.dumps(d)] if found else [])
+
+
+def main():
+    """See above"""
+    schema = Schema(sys.argv[1])
+    asked = []
+    for string in strings(0):
+        if string or not asked:
+            asked.append(string)
+            continue
+        found = wrong(schema, asked[0], asked[1:])
+        for line in "\n".join(found).splitlines():
+            print("# " + line)
+        print("bad" if found else "ok", flush=True)
+        asked = []
 
 
 main()
