@@ -76,7 +76,8 @@ TEST_F(external, with)
 	ASSERT_TRUE(whole_shows_pasid(&self->v, host_vf()));
 	EXPECT_EQ(0, reset_pf());
 	EXPECT_EQ(1, host_log_count(host_vf(), "PASID lost: its PF is being reset"));
-	EXPECT_STREQ("lost", sample_state(host_vf(), "pasid_state"));
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(host_vf(), "pasid_state")),
+			     1000));
 	vfio_close(&self->v);
 
 	/* The registration, and with it the hold on the module, ends with the binding. */

@@ -504,8 +504,8 @@ TEST_F(undecided, lost_when_shown)
 	usleep(2 * GUARD_LOOKS_US);
 	EXPECT_STREQ("held", sample_state(host_vf2(), "pasid_state"));
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
-	usleep(2 * GUARD_LOOKS_US);
-	EXPECT_STREQ("lost", sample_state(host_vf2(), "pasid_state"));
+	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(host_vf2(), "pasid_state")),
+			     host_promised(GUARD_MS)));
 }
 
 int main(int argc, char **argv)
