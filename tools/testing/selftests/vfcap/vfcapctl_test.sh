@@ -11,6 +11,9 @@ cd "$(dirname "$0")" || exit 1
 start 53 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe vfio-pci
+# Whatever ran before, the second VF has no driver.
+[ ! -e "$devices/$vf2/driver" ] || echo "$vf2" > "$devices/$vf2/driver/unbind"
+echo > "$devices/$vf2/driver_override"
 # VMDs are x86's, and so is the QEMU there is.
 x86=true
 [ "$(uname -m)" = x86_64 ] || x86=false
