@@ -44,6 +44,9 @@ enum pci_vfcap_id {
 	PCI_VFCAP_COUNT
 };
 
+/* How long the text may be that says why a capability was lost, with its NUL */
+#define PCI_VFCAP_CAUSE_SIZE	128
+
 /**
  * struct pci_vfcap_ops - what a PF's driver does for its VFs
  * @place: Where a capability may lie in the config space of @vf. Return an offset
@@ -123,17 +126,16 @@ void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status);
  *	pci_vfcap_vf_reset() found it back nothing may be enabled that needs it.
  *	The driver takes from the guest what it has, without waiting here, and
  *	calls pci_vfcap_loss_done() when that is done.
- * @returned: Of what is lost, pci_vfcap_vf_reset() would find @mask back. Called when
- *	that changes, and when a loss has ended. A VF that is lost anew is told
- *	again.
+ * @returned: What pci_vfcap_vf_reset() would find back of what is lost has changed, or
+ *	a loss has ended: see pci_vfcap_query_loss().
  * @pri_stopped: All page requests of the VF were answered after it was disabled.
  * @pri_failed: The PF's driver reports PCI_PRI_STATUS_RF or _UPRGI.
  *
  * All are called with the PF's lock held: they must not call back.
  */
 struct pci_vfcap_vf_ops {
-	void (*lost)(void *priv, unsigned long mask, const char *cause);
-	void (*returned)(void *priv, unsigned long mask);
+	void (*lost)(void *priv, unsigned long mask);
+	void (*returned)(void *priv);
 	void (*pri_stopped)(void *priv);
 	void (*pri_failed)(void *priv, u16 status);
 };
@@ -146,6 +148,8 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle);
 int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask);
 void pci_vfcap_vf_close(struct pci_vfcap_vf *handle);
 void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask);
+bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
+			  char *cause, bool *returned);
 u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle);
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses);
 int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,

@@ -113,8 +113,7 @@ void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		if (handle->lost & BIT(bit))
 			continue;
 		new |= BIT(bit);
-		kfree(handle->cause[bit]);
-		handle->cause[bit] = kstrdup(text, GFP_KERNEL);
+		strscpy(handle->cause[bit], text);
 	}
 	if (!new)
 		return;
@@ -122,7 +121,7 @@ void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 	handle->lost |= new;
 	handle->losing |= new;
 	handle->unlogged |= new;
-	handle->ops->lost(handle->priv, new, text);
+	handle->ops->lost(handle->priv, new);
 }
 
 /**
@@ -212,6 +211,29 @@ void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 
+/**
+ * pci_vfcap_query_loss - what is known of a VF's loss
+ * @handle: the VF's handle
+ * @id: a capability that it shows
+ * @cause: filled with why it was lost, PCI_VFCAP_CAUSE_SIZE bytes
+ * @returned: set to whether a reset would bring it back
+ *
+ * Context: Process context. Calls nothing back.
+ * Return: false, with nothing filled in, unless it is lost.
+ */
+bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
+			  char *cause, bool *returned)
+{
+	guard(mutex)(&handle->record->lock);
+
+	if (!(handle->lost & BIT(id)))
+		return false;
+	strscpy(cause, handle->cause[id], PCI_VFCAP_CAUSE_SIZE);
+	*returned = handle->returned & BIT(id);
+	return true;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_query_loss);
+
 /* Frees @cause. Without memory for a detail, the list of variables ends before it. */
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			 char *cause)
@@ -255,8 +277,7 @@ void vfcap_tell(struct work_struct *work)
 		handle->untold = 0;
 		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
 			cause[bit] = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s",
-					       handle->cause[bit] ?:
-					       "there is no memory to say why");
+					       handle->cause[bit]);
 	}
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
 		vfcap_uevent(handle, bit, cause[bit]);
@@ -271,10 +292,6 @@ void vfcap_tell(struct work_struct *work)
  */
 void vfcap_tell_rest(struct pci_vfcap_vf *handle)
 {
-	enum pci_vfcap_id id;
-
 	if (cancel_work_sync(&handle->tell))
 		vfcap_tell(&handle->tell);
-	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		kfree(handle->cause[id]);
 }

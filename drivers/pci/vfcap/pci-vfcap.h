@@ -101,7 +101,7 @@ struct pci_vfcap {
  * @losing: those of @lost that its driver has not yet taken from the guest
  * @unlogged: losses that are yet to be logged, before the lock is released
  * @untold: losses that user space is yet to be told of
- * @cause: why each was lost last, NULL if there was no memory
+ * @cause: why each was lost last
  * @returned: those of @lost that a reset would bring back, as its driver was told
  * @losses: how often a loss was noticed, whether or not it was known already
  * @lost_last: the value of @losses at the last loss of each capability
@@ -124,7 +124,7 @@ struct pci_vfcap_vf {
 	unsigned long losing;
 	unsigned long unlogged;
 	unsigned long untold;
-	char *cause[PCI_VFCAP_COUNT];
+	char cause[PCI_VFCAP_COUNT][PCI_VFCAP_CAUSE_SIZE];
 	unsigned long returned;
 	u64 losses;
 	u64 lost_last[PCI_VFCAP_COUNT];

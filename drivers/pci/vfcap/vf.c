@@ -347,7 +347,7 @@ void vfcap_find_returned(struct pci_vfcap_vf *handle, unsigned long well)
 	if (returned == handle->returned)
 		return;
 	handle->returned = returned;
-	handle->ops->returned(handle->priv, returned);
+	handle->ops->returned(handle->priv);
 }
 
 /**
@@ -410,7 +410,7 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 	handle->returned &= ~back;
 	vfcap_sysfs_notify(handle, back);
 	if (back)
-		handle->ops->returned(handle->priv, handle->returned);
+		handle->ops->returned(handle->priv);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 

@@ -12,7 +12,6 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/string.h>
 
 #include "base.h"
 #include "caps.h"
@@ -287,32 +286,26 @@ bool vfcap_restore(struct vfcap_device *vd, unsigned int id, const u32 *regs)
 	return vfcap_emul_set_w1c(vd, id, regs[VFCAP_CTRL]);
 }
 
-static void vfcap_vf_lost(void *priv, unsigned long mask, const char *cause)
+static void vfcap_vf_lost(void *priv, unsigned long mask)
 {
 	struct vfcap_device *vd = priv;
-	unsigned long bit;
 
 	/*
 	 * The registers show the loss at once. The rest needs the dev_set lock, which may
 	 * take long to get.
 	 */
-	scoped_guard(mutex, &vd->lock) {
+	scoped_guard(mutex, &vd->lock)
 		vd->lost |= mask;
-		vd->returned &= ~mask;
-		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-			strscpy(vd->cause[bit], cause);
-	}
 	vfcap_emul_disable(vd, mask);
 	vfcap_queue_sync(vd);
 }
 
-static void vfcap_vf_returned(void *priv, unsigned long mask)
+static void vfcap_vf_returned(void *priv)
 {
 	struct vfcap_device *vd = priv;
 
 	guard(mutex)(&vd->lock);
 
-	vd->returned = mask;
 	if (vd->return_eventfd)
 		eventfd_signal(vd->return_eventfd);
 }
@@ -334,27 +327,6 @@ const struct pci_vfcap_vf_ops vfcap_vf_ops = {
 	.pri_stopped	= vfcap_vf_pri_stopped,
 	.pri_failed	= vfcap_vf_pri_failed,
 };
-
-/**
- * vfcap_query_loss - what is known of a loss
- * @vd: the device
- * @id: a capability that it shows and shares with its PF
- * @cause: filled with the cause, if it is lost
- *
- * Context: Process context, under the dev_set lock.
- * Return: VFCAP_QUERY_LOST and VFCAP_QUERY_RETURNED, as far as they hold.
- */
-u32 vfcap_query_loss(struct vfcap_device *vd, unsigned int id, u8 *cause)
-{
-	if (pci_vfcap_usable(vd->handle, id))
-		return 0;
-
-	guard(mutex)(&vd->lock);
-
-	strscpy(cause, vd->cause[id], VFCAP_CAUSE_SIZE);
-	return VFCAP_QUERY_LOST |
-	       (vd->returned & BIT(id) ? VFCAP_QUERY_RETURNED : 0);
-}
 
 /**
  * vfcap_set_eventfd - set an eventfd that notifies the user

@@ -18,7 +18,6 @@ bool vfcap_may_enable(struct vfcap_device *vd, unsigned int id);
 void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
 		       const u32 *val, const u32 *mask);
 bool vfcap_restore(struct vfcap_device *vd, unsigned int id, const u32 *regs);
-u32 vfcap_query_loss(struct vfcap_device *vd, unsigned int id, u8 *cause);
 void vfcap_set_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
 		       struct eventfd_ctx *ctx);
 void vfcap_end_session(struct vfcap_device *vd);

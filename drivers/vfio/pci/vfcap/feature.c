@@ -57,6 +57,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 	struct vfcap_feature_query *query = data;
 	const struct vfcap_plan *plan;
 	unsigned int id;
+	bool returned;
 
 	if (query->reserved[0] || query->reserved[1] ||
 	    !vfcap_has_cap(&query->cap))
@@ -81,8 +82,10 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 		.step		= plan->step,
 		.reason		= plan->reason,
 	};
-	if (vd->shown & BIT(id) && vfcap_is_shared(id))
-		query->flags |= vfcap_query_loss(vd, id, query->cause);
+	if (vd->shown & BIT(id) && vfcap_is_shared(id) &&
+	    pci_vfcap_query_loss(vd->handle, id, query->cause, &returned))
+		query->flags |= VFCAP_QUERY_LOST |
+				(returned ? VFCAP_QUERY_RETURNED : 0);
 	return 0;
 }
 

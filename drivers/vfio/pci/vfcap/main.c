@@ -83,10 +83,8 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	int ret;
 
 	/* What was lost last is not lost to this session. */
-	scoped_guard(mutex, &vd->lock) {
+	scoped_guard(mutex, &vd->lock)
 		vd->lost = 0;
-		vd->returned = 0;
-	}
 	/* Without a reset in between a user can open it many times a second. */
 	vd->quiet = !__ratelimit(&vd->log_limit);
 

@@ -143,6 +143,7 @@ static_assert(VFCAP_CAP_PASID == (int)PCI_VFCAP_PASID);
 static_assert(VFCAP_CAP_PRI == (int)PCI_VFCAP_PRI);
 static_assert(VFCAP_CAP_SHDW == (int)VFCAP_SHDW);
 static_assert(VFCAP_CAP_COUNT == (int)VFCAP_NR_CAPS);
+static_assert(VFCAP_CAUSE_SIZE == PCI_VFCAP_CAUSE_SIZE);
 
 static inline bool vfcap_is_shared(unsigned int id)
 {
@@ -277,8 +278,6 @@ struct vfcap_plan {
  * @cleared: capabilities whose control bits were cleared, before vfcap_sync() has seen it
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
- * @returned: capabilities that were lost, and that a reset gives back
- * @cause: why each was lost last
  * @lost_eventfd: notifies the user of a loss, or NULL
  * @return_eventfd: and when a reset would end one, or NULL
  */
@@ -315,8 +314,6 @@ struct vfcap_device {
 	unsigned long cleared;
 	unsigned long restart;
 	unsigned long lost;
-	unsigned long returned;
-	char cause[PCI_VFCAP_COUNT][VFCAP_CAUSE_SIZE];
 	struct eventfd_ctx *lost_eventfd;
 	struct eventfd_ctx *return_eventfd;
 };
