@@ -80,6 +80,8 @@ static struct {
 					       void **aliased_bus, int *aliased_devfn);
 	void (*bql_lock_impl)(const char *file, int line);
 	void (*bql_unlock)(void);
+	void (*pause_all_vcpus)(void);
+	void (*resume_all_vcpus)(void);
 	int (*address_space_rw)(void *as, uint64_t addr, uint64_t attrs, void *buf,
 				uint64_t len, bool is_write);
 	void (*rcu_register_thread)(void);
@@ -99,6 +101,8 @@ static const struct {
 	SYMBOL(pci_device_get_iommu_bus_devfn),
 	SYMBOL(bql_lock_impl),
 	SYMBOL(bql_unlock),
+	SYMBOL(pause_all_vcpus),
+	SYMBOL(resume_all_vcpus),
 	SYMBOL(address_space_rw),
 	SYMBOL(rcu_register_thread),
 	SYMBOL(address_space_memory),
@@ -220,6 +224,48 @@ static void *iommu_opaque(struct place *p)
 	return field(p->iommu_bus, ats_offsets.opaque);
 }
 
+static uint64_t load(uint64_t address)
+{
+	uint64_t value = 0;
+
+	qemu.address_space_rw(qemu.address_space_memory, address, 0, &value,
+			      sizeof(value), false);
+	return value;
+}
+
+/* Of QEMU's q35, and in the VT-d specification 4.1, sec 9 and 11.4.5 */
+#define VTD_RTADDR		(0xfed90000ULL + 0x20)
+#define VTD_RTADDR_TTM(reg)	((reg) >> 10 & 3)
+#define VTD_TTM_SCALABLE	1
+#define VTD_TABLE(entry)	((entry) & ~0xfffULL)
+#define VTD_RID_PASID(context)	((context) & 0xfffff)
+#define VTD_PRESENT		1
+
+/*
+ * Whether the PASID table has the PASID, or that of requests without. QEMU's VT-d does not look at the Present bit of an
+ * entry (vtd_get_iova_pgtbl_base()), while Linux clears that alone, has what is cached
+ * invalidated, and then clears the rest: a translation that is made in between would
+ * stay for good.
+ */
+static bool pasid_is_present(const struct request *r)
+{
+	uint64_t root_table = load(VTD_RTADDR);
+	uint64_t root, place, context, directory, entry;
+	uint32_t pasid = r->pasid;
+
+	if (VTD_RTADDR_TTM(root_table) != VTD_TTM_SCALABLE)
+		return true;
+
+	root = load(VTD_TABLE(root_table) + r->bus * 16 + (r->devfn >> 7) * 8);
+	place = VTD_TABLE(root) + (r->devfn & 0x7f) * 32;
+	context = load(place);
+	if (pasid == ~0U)
+		pasid = VTD_RID_PASID(load(place + 8));
+	directory = load(VTD_TABLE(context) + (pasid >> 6) * 8);
+	entry = load(VTD_TABLE(directory) + (pasid & 0x3f) * 64);
+	return root & context & directory & entry & VTD_PRESENT;
+}
+
 /* All that has a verb returns NULL, or what to answer in place of "ok". */
 static const char *access_memory(struct place *p, struct request *r, bool write)
 {
@@ -230,6 +276,8 @@ static const char *access_memory(struct place *p, struct request *r, bool write)
 
 	if (!ats)
 		return "error its IOMMU has no ATS";
+	if (!pasid_is_present(r))
+		return "fault";
 	ret = ats(p->bus, iommu_opaque(p), p->devfn, r->pasid, false, false,
 		  r->address & ~0xfffULL, 0x1000, !write, &entry, 1, &errors);
 	if (ret <= 0 || errors || !(entry.perm & (write ? 2 : 1)))
@@ -372,6 +420,23 @@ static const char *run(const char *line, struct request *r)
 	return verbs[i].run(&p, r);
 }
 
+/*
+ * While the CPUs stand still, which change the IOMMU's tables without the BQL: QEMU's VT-d
+ * reads a PASID table entry once for its page table and once for the domain ID by
+ * which the translation is kept and invalidated, and its Present bit is looked at here.
+ */
+static void hold_still(void)
+{
+	qemu.bql_lock_impl(__FILE__, __LINE__);
+	qemu.pause_all_vcpus();
+}
+
+static void go_on(void)
+{
+	qemu.resume_all_vcpus();
+	qemu.bql_unlock();
+}
+
 static void *serve(void *arg)
 {
 	const char *error;
@@ -391,10 +456,10 @@ static void *serve(void *arg)
 		struct request r = {};
 
 		if (!trouble)
-			qemu.bql_lock_impl(__FILE__, __LINE__);
+			hold_still();
 		error = run(line, &r);
 		if (!trouble)
-			qemu.bql_unlock();
+			go_on();
 		if (error)
 			fprintf(out, "%s %s\n", r.tag, error);
 		else
