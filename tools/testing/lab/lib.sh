@@ -152,18 +152,18 @@ host_dir()
 	} | sha256sum | cut -c 1-12)"
 }
 
-# What is there for arm64, on top of the root and made with it
-arm64_dir()
+# What lies over the root, in its folder "layer", and was made with it
+layer_dir()		# NAME
 {
-	echo "$CACHE_DIR/arm64-$({
+	echo "$CACHE_DIR/$1-$({
 		root_key
-		cat "$LAB_DIR/arm64.packages" "$LAB_DIR/build-arm64"
+		cat "$LAB_DIR/$1.packages" "$LAB_DIR/build-$1" "$LAB_DIR/layer.sh"
 	} | sha256sum | cut -c 1-12)"
 }
 
 arm64_release()
 {
-	readlink "$(arm64_dir)/root/usr/lib/modules/arm64"
+	readlink "$(layer_dir arm64)/root/usr/lib/modules/arm64"
 }
 
 in_root()		# COMMAND...
@@ -203,7 +203,7 @@ select_kernel()		# NAME
 		;;
 	*:*:*" $1 "*)
 		"$LAB_DIR/setup" arm64 || die "no root to run in"
-		dir=$(arm64_dir)
+		dir=$(layer_dir arm64)
 		ROOT_LAYER=$dir/layer
 		KERNEL_ARCH=arm64
 		KERNEL_ROOT=/cache/${dir##*/}/root
