@@ -129,9 +129,11 @@ static void find_kind(struct device *d)
 {
 	bool has_link = !sysfs_link(d->pf, sizeof(d->pf), "physfn");
 
+	if (!has_link)
+		d->total_vfs = sysfs_number("sriov_totalvfs");
 	if (has_link)
 		d->kind = KIND_VF;
-	else if (sysfs_number("sriov_totalvfs"))
+	else if (d->total_vfs)
 		d->kind = KIND_PF;
 	else if (is_vmd(sysfs_number("vendor"), sysfs_number("device")))
 		d->kind = KIND_VMD;

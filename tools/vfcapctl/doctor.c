@@ -503,8 +503,8 @@ static enum diagnosis check_vfs(const struct check *c, struct patient *p)
 		bound += !sysfs_link(driver, sizeof(driver),
 				     DEVICES "/%s/virtfn%u/driver", p->d.bdf, i) &&
 			 !strcmp(driver, OUR_DRIVER);
-	ARG1(p, "%u of %lu possible, " OUR_DRIVER " has %u of them", p->d.num_vfs,
-	     sysfs_number(DEVICES "/%s/sriov_totalvfs", p->d.bdf), bound);
+	ARG1(p, "%u of %u possible, " OUR_DRIVER " has %u of them", p->d.num_vfs,
+	     p->d.total_vfs, bound);
 	if (!p->d.num_vfs)
 		return VFS_NONE;
 	return bound ? VFS_BOUND : VFS_UNBOUND;

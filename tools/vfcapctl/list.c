@@ -299,6 +299,20 @@ static enum color state_color(const char *state)
 	return PLAIN;
 }
 
+static void cell_text(struct table *t, const char *text)
+{
+	table_cell(t, *text ? PLAIN : DIM, "%s", *text ? text : "-");
+}
+
+/* Those that a PF has, and can have */
+static void cell_vfs(struct table *t, const struct device *d)
+{
+	if (d->kind == KIND_PF)
+		table_cell(t, PLAIN, "%u of %u", d->num_vfs, d->total_vfs);
+	else
+		cell_text(t, "");
+}
+
 static void cell_entry(struct table *t, const struct line *l, size_t i)
 {
 	const struct entry *e = &l->entries[i];
@@ -369,7 +383,8 @@ static void cell_users(struct table *t, const struct list *list,
 static void print_text(const struct list *list)
 {
 	static const char * const headers[] = {
-		"ADDRESS", "KIND", "DRIVER", "PASID", "PRI", "USED BY",
+		"ADDRESS", "KIND", "DRIVER", "VFS", "GROUP", "PASID", "PRI",
+		"USED BY",
 	};
 	struct table *t = table_new(headers, ARRAY_SIZE(headers));
 	size_t i, j;
@@ -379,8 +394,9 @@ static void print_text(const struct list *list)
 
 		table_cell(t, PLAIN, "%s", l->d.bdf);
 		table_cell(t, PLAIN, "%s", kind_names[l->d.kind]);
-		table_cell(t, *l->d.driver ? PLAIN : DIM, "%s",
-			   *l->d.driver ? l->d.driver : "-");
+		cell_text(t, l->d.driver);
+		cell_vfs(t, &l->d);
+		cell_text(t, l->d.group);
 		for (j = 0; j < LISTED; j++)
 			cell_entry(t, l, j);
 		cell_users(t, list, l);
@@ -448,8 +464,7 @@ static struct json_object *line_json(const struct list *list, const struct line 
 	json_set_text(o, "driver_override", d->override);
 	json_set_text(o, "pf", d->pf);
 	json_set_number(o, "num_vfs", d->kind == KIND_PF ? (long)d->num_vfs : -1);
-	json_set_number(o, "total_vfs", d->kind != KIND_PF ? -1 :
-			(long)sysfs_number(DEVICES "/%s/sriov_totalvfs", d->bdf));
+	json_set_number(o, "total_vfs", d->kind == KIND_PF ? (long)d->total_vfs : -1);
 	json_set_text(o, "iommu_group", d->group);
 	for (i = 0; i < LISTED; i++)
 		if (d->kind == KIND_PF || cap_is_for(listed[i], d))

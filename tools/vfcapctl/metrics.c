@@ -113,8 +113,7 @@ static long get_vfs(const struct function *f, int cap)
 static long get_possible_vfs(const struct function *f, int cap)
 {
 	(void)cap;
-	return f->d.kind != KIND_PF ? -1 :
-	       (long)sysfs_number(DEVICES "/%s/sriov_totalvfs", f->d.bdf);
+	return f->d.kind == KIND_PF ? (long)f->d.total_vfs : -1;
 }
 
 static long get_open(const struct function *f, int cap)

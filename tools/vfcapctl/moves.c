@@ -54,7 +54,7 @@ static void move_vfs(struct batch *b, const struct device *pf)
 static enum status make_vfs(struct device *pf, long n)
 {
 	const struct device before = *pf;
-	char total[16], number[16];
+	char number[16];
 	int err;
 
 	if (!n || n == pf->num_vfs)
@@ -67,10 +67,9 @@ static enum status make_vfs(struct device *pf, long n)
 		return fail(STATUS_UNSUPPORTED,
 			    "%s: it has no driver, which would make its VFs: echo %s > /sys/bus/pci/drivers_probe",
 			    pf->bdf, pf->bdf);
-	sysfs_read(total, sizeof(total), DEVICES "/%s/sriov_totalvfs", pf->bdf);
-	if (n > strtol(total, NULL, 10))
-		return fail(STATUS_UNSUPPORTED, "%s: it can have %s VFs, not %ld",
-			    pf->bdf, total, n);
+	if (n > pf->total_vfs)
+		return fail(STATUS_UNSUPPORTED, "%s: it can have %u VFs, not %ld",
+			    pf->bdf, pf->total_vfs, n);
 	snprintf(number, sizeof(number), "%ld", n);
 	err = sysfs_write_within(VFS_MS, number, DEVICES "/%s/sriov_numvfs",
 				 pf->bdf);

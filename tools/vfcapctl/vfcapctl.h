@@ -160,7 +160,8 @@ struct device {
 	char bdf[BDF_SIZE];
 	enum kind kind;
 	enum fate fate;
-	unsigned int num_vfs;
+	unsigned int num_vfs;		/* of a PF: made */
+	unsigned int total_vfs;		/* and possible */
 	char driver[NAME_SIZE];		/* "" without one */
 	char pf[BDF_SIZE];		/* of a VF */
 	char group[NAME_SIZE];		/* number of its IOMMU group, or "" */
