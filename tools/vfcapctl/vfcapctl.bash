@@ -22,15 +22,17 @@ _vfcapctl_bound()
 	done
 }
 
-# VFs, and whatever else is an Intel RAID function, as VMD endpoints are
-_vfcapctl_candidates()
+# VFs, PFs where a command takes one, and whatever else is an Intel RAID function, as VMD
+# endpoints are
+_vfcapctl_candidates()	# COMMAND
 {
 	local path vendor class
 
 	for path in /sys/bus/pci/devices/*; do
 		{ read -r vendor < "$path/vendor" && read -r class < "$path/class"; } \
 			2> /dev/null || continue
-		if [[ -e "$path/physfn" || "$vendor $class" == "0x8086 0x0104"* ]]; then
+		if [[ -e "$path/physfn" || ( "$1" != show && -e "$path/sriov_totalvfs" ) ||
+		      "$vendor $class" == "0x8086 0x0104"* ]]; then
 			echo "${path##*/}"
 		fi
 	done
@@ -51,7 +53,7 @@ _vfcapctl_words()	# COMMAND CURRENT
 	case $1,$2,${help%%$'\n'*} in
 	*,-*,*)		;;
 	unbind,*BDF*)	_vfcapctl_bound ;;
-	*BDF*)		_vfcapctl_candidates ;;
+	*BDF*)		_vfcapctl_candidates "$1" ;;
 	esac
 }
 

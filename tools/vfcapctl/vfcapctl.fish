@@ -24,10 +24,12 @@ function __vfcapctl_bound
     end
 end
 
-# VFs, and whatever else is an Intel RAID function, as VMD endpoints are
-function __vfcapctl_candidates
+# VFs, PFs where a command takes one, and whatever else is an Intel RAID function, as VMD
+# endpoints are
+function __vfcapctl_candidates --argument-names command
     for path in /sys/bus/pci/devices/*
         if test -e $path/physfn
+            or test $command != show -a -e $path/sriov_totalvfs
             or string match -q '0x8086 0x0104*' (cat $path/vendor $path/class 2>/dev/null | string join ' ')
             string replace -r '.*/' '' -- $path
         end
@@ -57,7 +59,7 @@ function __vfcapctl_words
             if test $command = unbind
                 __vfcapctl_bound
             else
-                __vfcapctl_candidates
+                __vfcapctl_candidates $command
             end
     end
 end

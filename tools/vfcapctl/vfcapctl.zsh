@@ -21,13 +21,14 @@ _vfcapctl_options()	# COMMAND
 	_vfcapctl_help "$1" | sed -nE 's/^ +(-[a-zA-Z], )?(--[a-z-]+)( [A-Z]+)? +/\2:/p'
 }
 
-# VFs, and whatever else is an Intel RAID function, as VMD endpoints are
-_vfcapctl_candidates()
+# VFs, PFs where a command takes one, and whatever else is an Intel RAID function, as VMD
+# endpoints are
+_vfcapctl_candidates()	# COMMAND
 {
 	local dir
 
 	for dir in /sys/bus/pci/devices/*(N); do
-		if [[ -e $dir/physfn || "$(cat $dir/vendor $dir/class 2> /dev/null)" == \
+		if [[ -e $dir/physfn || ( $1 != show && -e $dir/sriov_totalvfs ) || "$(cat $dir/vendor $dir/class 2> /dev/null)" == \
 				0x8086$'\n'0x0104* ]]; then
 			print -r -- $dir:t
 		fi
@@ -67,7 +68,7 @@ _vfcapctl()
 	if [[ $command == unbind ]]; then
 		devices=(/sys/bus/pci/drivers/{vfcap-vfio-pci,vfio-pci}/*:*:*.*(N:t))
 	else
-		devices=("${(@f)$(_vfcapctl_candidates)}")
+		devices=("${(@f)$(_vfcapctl_candidates $command)}")
 	fi
 	compadd -a devices
 }
