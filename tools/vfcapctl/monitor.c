@@ -2,8 +2,8 @@
 /*
  * vfcapctl monitor: what happens to VFs of vfcap-vfio-pci, line by line
  *
- * Losses and their ends wake those who poll a VF's states, and each loss sends a uevent
- * that has the cause. Of opens and closes the kernel tells nobody: all is looked at once
+ * Losses and their ends wake those who poll a VF's states, and the uevent of a loss has its
+ * cause. Of opens and closes the kernel tells nobody: all is looked at once
  * a second.
  */
 #define _GNU_SOURCE
@@ -165,7 +165,7 @@ static void take_uevent(const char *text, size_t len)
 	}
 	w = find(bdf);
 	cap = cap_by_name(name);
-	if (w && cap >= 0 && cap < WATCHED)
+	if (w && cap >= 0 && cap < WATCHED && *cause)
 		snprintf(w->causes[cap], sizeof(w->causes[cap]), "%s", cause);
 }
 

@@ -17,6 +17,13 @@ static bool vfcap_ops_valid(const struct pci_vfcap_ops *ops)
 	return pri == 0 || pri == 4;
 }
 
+/* Caller holds the lock. */
+static void vfcap_set_changing(struct pci_vfcap *record, unsigned long changing)
+{
+	vfcap_pf_notify(record, record->changing ^ changing);
+	record->changing = changing;
+}
+
 /* VFs may have been opened before the PF's driver registers. */
 static void vfcap_notice_users(struct pci_vfcap *record,
 			       const struct pci_vfcap_ops *ops)
@@ -96,7 +103,7 @@ bool vfcap_drop_ops(struct pci_vfcap *record)
 		guard(mutex)(&record->lock);
 
 		record->noticed = 0;
-		record->changing = 0;
+		vfcap_set_changing(record, 0);
 		ops = vfcap_ops(record);
 		if (!ops)
 			return false;
@@ -184,7 +191,7 @@ int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id)
 		return -EALREADY;
 	if (record->holders[id])
 		return -EBUSY;
-	record->changing |= BIT(id);
+	vfcap_set_changing(record, record->changing | BIT(id));
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
@@ -206,7 +213,7 @@ void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id)
 
 	guard(mutex)(&record->lock);
 
-	record->changing &= ~BIT(id);
+	vfcap_set_changing(record, record->changing & ~BIT(id));
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
 

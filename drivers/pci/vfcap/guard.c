@@ -94,6 +94,8 @@ static bool vfcap_guard_pf(struct pci_vfcap *record)
 	}
 	list_for_each_entry(handle, &record->vfs, node)
 		vfcap_find_returned(handle, well);
+	vfcap_pf_notify(record, record->missing ^ (shown & ~well));
+	record->missing = shown & ~well;
 	return answers;
 }
 

@@ -5,7 +5,8 @@
  * A PF can have thousands of VFs, and they lose what they share all at once. So that
  * no guest has it longer than others, all VFs are marked first, and their drivers
  * called, which take it away in workers of their own. A few lines in the log follow,
- * and each VF's uevent, from another worker, when its driver says that it is done.
+ * and each VF's uevent, from another worker, when its driver says that it is done. The end
+ * of a loss sends one too.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -120,6 +121,7 @@ void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 
 	handle->lost |= new;
 	handle->losing |= new;
+	handle->over &= ~new;
 	handle->unlogged |= new;
 	handle->ops->lost(handle->priv, new);
 }
@@ -179,12 +181,12 @@ void vfcap_lose(struct pci_vfcap *record, unsigned long mask, const char *text)
 }
 
 /**
- * vfcap_loss_ends - what was being taken from a VF's guest is taken
+ * vfcap_loss_done - what was being taken from a VF's guest is taken
  * @handle: the VF's handle, with its PF's lock held
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each; others than those that are being
  *	lost do not matter
  */
-void vfcap_loss_ends(struct pci_vfcap_vf *handle, unsigned long mask)
+void vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	lockdep_assert_held(&handle->record->lock);
 
@@ -207,7 +209,7 @@ void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	guard(mutex)(&handle->record->lock);
 
-	vfcap_loss_ends(handle, mask);
+	vfcap_loss_done(handle, mask);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 
@@ -234,15 +236,35 @@ bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_query_loss);
 
+/**
+ * vfcap_state - the state of a VF's capability, as user space is told of it
+ * @handle: the VF's handle, with its PF's lock held
+ * @id: the capability
+ *
+ * Return: a word that the ABI lists.
+ */
+const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
+{
+	if (handle->losing & BIT(id))
+		return "losing";
+	if (handle->lost & BIT(id))
+		return "lost";
+	if (vfcap_is_shown(handle, id))
+		return "shown";
+	return handle->held & BIT(id) ? "held" : "hidden";
+}
+
 /* Frees @cause. Without memory for a detail, the list of variables ends before it. */
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
-			 char *cause)
+			 const char *state, char *cause)
 {
+	char *is = kasprintf(GFP_KERNEL, "VFCAP_STATE=%s", state);
 	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
 			       vfcap_shared[id].name);
-	char *envp[4] = { "VFCAP_STATE=lost", name, cause };
+	char *envp[4] = { is, name, cause };
 
 	kobject_uevent_env(&handle->vf->dev.kobj, KOBJ_CHANGE, envp);
+	kfree(is);
 	kfree(name);
 	kfree(cause);
 }
@@ -262,26 +284,54 @@ void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask)
 }
 
 /**
- * vfcap_tell - tell user space of a VF's losses
+ * vfcap_loss_over - a VF has back what it had lost, or shows it no longer
+ * @handle: the VF's handle, with its PF's lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each; others than those that are lost do
+ *	not matter
+ */
+void vfcap_loss_over(struct pci_vfcap_vf *handle, unsigned long mask)
+{
+	vfcap_loss_done(handle, mask);
+	mask &= handle->lost;
+	if (!mask)
+		return;
+	handle->lost &= ~mask;
+	handle->returned &= ~mask;
+	handle->over |= mask;
+	vfcap_sysfs_notify(handle, mask);
+	queue_work(vfcap_tell_wq, &handle->tell);
+}
+
+/**
+ * vfcap_tell - tell user space of a VF's losses, and of their ends
  * @work: the handle's @tell
+ *
+ * An end is told after its loss: it is forgotten if a loss follows before it is told.
  */
 void vfcap_tell(struct work_struct *work)
 {
 	struct pci_vfcap_vf *handle = container_of(work, struct pci_vfcap_vf,
 						   tell);
+	const char *state[PCI_VFCAP_COUNT];
 	char *cause[PCI_VFCAP_COUNT];
-	unsigned long mask, bit;
+	unsigned long lost, over, bit;
 
 	scoped_guard(mutex, &handle->record->lock) {
-		mask = handle->untold;
+		lost = handle->untold;
+		over = handle->over;
 		handle->untold = 0;
-		for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		handle->over = 0;
+		for_each_set_bit(bit, &lost, PCI_VFCAP_COUNT)
 			cause[bit] = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s",
 					       handle->cause[bit]);
+		for_each_set_bit(bit, &over, PCI_VFCAP_COUNT)
+			state[bit] = vfcap_state(handle, bit);
 	}
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
-		vfcap_uevent(handle, bit, cause[bit]);
-	vfcap_sysfs_notify(handle, mask);
+	for_each_set_bit(bit, &lost, PCI_VFCAP_COUNT)
+		vfcap_uevent(handle, bit, "lost", cause[bit]);
+	for_each_set_bit(bit, &over, PCI_VFCAP_COUNT)
+		vfcap_uevent(handle, bit, state[bit], NULL);
+	vfcap_sysfs_notify(handle, lost);
 }
 
 /**

@@ -54,6 +54,7 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  *	@use_lock and @lock.
  * @lock: Protects all members below, and the VFs' state. Innermost, except for locks that
  *	the VFs' callbacks take; no callback of the PF driver runs under it.
+ * @state_files: files of its folder that can be polled, NULL without the folder
  * @vfs: the VFs that take part
  * @holders: how many of them hold each capability
  * @showing: and how many show it
@@ -61,6 +62,7 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  * @unbinding: the PF has no driver, or is losing it
  * @seen: the PF's registers as they were when VFs came to show a capability
  * @claimed: registers that are claimed, so that the kernel reports writes by user space
+ * @missing: capabilities that VFs show and the PF lacked when the guard looked last
  * @guard: watches the PF while a VF shows a capability
  */
 struct pci_vfcap {
@@ -76,6 +78,7 @@ struct pci_vfcap {
 	const struct pci_vfcap_ops __rcu *ops;
 
 	struct mutex lock;		/* all below, and the VFs' state */
+	struct kernfs_node *state_files[PCI_VFCAP_COUNT];
 	struct list_head vfs;
 	unsigned int holders[PCI_VFCAP_COUNT];
 	unsigned int showing[PCI_VFCAP_COUNT];
@@ -83,6 +86,7 @@ struct pci_vfcap {
 	bool unbinding;
 	u32 seen[PCI_VFCAP_COUNT][VFCAP_MAX_REGS];
 	struct resource *claimed[PCI_VFCAP_COUNT];
+	unsigned long missing;
 	struct delayed_work guard;
 };
 
@@ -93,7 +97,7 @@ struct pci_vfcap {
  * @vf: the VF; its driver is bound to it for as long as this lives
  * @ops: its driver's callbacks
  * @priv: their argument
- * @tell: tells user space of losses that have taken effect
+ * @tell: tells user space of losses that have taken effect, and of their ends
  * @open: it is open. Protected by the PF's lock, as are all members below.
  * @held: capabilities that it shows, or may come to show
  * @pos: where it shows each, 0 if it does not
@@ -101,6 +105,7 @@ struct pci_vfcap {
  * @losing: those of @lost that its driver has not yet taken from the guest
  * @unlogged: losses that are yet to be logged, before the lock is released
  * @untold: losses that user space is yet to be told of
+ * @over: ends of losses that it is yet to be told of, after @untold
  * @cause: why each was lost last
  * @returned: those of @lost that a reset would bring back, as its driver was told
  * @losses: how often a loss was noticed, whether or not it was known already
@@ -124,6 +129,7 @@ struct pci_vfcap_vf {
 	unsigned long losing;
 	unsigned long unlogged;
 	unsigned long untold;
+	unsigned long over;
 	char cause[PCI_VFCAP_COUNT][PCI_VFCAP_CAUSE_SIZE];
 	unsigned long returned;
 	u64 losses;
@@ -190,6 +196,7 @@ bool vfcap_no_records(void);
 void vfcap_put(struct pci_vfcap *record);
 void vfcap_show_folder(struct pci_vfcap *record);
 void vfcap_hide_folder(struct pci_vfcap *record);
+void vfcap_pf_notify(struct pci_vfcap *record, unsigned long mask);
 unsigned long vfcap_mask(const unsigned int *counts);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record,
 				   struct pci_dev *vf);
@@ -207,7 +214,9 @@ void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		    const char *cause);
 void vfcap_lose(struct pci_vfcap *record, unsigned long mask,
 		const char *cause);
-void vfcap_loss_ends(struct pci_vfcap_vf *handle, unsigned long mask);
+void vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask);
+void vfcap_loss_over(struct pci_vfcap_vf *handle, unsigned long mask);
+const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
 void vfcap_log_losses(struct pci_vfcap *record, const char *cause);
 void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_tell(struct work_struct *work);

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "pci-vfcap.h"
 
@@ -120,6 +121,7 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 static void vfcap_add_folder(struct pci_vfcap *record)
 {
 	struct pci_dev *pf = record->pf;
+	enum pci_vfcap_id id;
 	int ret;
 
 	lockdep_assert_held(&vfcap_list_lock);
@@ -127,16 +129,33 @@ static void vfcap_add_folder(struct pci_vfcap *record)
 	if (record->kobj.state_in_sysfs || !READ_ONCE(pf->dev.driver))
 		return;
 	ret = kobject_add(&record->kobj, &pf->dev.kobj, "vfcap");
-	if (ret)
+	if (ret) {
 		pci_warn(pf, "no folder \"vfcap\" in sysfs (error %d)\n", ret);
+		return;
+	}
+
+	guard(mutex)(&record->lock);
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		record->state_files[id] =
+			sysfs_get_dirent(record->kobj.sd,
+					 vfcap_shared[id].state_file);
 }
 
 static void vfcap_del_folder(struct pci_vfcap *record)
 {
+	enum pci_vfcap_id id;
+
 	lockdep_assert_held(&vfcap_list_lock);
 
-	if (record->kobj.state_in_sysfs)
-		kobject_del(&record->kobj);
+	if (!record->kobj.state_in_sysfs)
+		return;
+	scoped_guard(mutex, &record->lock)
+		for (id = 0; id < PCI_VFCAP_COUNT; id++) {
+			sysfs_put(record->state_files[id]);
+			record->state_files[id] = NULL;
+		}
+	/* Waits for readers, which take the lock. */
+	kobject_del(&record->kobj);
 }
 
 /**
@@ -163,6 +182,22 @@ void vfcap_hide_folder(struct pci_vfcap *record)
 	guard(mutex)(&vfcap_list_lock);
 
 	vfcap_del_folder(record);
+}
+
+/**
+ * vfcap_pf_notify - wake those who poll the state of a PF's capabilities
+ * @record: the PF's record, with its lock held
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each
+ */
+void vfcap_pf_notify(struct pci_vfcap *record, unsigned long mask)
+{
+	unsigned long bit;
+
+	lockdep_assert_held(&record->lock);
+
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		if (record->state_files[bit])
+			sysfs_notify_dirent(record->state_files[bit]);
 }
 
 static struct pci_vfcap *vfcap_make(struct pci_dev *pf)

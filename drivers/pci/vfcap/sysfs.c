@@ -74,17 +74,7 @@ static ssize_t pf_users_show(struct pci_vfcap *record, struct pci_vfcap_vf *hand
 static ssize_t vf_state_show(struct pci_vfcap *record, struct pci_vfcap_vf *handle,
 			     enum pci_vfcap_id id, char *buf)
 {
-	const char *state = "hidden";
-
-	if (handle->losing & BIT(id))
-		state = "losing";
-	else if (handle->lost & BIT(id))
-		state = "lost";
-	else if (vfcap_is_shown(handle, id))
-		state = "shown";
-	else if (handle->held & BIT(id))
-		state = "held";
-	return sysfs_emit(buf, "%s\n", state);
+	return sysfs_emit(buf, "%s\n", vfcap_state(handle, id));
 }
 
 static ssize_t vf_open_show(struct pci_vfcap *record, struct pci_vfcap_vf *handle,

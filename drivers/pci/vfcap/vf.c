@@ -37,12 +37,14 @@ void vfcap_mark_assigned(struct pci_vfcap_vf *handle)
 static void vfcap_set_held(struct pci_vfcap_vf *handle, unsigned long held)
 {
 	struct pci_vfcap *record = handle->record;
+	unsigned long before = vfcap_mask(record->holders);
 	enum pci_vfcap_id id;
 
 	for (id = 0; id < PCI_VFCAP_COUNT; id++)
 		record->holders[id] += !!(held & BIT(id)) -
 				       !!(handle->held & BIT(id));
 	handle->held = held;
+	vfcap_pf_notify(record, before ^ vfcap_mask(record->holders));
 }
 
 static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
@@ -167,15 +169,14 @@ static void vfcap_unshow(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	unsigned long bit;
 
-	vfcap_loss_ends(handle, mask);
+	vfcap_loss_over(handle, mask);
 	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT) {
 		vfcap_set_pos(handle, bit, 0);
-		if (!handle->record->showing[bit])
-			vfcap_unclaim(handle->record, bit);
+		if (handle->record->showing[bit])
+			continue;
+		vfcap_unclaim(handle->record, bit);
+		__clear_bit(bit, &handle->record->missing);
 	}
-	vfcap_sysfs_notify(handle, handle->lost & mask);
-	handle->lost &= ~mask;
-	handle->returned &= ~mask;
 }
 
 /* Give up what is held of @mask; without any, the PF may sleep. Caller holds use_lock. */
@@ -405,10 +406,7 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 			 vfcap_shared[bit].name);
 		back |= BIT(bit);
 	}
-	vfcap_loss_ends(handle, back);
-	handle->lost &= ~back;
-	handle->returned &= ~back;
-	vfcap_sysfs_notify(handle, back);
+	vfcap_loss_over(handle, back);
 	if (back)
 		handle->ops->returned(handle->priv);
 }

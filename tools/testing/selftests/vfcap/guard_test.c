@@ -213,6 +213,8 @@ TEST_F(guard, reopened_when_back)
 	LOST(s, s->lost);
 	EXPECT_EQ(0, give_all());
 	vmm_close(s);
+	EXPECT_TRUE(WAIT_FOR(listen_count(&self->l, "hidden", host_vf(), "PASID") == 1,
+			     host_promised(EVENT_MS)));
 	ASSERT_EQ(0, vmm_open(s, host_vf()));
 	EXPECT_STREQ("shown", vmm_state(s));
 	EXPECT_EQ(0, vmm_enable(s));
@@ -244,6 +246,7 @@ TEST_F(guard, kept_awake)
 	EXPECT_STREQ("shown", vmm_state(s));
 	EXPECT_EQ(0, vmm_set_ctrl(s, PCI_PASID_CTRL_ENABLE));
 	EXPECT_TRUE(iommu_has_pasid(s->bdf, PASID));
+	s->ends++;
 	expect_counts(_metadata, s, &self->l, 1, 0);
 }
 

@@ -94,7 +94,7 @@ FIXTURE(cause) {
 	struct vmm s;
 	struct listener l;
 	struct taking t;
-	int msix;
+	int msix, pf;
 };
 
 FIXTURE_VARIANT(cause) {
@@ -194,7 +194,11 @@ FIXTURE_SETUP(cause)
 	ASSERT_EQ(0, scene_set(&variant->scene));
 	host_log_clear();
 	ASSERT_EQ(0, listen_open(&self->l));
+	self->pf = state_open(host_pf(), "pasid_state");
+	ASSERT_LE(0, self->pf);
+	EXPECT_STREQ("unlocked", state_read(self->pf));
 	ASSERT_EQ(0, vmm_open(&self->s, host_vf()));
+	EXPECT_TRUE(state_changed(self->pf, 0));
 	self->msix = eventfd_new();
 	if (variant->msix)
 		ASSERT_EQ(0, vfio_set_irq(&self->s.v, VFIO_PCI_MSIX_IRQ_INDEX,
@@ -204,6 +208,7 @@ FIXTURE_SETUP(cause)
 FIXTURE_TEARDOWN(cause)
 {
 	vmm_close(&self->s);
+	close(self->pf);
 	close(self->msix);
 	close(self->l.fd);
 }
@@ -215,23 +220,28 @@ TEST_F(cause, noticed)
 
 	ASSERT_EQ(0, vmm_enable(s));
 	EXPECT_STREQ("shown", vmm_state(s));
-	EXPECT_STREQ("locked", sample_state(host_pf(), "pasid_state"));
+	EXPECT_STREQ("locked", state_read(self->pf));
 	ASSERT_EQ(0, taking_start(t, variant->take));
 	expect_loss(_metadata, s, taking_ms(t, s->lost), variant->limit);
 	EXPECT_EQ(0, taking_end(t));
-	EXPECT_STREQ(variant->give ? "lost" : "locked", sample_state(host_pf(), "pasid_state"));
+	if (variant->give)
+		EXPECT_TRUE(state_changed(self->pf, host_promised(EVENT_MS)));
+	EXPECT_STREQ(variant->give ? "lost" : "locked", state_read(self->pf));
 	expect_still_lost(_metadata, s);
 
 	if (variant->give) {
 		EXPECT_EQ(0, vfio_reset(&s->v));
 		expect_still_lost(_metadata, s);
 		EXPECT_EQ(0, variant->give());
-		EXPECT_STREQ("locked", sample_state(host_pf(), "pasid_state"));
+		EXPECT_TRUE(state_changed(self->pf, host_promised(GUARD_MS)));
+		EXPECT_STREQ("locked", state_read(self->pf));
 	}
 	usleep(GUARD_LOOKS_US);
 	expect_still_lost(_metadata, s);
 	expect_counts(_metadata, s, &self->l, 1, 0);
 	expect_back(_metadata, s);
+	EXPECT_TRUE(WAIT_FOR(listen_count(&self->l, "shown", s->bdf, "PASID") == 1,
+			     host_promised(EVENT_MS)));
 
 	/* And again, with nothing enabled that could be taken. */
 	EXPECT_EQ(0, vmm_set_ctrl(s, 0));

@@ -219,8 +219,8 @@ TEST_F(pri, noticed)
 	EXPECT_EQ(-EIO, enable_pri(&s->v, self->ctrl));
 	EXPECT_EQ(1, eventfd_take(s->lost));
 	EXPECT_EQ(0, eventfd_take(s->error));
-	EXPECT_EQ(1, listen_count(&self->l, s->bdf, "PRI"));
-	EXPECT_EQ(variant->pasid, listen_count(&self->l, s->bdf, "PASID"));
+	EXPECT_EQ(1, listen_count(&self->l, "lost", s->bdf, "PRI"));
+	EXPECT_EQ(variant->pasid, listen_count(&self->l, "lost", s->bdf, "PASID"));
 	EXPECT_EQ(1, vmm_log_count(s, " lost: "));
 	EXPECT_EQ(1, vmm_log_count(s, variant->why));
 

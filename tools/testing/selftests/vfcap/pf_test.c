@@ -430,6 +430,33 @@ TEST_F(pf, change_takes_effect)
 	vfio_close(&self->a);
 }
 
+/* What a PF's file says can be waited for. */
+TEST_F(pf, state_is_polled)
+{
+	int fd = state_open(host_pf(), "pasid_state");
+
+	EXPECT_STREQ("unlocked", state_read(fd));
+	EXPECT_FALSE(state_changed(fd, 0));
+	EXPECT_EQ(0, sample_set("change", "begin pasid"));
+	EXPECT_TRUE(state_changed(fd, 0));
+	EXPECT_STREQ("changing", state_read(fd));
+	EXPECT_EQ(0, sample_set("change", "begin pri"));
+	EXPECT_FALSE(state_changed(fd, 0));
+	EXPECT_EQ(0, sample_set("change", "end pasid"));
+	EXPECT_TRUE(state_changed(fd, 0));
+	EXPECT_STREQ("unlocked", state_read(fd));
+	OPEN(&self->a, VF);
+	EXPECT_TRUE(state_changed(fd, 0));
+	EXPECT_STREQ("locked", state_read(fd));
+	OPEN(&self->b, VF2);
+	vfio_close(&self->b);
+	EXPECT_FALSE(state_changed(fd, 0));
+	vfio_close(&self->a);
+	EXPECT_TRUE(state_changed(fd, 0));
+	EXPECT_STREQ("unlocked", state_read(fd));
+	close(fd);
+}
+
 TEST_F(pf, change_twice)
 {
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));

@@ -57,6 +57,7 @@ static inline void expect_back(struct __test_metadata *_metadata,
 	EXPECT_EQ(PCI_PASID_CTRL_ENABLE, vmm_get_ctrl(s));
 	EXPECT_TRUE(iommu_has_pasid(s->bdf, PASID));
 	EXPECT_TRUE(iommu_has_pasid(s->bdf, OTHER));
+	s->ends++;
 }
 
 static inline void expect_counts(struct __test_metadata *_metadata,
@@ -65,7 +66,8 @@ static inline void expect_counts(struct __test_metadata *_metadata,
 {
 	EXPECT_EQ(lost, eventfd_take(s->lost));
 	EXPECT_EQ(error, eventfd_take(s->error));
-	EXPECT_EQ(s->losses, listen_count(l, s->bdf, "PASID"));
+	EXPECT_EQ(s->losses, listen_count(l, "lost", s->bdf, "PASID"));
+	EXPECT_EQ(s->ends, listen_count(l, "shown", s->bdf, "PASID"));
 	EXPECT_EQ(s->losses, vmm_log_count(s, " lost: "));
 	EXPECT_EQ(s->losses, vmm_log_count(s, "PASID lost: "));
 }

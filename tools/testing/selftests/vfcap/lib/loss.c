@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +89,6 @@ unsigned int eventfd_take(int fd)
 
 int vmm_open(struct vmm *s, const char *bdf)
 {
-	char path[256];
 	uint32_t ioas;
 	int ret;
 
@@ -113,11 +111,9 @@ int vmm_open(struct vmm *s, const char *bdf)
 	if (!ret)
 		ret = vfio_set_irq(&s->v, VFIO_PCI_ERR_IRQ_INDEX, s->error);
 
-	snprintf(path, sizeof(path),
-		 "/sys/bus/pci/devices/%s/vfcap/pasid_state", bdf);
-	s->state = open(path, O_RDONLY | O_CLOEXEC);
+	s->state = state_open(bdf, "pasid_state");
 	if (s->state < 0)
-		return -errno;
+		return s->state;
 	/* VFIO decides upon the first access what is shown. */
 	vfio_get(&s->v, PCI_VENDOR_ID, 2);
 	return ret;
@@ -146,19 +142,12 @@ uint16_t vmm_get_ctrl(struct vmm *s)
 
 const char *vmm_state(struct vmm *s)
 {
-	static char state[16];
-	ssize_t len = pread(s->state, state, sizeof(state) - 1, 0);
-
-	state[len > 0 ? len : 0] = 0;
-	strtok(state, "\n");
-	return state;
+	return state_read(s->state);
 }
 
 bool vmm_state_changed(struct vmm *s, int timeout)
 {
-	struct pollfd p = { .fd = s->state, .events = POLLPRI };
-
-	return poll(&p, 1, timeout) == 1;
+	return state_changed(s->state, timeout);
 }
 
 int vmm_enable(struct vmm *s)

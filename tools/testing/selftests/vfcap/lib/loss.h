@@ -49,6 +49,7 @@ struct vmm {
 	int error;
 	int state;
 	unsigned int losses;
+	unsigned int ends;
 };
 
 int vmm_open(struct vmm *s, const char *bdf);
@@ -57,7 +58,7 @@ void vmm_close(struct vmm *s);
 /* PASID Control */
 int vmm_set_ctrl(struct vmm *s, uint16_t value);
 uint16_t vmm_get_ctrl(struct vmm *s);
-/* Reading it is also what makes the next vmm_state_changed() wait for a change. */
+/* As state_read() and state_changed() */
 const char *vmm_state(struct vmm *s);
 bool vmm_state_changed(struct vmm *s, int timeout);
 /* Enable PASID, with a page table attached to PASID 5 */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,33 @@ const char *sample_state(const char *bdf, const char *file)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfcap/%s", bdf,
 		 file);
 	return host_read(path);
+}
+
+int state_open(const char *bdf, const char *file)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfcap/%s", bdf, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+const char *state_read(int fd)
+{
+	static char state[16];
+	ssize_t len = pread(fd, state, sizeof(state) - 1, 0);
+
+	state[len > 0 ? len : 0] = 0;
+	strtok(state, "\n");
+	return state;
+}
+
+bool state_changed(int fd, int timeout)
+{
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+	return poll(&p, 1, timeout) == 1;
 }
 
 int sample_param(const char *name, const char *value)

@@ -53,6 +53,11 @@ int sample_in_flight(const char *vf);
 
 /* A file of "vfcap" in sysfs, without its last newline, "" on error */
 const char *sample_state(const char *bdf, const char *file);
+/* One that is kept open, to be polled, or -errno */
+int state_open(const char *bdf, const char *file);
+/* Reading it is also what makes the next state_changed() wait for a change. */
+const char *state_read(int fd);
+bool state_changed(int fd, int timeout);
 
 /* pci-vfcap's parameters */
 int sample_param(const char *name, const char *value);

@@ -32,7 +32,8 @@ static const char *uevent_value(const char *msg, size_t len, const char *key)
 	return "";
 }
 
-int listen_count(struct listener *l, const char *bdf, const char *capability)
+int listen_count(struct listener *l, const char *state, const char *bdf,
+		 const char *capability)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 	unsigned int i, count = 0;
@@ -45,9 +46,11 @@ int listen_count(struct listener *l, const char *bdf, const char *capability)
 		struct uevent *u = &l->uevents[l->count];
 
 		msg[len] = 0;
-		if (strncmp(msg, "change@", 7) || l->count == 32 ||
-		    strcmp(uevent_value(msg, len, "VFCAP_STATE="), "lost"))
+		if (strncmp(msg, "change@", 7) || l->count == 64 ||
+		    !*uevent_value(msg, len, "VFCAP_STATE="))
 			continue;
+		snprintf(u->state, sizeof(u->state), "%s",
+			 uevent_value(msg, len, "VFCAP_STATE="));
 		snprintf(u->bdf, sizeof(u->bdf), "%s",
 			 basename((char *)uevent_value(msg, len, "DEVPATH=")));
 		snprintf(u->capability, sizeof(u->capability), "%s",
@@ -57,12 +60,18 @@ int listen_count(struct listener *l, const char *bdf, const char *capability)
 		l->count++;
 	}
 	for (i = 0; i < l->count; i++)
-		count += !strcmp(l->uevents[i].bdf, bdf) &&
+		count += !strcmp(l->uevents[i].state, state) &&
+			 !strcmp(l->uevents[i].bdf, bdf) &&
 			 !strcmp(l->uevents[i].capability, capability);
 	return count;
 }
 
 const char *listen_cause(struct listener *l)
 {
-	return l->count ? l->uevents[l->count - 1].cause : "(no uevent)";
+	unsigned int i;
+
+	for (i = l->count; i; i--)
+		if (!strcmp(l->uevents[i - 1].state, "lost"))
+			return l->uevents[i - 1].cause;
+	return "(no uevent)";
 }
