@@ -134,8 +134,12 @@ ctl()			# STATUS ARG...
 # Whether all Python expressions hold of the JSON in $out, which is "d", and the schema
 json()			# EXPRESSION...
 {
-	python3 "$PLAY_DIR/../selftests/vfcap/ctl_json.py" \
-		"$PLAY_DIR/../../vfcapctl/vfcapctl.schema.json" "$@" 3<<< "$out"
+	local said
+
+	said=$(printf '%s\0' "$out" "$@" "" |
+		python3 "$PLAY_DIR/../selftests/vfcap/ctl_json.py" \
+			"$PLAY_DIR/../../vfcapctl/vfcapctl.schema.json")
+	[ "$said" = ok ] || { echo "$said"; false; }
 }
 
 driver()		# BDF
