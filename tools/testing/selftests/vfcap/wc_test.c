@@ -1212,8 +1212,8 @@ TEST_F_TIMEOUT(wc_other, memory, 120)
 	start = bar_start(vmd_bdf(), VMD_CFGBAR, &size);
 	ASSERT_NE(0, start);
 	other_open(_metadata, &self->v, vmd_bdf());
-	for (i = 0; i < 500; i++) {
-		if (i == 100)
+	for (i = 0; i < 200; i++) {
+		if (i == 50)
 			before = page_tables_kb();
 		ASSERT_EQ(0x100, create(&self->v, VMD_CFGBAR,
 					(i + 1) * PAGE % size, PAGE));
