@@ -155,6 +155,12 @@ enum vfcap_reason {
  * @reserved: must be zero
  * @cause: out: why it was lost, as text of the kernel's log that ends with a zero
  *	byte; empty unless VFCAP_QUERY_LOST
+ * @nr_pasids: out: of VFCAP_CAP_PASID that is shown: how many PASIDs have a page table
+ *	attached by the VMM, whether the guest has set Enable or not
+ * @written: out: 1 if its Enable was written since the device was opened, with whatever
+ *	value, by the guest or with VFCAP_FEATURE_STATE; else 0. The guest of a VMM that
+ *	has PASIDs attached, and whose guest never writes this, may be shown another PASID
+ *	capability: one of the VMM's own.
  *
  * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
  * where, or why not. What is shown is committed by the first access to config space
@@ -179,6 +185,8 @@ struct vfcap_feature_query {
 	__u32 reason;
 	__u32 reserved[2];
 	__u8 cause[VFCAP_CAUSE_SIZE];
+	__u32 nr_pasids;
+	__u32 written;
 };
 
 #define VFCAP_FEATURE_CHOOSE		0xff01

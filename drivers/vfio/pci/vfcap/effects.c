@@ -249,6 +249,8 @@ void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
 
 	old = vfcap_emul_ctrl(vd, id);
 	new = old;
+	if (mask[VFCAP_CTRL] & cap->enable)
+		vd->written |= BIT(id);
 	if (mask[VFCAP_CTRL] && cap->enable)
 		new = vfcap_agree(vd, id, old,
 				  vfcap_emul_written(cap, VFCAP_CTRL, old,
@@ -356,6 +358,7 @@ void vfcap_set_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
 void vfcap_end_session(struct vfcap_device *vd)
 {
 	vd->entry.noted = false;
+	vd->written = 0;
 	if (VFCAP_PASID_ATTACH)
 		vfcap_pasid_forget(vd);
 	vfcap_emul_reset(vd);

@@ -81,6 +81,8 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 		.size		= vfcap_cap_size(vfcap_caps[id]),
 		.step		= plan->step,
 		.reason		= plan->reason,
+		.nr_pasids	= id == PCI_VFCAP_PASID ? vd->nr_pasids : 0,
+		.written	= !!(vd->written & BIT(id)),
 	};
 	if (vd->shown & BIT(id) && vfcap_is_shared(id) &&
 	    pci_vfcap_query_loss(vd->handle, id, query->cause, &returned))

@@ -236,7 +236,7 @@ struct vfcap_plan {
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @plan, @committed, @shown and @anchored, of
- *	which @lock protects the last two as well, @entry, @pasids and @choice.
+ *	which @lock protects the last two as well, @entry, @pasids, @written and @choice.
  * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
@@ -263,6 +263,7 @@ struct vfcap_plan {
  * @wc: which pages of its BARs are write combining
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
+ * @written: capabilities whose Enable was written in this session, BIT(index) each
  * @choice: what the user chose for each capability, in this session
  * @plan: what is shown of each capability once @committed is set, what would be until
  *	then. It no longer changes then, and needs no lock.
@@ -305,6 +306,7 @@ struct vfcap_device {
 	struct vfcap_wc wc;
 	struct xarray pasids;
 	unsigned int nr_pasids;
+	unsigned long written;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
 	struct vfcap_plan plan[VFCAP_NR_CAPS];
 	bool committed;

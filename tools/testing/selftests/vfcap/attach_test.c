@@ -12,6 +12,7 @@
 #include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/iommufd.h"
 #include "lib/vfio.h"
@@ -116,6 +117,66 @@ TEST_F(attach, close_detaches)
 	EXPECT_FALSE(in_iommu(PASID));
 	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
 	EXPECT_EQ(0, vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2));
+}
+
+#define EXPECT_TOLD(nr, was_written) do {				\
+	struct vfcap_feature_query q;					\
+									\
+	EXPECT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));	\
+	EXPECT_EQ(nr, q.nr_pasids);					\
+	EXPECT_EQ(was_written, q.written);				\
+} while (0)
+
+/* What tells of a VMM whose own capability lies in front: attached, and never written */
+TEST_F(attach, told)
+{
+	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
+	struct vfcap_feature_query q;
+	struct vfio *v = &self->v;
+
+	EXPECT_TOLD(0, 0);
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID + 1));
+	EXPECT_TOLD(2, 0);
+	/* One more attach of the same; and one that fails */
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
+	EXPECT_EQ(-ENOENT, iommufd_attach(v, 0x7fffffff, PASID + 2));
+	EXPECT_TOLD(2, 0);
+	EXPECT_EQ(0, iommufd_detach(v, PASID + 1));
+	EXPECT_TOLD(1, 0);
+
+	/* Whatever is written, and whatever becomes of it */
+	EXPECT_EQ(0, vfio_set(v, ctrl, 2, 0));
+	EXPECT_TOLD(1, 1);
+	EXPECT_EQ(0, vfio_set(v, ctrl, 2, 1));
+	EXPECT_TOLD(1, 1);
+	EXPECT_EQ(0, vfio_reset(v));
+	EXPECT_TOLD(1, 1);
+	/* Of this capability only */
+	EXPECT_EQ(0, vfcap_query(v, VFCAP_CAP_PRI, &q));
+	EXPECT_EQ(0, q.nr_pasids);
+	EXPECT_EQ(0, q.written);
+
+	/* And of this session */
+	vfio_close(v);
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	EXPECT_TOLD(0, 0);
+}
+
+/* The device of a VMM that hid the capability has PASIDs that nobody counts. */
+TEST_F(attach, hidden_is_not_told)
+{
+	struct vfio *v = &self->v;
+
+	vfio_close(v);
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	ASSERT_EQ(0, vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_HIDE, 0));
+	ASSERT_EQ(0, iommufd_ioas(v, &self->ioas));
+	ASSERT_EQ(0, iommufd_hwpt(v, self->ioas, true, &self->hwpt));
+	ASSERT_EQ(0, iommufd_attach(v, self->hwpt, 0));
+	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
+	EXPECT_TRUE(in_iommu(PASID));
+	EXPECT_TOLD(0, 0);
 }
 
 TEST_HARNESS_MAIN

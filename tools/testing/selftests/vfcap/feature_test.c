@@ -376,6 +376,38 @@ TEST_F(feature, query_enabled_and_lost)
 	EXPECT_EQ(shown, q.flags);
 }
 
+#define EXPECT_WRITTEN(what) do {					\
+	struct vfcap_feature_query q;					\
+									\
+	EXPECT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));	\
+	EXPECT_EQ(what, q.written);					\
+} while (0)
+
+/* Reads are no writes, nor is one of the Capability register, which lies beside Control. */
+TEST_F(feature, query_written)
+{
+	const unsigned int cap = PF_PASID + PCI_PASID_CAP;
+	struct vfcap_feature_state state;
+
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_WRITTEN(0);
+	ASSERT_EQ(0, vfcap_get_state(&self->v, &state));
+	ASSERT_EQ(0, vfio_set(&self->v, PF_PASID, 4, ~0U));
+	ASSERT_EQ(0, vfio_set(&self->v, cap, 2, ~0U));
+	ASSERT_EQ(0, vfio_set(&self->v, cap + 3, 1, ~0U));
+	EXPECT_EQ(0, vfio_get(&self->v, cap + 2, 2));
+	EXPECT_WRITTEN(0);
+	ASSERT_EQ(0, vfio_set(&self->v, cap + 2, 1, 0));
+	EXPECT_WRITTEN(1);
+
+	/* Of a state nothing is known but what the registers were. */
+	vfio_close(&self->v);
+	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
+	EXPECT_WRITTEN(0);
+	ASSERT_EQ(0, vfcap_set_state(&self->v, &state));
+	EXPECT_WRITTEN(1);
+}
+
 FIXTURE(reason) {
 	struct vfio v;
 };
