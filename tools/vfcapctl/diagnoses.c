@@ -435,6 +435,16 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 
 	[SHOWN_OK] = { "shown", OK, "at {1}{2}", NULL },
+	[SHOWN_WAITING] = {
+		"pasids-waiting", NOTE,
+		"at {1}; its VMM has attached {2}, and the guest, whose driver does not run yet, has not written PASID Enable",
+		"nothing; once the guest's driver has the device, run this again",
+	},
+	[SHOWN_UNREACHED] = {
+		"pasids-unreached", PROBLEM,
+		"at {1}; its VMM has attached {2}, which reach nothing: the guest's driver runs, and PASID Enable was never written",
+		"if the guest uses PASIDs, its VMM shows it a capability of its own: switch that off, or this one, by echo off > {params}/pasid, then open the device anew; admin-guide/vfcap-clients.rst of vfcap has how, for each VMM",
+	},
 	[SHOWN_LOST] = {
 		"shown-lost", PROBLEM, "at {1}, and lost",
 		"once the PF has it, see above, reset the VF: {reset}",

@@ -744,6 +744,21 @@ static enum diagnosis predict(struct patient *p)
 	return p->unseen ? SHOWN_WOULD_UNKNOWN : SHOWN_CLOSED;
 }
 
+/*
+ * What a VMM has attached has no effect until PASID Enable is set. A guest whose driver
+ * does not run yet, for then its device is no bus master, may be about to do so.
+ */
+static enum diagnosis check_attached(const struct cap_view *v, struct patient *p,
+				     const char *why)
+{
+	if (v->nr_pasids && !v->written) {
+		ARG2(p, "%u PASID%s", v->nr_pasids, v->nr_pasids > 1 ? "s" : "");
+		return p->regs.bus_master ? SHOWN_UNREACHED : SHOWN_WAITING;
+	}
+	ARG2(p, "%s%s", *why ? ": " : "", why);
+	return SHOWN_OK;
+}
+
 static enum diagnosis check_shown(const struct check *c, struct patient *p)
 {
 	const struct cap_view *v = &p->view.caps[c->cap];
@@ -761,10 +776,8 @@ static enum diagnosis check_shown(const struct check *c, struct patient *p)
 		native = check_native(p);
 	if (native != DIAGNOSES)
 		return native;
-	if (v->shown) {
-		ARG2(p, "%s%s", *why ? ": " : "", why);
-		return SHOWN_OK;
-	}
+	if (v->shown)
+		return check_attached(v, p, why);
 	if (strcmp(p->d.driver, OUR_DRIVER))
 		return SHOWN_OTHER_DRIVER;
 	if (v->known && !(native == DIAGNOSES && c->cap == VFCAP_CAP_SHDW &&

@@ -110,6 +110,7 @@ static ssize_t read_known(const void *arg, void *out, size_t size)
 		r->state = REGS_GONE;
 	} else {
 		r->state = REGS_READ;
+		r->bus_master = get(fd, PCI_COMMAND) & PCI_COMMAND_MASTER;
 		r->multifunction = get(fd, PCI_CACHE_LINE_SIZE) >> 16 & 0x80;
 		r->vmlock = get(fd, VMD_VMLOCK);
 		r->vmlock_in_cap = has_cap_at(fd, VMD_VMLOCK);

@@ -77,6 +77,11 @@ static void print_text(const struct device *d, const struct view *v)
 	print_line(7, "Group: %s", *d->group ? d->group : "none");
 	device_used_by(d, used, sizeof(used));
 	print_line(6, "User: %s", *used ? used : "none");
+	if (v->caps[VFCAP_CAP_PASID].nr_pasids)
+		print_line(8, "PASIDs: %u attached by its user%s",
+			   v->caps[VFCAP_CAP_PASID].nr_pasids,
+			   v->caps[VFCAP_CAP_PASID].written ? "" :
+			   ", and PASID Enable was never written");
 	print_source(v);
 
 	t = table_new(headers, ARRAY_SIZE(headers));

@@ -226,6 +226,7 @@ struct regs {
 	bool multifunction;
 	bool pcie;
 	bool low_power;
+	bool bus_master;
 	unsigned int pcie_type;
 	uint32_t devcap2;
 	struct ecap pasid, pri, acs;
@@ -366,6 +367,9 @@ struct cap_view {
 	unsigned int size;
 	unsigned int step;
 	unsigned int reason;
+	/* Where it is explained: */
+	unsigned int nr_pasids;	/* that have a page table attached */
+	bool written;		/* its user's guest has written Enable */
 };
 
 struct view {

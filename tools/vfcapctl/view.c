@@ -76,6 +76,8 @@ static void take_answer(struct cap_view *c,
 	c->lost |= !!(q->flags & VFCAP_QUERY_LOST);
 	c->step = q->step;
 	c->reason = q->reason;
+	c->nr_pasids = q->nr_pasids;
+	c->written = q->written;
 }
 
 /*
@@ -276,6 +278,10 @@ static struct json_object *cap_json(const struct view *v,
 	json_set_hex(o, "offset", c->shown ? (long)c->offset : -1);
 	json_set_number(o, "size", c->size ? (long)c->size : -1);
 	json_set_bool(o, "enabled", c->enabled);
+	json_object_object_add(o, "written", c->explained ?
+			       json_object_new_boolean(c->written) : NULL);
+	json_set_number(o, "attached", c->explained && cap == VFCAP_CAP_PASID ?
+				       (long)c->nr_pasids : -1);
 	json_set_bool(o, "lost", c->lost);
 	json_set_text(o, "placed_by", c->explained && c->shown ?
 				      step_key(c->step) : NULL);

@@ -102,7 +102,7 @@ override()		# BDF
 }
 
 # A VMM that has the VF open, until release; its process is $holder.
-hold()			# BDF cdev|group [CTRL]
+hold()			# BDF cdev|group [ACT...]
 {
 	local line
 	coproc hold { exec ./hold "$@"; }

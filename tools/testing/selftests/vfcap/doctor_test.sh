@@ -125,6 +125,12 @@ states()
 closed | nothing | nothing | 0 | VF | pasid-shown=not-open iommu-pasid=pasids-ok group=group-ok placement=placement-ok | nothing that is seen stands against it
 opened by doctor | nothing | nothing | 0 | VF --open | pasid-shown=shown | at 0x1e0: placed where the PF has its own
 in use | hold VF cdev | release | 0 | VF | opened=opened-ok pasid-shown=shown | by hold (pid
+PASIDs attached before the guest's driver runs | hold VF cdev attach attach | release | 0 | VF | pasid-shown=pasids-waiting | its VMM has attached 2 PASIDs, and the guest, whose driver does not run yet
+PASIDs attached, and Enable never written | hold VF cdev attach master | release | 1 | VF | pasid-shown=pasids-unreached | -> if the guest uses PASIDs, its VMM shows it a capability of its own
+PASIDs attached, then enabled | hold VF cdev attach master 1 | release | 0 | VF | pasid-shown=shown | at 0x1e0: placed where the PF has its own
+PASIDs enabled, then attached | hold VF cdev 1 master attach | release | 0 | VF | pasid-shown=shown | at 0x1e0: placed where the PF has its own
+PASIDs attached, enabled and disabled | hold VF cdev attach 1 master 0 | release | 0 | VF | pasid-shown=shown | at 0x1e0: placed where the PF has its own
+no PASIDs, and Enable never written | hold VF cdev master | release | 0 | VF | pasid-shown=shown | at 0x1e0: placed where the PF has its own
 its group is in use | hold VF group | release | 1 | VF | opened=opened-group pasid-shown=hidden | -> have the VMM use iommufd
 parameter pasid=off | param pasid off | param pasid auto | 1 | VF | pasid-parameter=parameter-off pasid-shown=would-not | -> echo auto > .*/pasid
 parameter pasid=off, opened | param pasid off | param pasid auto | 1 | VF --open | pasid-shown=hidden | no: switched off by its module parameter
@@ -383,7 +389,7 @@ words()			# TEXT: "a~b c" are the words "a b" and "c"
 	done
 }
 
-start 52 "$VFCAP_VF" VFCAP_VF
+start 58 "$VFCAP_VF" VFCAP_VF
 if [ $via != cdev ]; then
 	ktap_skip_all "a kernel without iommufd has other states"
 	exit "$KSFT_SKIP"

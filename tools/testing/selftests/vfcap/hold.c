@@ -2,7 +2,9 @@
 /*
  * Stands for a VMM: opens a VF, looks at its config space, and keeps it open
  * until its standard input ends. Says "open" when it is. Usage:
- * hold BDF cdev|group [CTRL], where CTRL is written to PASID Control; or
+ * hold BDF cdev|group [ACT...], where each ACT is done in its turn: "attach", a page
+ * table to one more PASID; "master", the guest's driver sets Bus Master Enable; or what is
+ * written to PASID Control, in hex; or
  * hold PF all: all VFs of a PF, through one iommufd.
  */
 #include <fcntl.h>
@@ -14,9 +16,13 @@
 #include <linux/pci_regs.h>
 
 #include "lib/host.h"
+#include "lib/iommufd.h"
 #include "lib/vfio.h"
 
 #define MAX_VFS	1024
+
+/* The first PASID that a page table is attached to */
+#define PASID	5
 
 static void wait_for_end(void)
 {
@@ -55,25 +61,51 @@ static int hold_all(const char *pf)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* The device itself must have such a page table as well. */
+static int attach(struct vfio *v)
 {
-	unsigned int pos;
-	struct vfio v;
+	static uint32_t pasid = PASID;
+	uint32_t ioas, hwpt;
 	int ret;
 
+	ret = iommufd_ioas(v, &ioas) ?: iommufd_hwpt(v, ioas, true, &hwpt);
+	if (!ret && pasid == PASID)
+		ret = iommufd_attach(v, hwpt, 0);
+	return ret ?: iommufd_attach(v, hwpt, pasid++);
+}
+
+static int act(struct vfio *v, const char *what)
+{
+	unsigned int pos;
+
+	if (!strcmp(what, "attach"))
+		return attach(v);
+	if (!strcmp(what, "master"))
+		return vfio_set(v, PCI_COMMAND, 2, vfio_get(v, PCI_COMMAND, 2) |
+						   PCI_COMMAND_MASTER);
+	pos = vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID);
+	return pos ? vfio_set(v, pos + PCI_PASID_CTRL, 2, strtoul(what, NULL, 16)) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct vfio v;
+	int ret, i;
+
 	if (argc < 3) {
-		fprintf(stderr, "Usage: hold BDF cdev|group [CTRL], or hold PF all\n");
+		fprintf(stderr, "Usage: hold BDF cdev|group [ACT...], or hold PF all\n");
 		return 2;
 	}
 	if (!strcmp(argv[2], "all"))
 		return hold_all(argv[1]);
 	ret = strcmp(argv[2], "cdev") ? vfio_open_group(&v, argv[1]) :
 					vfio_open_cdev(&v, argv[1]);
+	if (!ret)
+		vfio_find_ecap(&v, PCI_EXT_CAP_ID_PASID);
+	for (i = 3; i < argc && !ret; i++)
+		ret = act(&v, argv[i]);
 	if (ret)
 		return failed(argv[1], ret);
-	pos = vfio_find_ecap(&v, PCI_EXT_CAP_ID_PASID);
-	if (argc > 3 && pos)
-		vfio_set(&v, pos + PCI_PASID_CTRL, 2, strtoul(argv[3], NULL, 16));
 
 	wait_for_end();
 	vfio_close(&v);
