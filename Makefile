@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 
 .PHONY: modules modules_install tools tools_install demo check check-clients \
-	bench soak mutate coverage lint docs pictures dist deb clean help
+	bench soak mutate coverage lint docs pictures dist deb rpm release clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -27,6 +27,16 @@ modules: links
 modules_install: modules
 	+$(KBUILD) modules_install
 	install -D -m 644 -t $(INSTALL_MOD_PATH)$(MANDIR)/man4 Documentation/man/*.4
+
+# The sources as DKMS builds them, for packages
+.PHONY: dkms_install
+DKMS_SOURCE = $(DESTDIR)/usr/src/vfcap-$(VFCAP_VERSION)
+dkms_install:
+	mkdir -p $(DKMS_SOURCE)
+	cp -r Kbuild drivers include $(DKMS_SOURCE)
+	install -D -t $(DKMS_SOURCE)/scripts scripts/check-kernel
+	cp -r scripts/headers $(DKMS_SOURCE)/scripts
+	sed 's/#MODULE_VERSION#/$(VFCAP_VERSION)/' dkms.conf > $(DKMS_SOURCE)/dkms.conf
 
 .PHONY: links
 links:
@@ -78,6 +88,12 @@ dist:
 deb:
 	@$(LAB)/deb
 
+rpm:
+	@$(LAB)/rpm
+
+release:
+	@$(LAB)/release
+
 clean:
 	rm -rf build
 
@@ -90,6 +106,9 @@ help:
 	@echo '                      man page and its completion for bash, zsh and fish; as root'
 	@echo 'make dist             make the tarball of a release, in build/'
 	@echo 'make deb              build the Debian packages, in build/deb/; as root'
+	@echo 'make rpm              build the RPMs, in build/rpm/; as root'
+	@echo 'make release          all of these, checksums and notes, in build/release/, which'
+	@echo '                      is an apt repository, too; as root'
 	@echo 'make demo             show a nested guest that uses PASID on a VF; as root'
 	@echo 'make check            build for all kernels and run the tests; as root'
 	@echo 'make check TESTS=...  run the tests whose names contain one of these words'
@@ -109,5 +128,5 @@ help:
 	@echo 'make docs             the documentation in HTML, in build/docs/html/; as root'
 	@echo 'make clean            remove build/'
 	@echo
-	@echo 'deb, demo, check, coverage, lint and docs make what they need in a cache outside'
+	@echo 'deb, rpm, release, demo, check, coverage, lint and docs make what they need in a cache outside'
 	@echo 'the checkout, see $(LAB)/setup --help.'

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the tests of the packages have in common: the packages as they are in
-# $PACKAGES/old, and newer ones of which only the version is another in $PACKAGES/new.
+# What the tests of the packages have in common: a release as it is in $PACKAGES/old, and
+# newer packages of which only the version is another in $PACKAGES/new.
 # They are made anew when the checkout has changed.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -20,7 +20,7 @@ make_packages()
 	scripts/dist build/deb-test-dist > /dev/null
 	! cmp -s build/deb-test-dist/*.xz $made || return 0
 	rm -rf $PACKAGES
-	"$LAB_DIR/deb" $PACKAGES/old > /dev/null
+	"$LAB_DIR/release" $PACKAGES/old > /dev/null
 	"$LAB_DIR/deb" --test-version "$(scripts/version)+next" $PACKAGES/new > /dev/null
 	cp build/deb-test-dist/*.xz $made
 }
@@ -28,8 +28,10 @@ make_packages()
 # In a copy of the root; leaves what DKMS built in $PACKAGES/modules
 test_in_root()
 {
-	local ROOT_WRITABLE=copy
+	local ROOT_WRITABLE=copy ROOT_LAYER
 
+	"$LAB_DIR/setup" packaging
+	ROOT_LAYER=$(layer_dir packaging)/layer
 	in_root /vfcap/tools/testing/lab/deb-root-test /vfcap/$PACKAGES
 }
 
