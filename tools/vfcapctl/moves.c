@@ -54,7 +54,7 @@ static void move_vfs(struct batch *b, const struct device *pf)
 static enum status make_vfs(struct device *pf, long n)
 {
 	const struct device before = *pf;
-	char number[16];
+	char number[24];
 	int err;
 
 	if (!n || n == pf->num_vfs)

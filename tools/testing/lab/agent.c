@@ -242,10 +242,10 @@ static uint64_t load(uint64_t address)
 #define VTD_PRESENT		1
 
 /*
- * Whether the PASID table has the PASID, or that of requests without. QEMU's VT-d does not look at the Present bit of an
- * entry (vtd_get_iova_pgtbl_base()), while Linux clears that alone, has what is cached
- * invalidated, and then clears the rest: a translation that is made in between would
- * stay for good.
+ * Whether the PASID table has the PASID, or that of requests without. QEMU's VT-d does not
+ * look at the Present bit of an entry (vtd_get_iova_pgtbl_base()), while Linux clears
+ * that alone, has what is cached invalidated, and then clears the rest: a translation
+ * that is made in between would stay for good.
  */
 static bool pasid_is_present(const struct request *r)
 {

@@ -270,7 +270,7 @@ TEST_F(policy, pf_given_to_user_space)
 }
 
 /* Below a port without ACS, PF and VFs are one IOMMU group. */
-TEST_F(policy, shared_group)
+TEST_F_TIMEOUT(policy, shared_group, 120)
 {
 	struct vfio pf;
 
