@@ -18,7 +18,7 @@ const struct cap_info caps[VFCAP_CAP_COUNT] = {
 		.id	= PCI_EXT_CAP_ID_PASID,
 		.size	= PCI_EXT_CAP_PASID_SIZEOF,
 		.enable	= PCI_PASID_CTRL,
-		.kinds	= BIT(KIND_VF),
+		.kinds	= BIT(KIND_VF) | BIT(KIND_FUNCTION),
 	},
 	[VFCAP_CAP_PRI] = {
 		.name	= "PRI",
@@ -27,7 +27,7 @@ const struct cap_info caps[VFCAP_CAP_COUNT] = {
 		.id	= PCI_EXT_CAP_ID_PRI,
 		.size	= PCI_EXT_CAP_PRI_SIZEOF,
 		.enable	= PCI_PRI_CTRL,
-		.kinds	= BIT(KIND_VF),
+		.kinds	= BIT(KIND_VF) | BIT(KIND_FUNCTION),
 	},
 	[VFCAP_CAP_SHDW] = {
 		.name	= "SHDW",
@@ -132,6 +132,11 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_CORE] = {
 		"core", "vfio-pci-core keeps its config space in a way that is not known here",
 		"install a vfcap that knows this kernel" },
+	[VFCAP_REASON_NOT_ENABLED] = {
+		"not-enabled", "the kernel has not enabled it in the function",
+		"first what is said of {cap} in the function above" },
+	[VFCAP_REASON_WHOLE_FUNCTION] = {
+		"whole-function", "it is shown in VFs only, so far", NULL },
 };
 
 static const struct word steps[] = {
@@ -144,6 +149,8 @@ static const struct word steps[] = {
 	[VFCAP_STEP_PF_OFFSET] = {
 		"pf-offset", "placed where the PF has its own", NULL },
 	[VFCAP_STEP_GAP] = { "gap", "placed in a gap that reads as zero", NULL },
+	[VFCAP_STEP_HARDWARE] = {
+		"hardware", "placed where the function has its own", NULL },
 };
 
 /* A newer driver may know more. */

@@ -215,7 +215,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 
 /**
  * pci_vfcap_query_loss - what is known of a VF's loss
- * @handle: the VF's handle
+ * @handle: the VF's handle; NULL has lost nothing
  * @id: a capability that it shows
  * @cause: filled with why it was lost, PCI_VFCAP_CAUSE_SIZE bytes
  * @returned: set to whether a reset would bring it back
@@ -226,6 +226,9 @@ EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			  char *cause, bool *returned)
 {
+	if (!handle)
+		return false;
+
 	guard(mutex)(&handle->record->lock);
 
 	if (!(handle->lost & BIT(id)))

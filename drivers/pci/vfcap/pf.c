@@ -113,6 +113,15 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 	return vfcap_lookup(pf);
 }
 
+/* A driver that has the PF for user space may have made a folder of this name. */
+static bool vfcap_has_folder(struct pci_dev *pf)
+{
+	struct kernfs_node *folder = sysfs_get_dirent(pf->dev.kobj.sd, "vfcap");
+
+	sysfs_put(folder);
+	return folder;
+}
+
 /*
  * Only while the PF has a driver. Its removal unbinds the driver first and then deletes the
  * PF, and our notifier of either event waits for the lock that is held here. So the parent
@@ -126,7 +135,7 @@ static void vfcap_add_folder(struct pci_vfcap *record)
 
 	lockdep_assert_held(&vfcap_list_lock);
 
-	if (record->kobj.state_in_sysfs || !READ_ONCE(pf->dev.driver))
+	if (!READ_ONCE(pf->dev.driver) || vfcap_has_folder(pf))
 		return;
 	ret = kobject_add(&record->kobj, &pf->dev.kobj, "vfcap");
 	if (ret) {
@@ -356,7 +365,7 @@ struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record, struct pci_dev *vf)
 
 /**
  * pci_vfcap_usable - whether a capability may be enabled in the VF
- * @handle: the VF's handle
+ * @handle: the VF's handle; NULL loses nothing
  * @id: a capability that it shows
  *
  * Context: Process context. It may be lost right afterwards; the lost callback comes
@@ -365,6 +374,9 @@ struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record, struct pci_dev *vf)
  */
 bool pci_vfcap_usable(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
+	if (!handle)
+		return true;
+
 	guard(mutex)(&handle->record->lock);
 
 	return vfcap_is_shown(handle, id) && !(handle->lost & BIT(id));

@@ -56,13 +56,13 @@ static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 
 /**
  * pci_vfcap_vf_register - have a VF take part
- * @vf: the virtual function
+ * @vf: the function
  * @ops: callbacks of its driver, valid until pci_vfcap_vf_unregister()
  * @priv: argument of the callbacks
  *
  * Context: Process context. Takes no device lock, so it may be called from a
  * driver's probe, also from inside the PF driver's pci_enable_sriov().
- * Return: a handle, ERR_PTR(-EINVAL) when @vf is no VF, ERR_PTR(-ENOMEM), or
+ * Return: a handle, NULL when @vf is no VF, which shares nothing, ERR_PTR(-ENOMEM), or
  * another error from sysfs.
  */
 struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
@@ -74,7 +74,7 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 	int ret;
 
 	if (!vf->is_virtfn)
-		return ERR_PTR(-EINVAL);
+		return NULL;
 
 	handle = kzalloc_obj(*handle, GFP_KERNEL);
 	if (!handle)
@@ -414,7 +414,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 
 /**
  * pci_vfcap_show - the VF shows a capability from now on, or would like to
- * @handle: the VF's handle
+ * @handle: the VF's handle; NULL may show what it likes
  * @id: the capability, held since pci_vfcap_vf_open()
  * @pos: its offset in the VF's config space; 0: only tell whether it could be shown
  * @regs: what pci_vfcap_read() gave of all its registers. What was decided by
@@ -428,10 +428,14 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs)
 {
-	struct pci_vfcap *record = handle->record;
 	u32 seen[VFCAP_MAX_REGS] = {};
+	struct pci_vfcap *record;
 	bool first;
 
+	if (!handle)
+		return 0;
+
+	record = handle->record;
 	guard(mutex)(&record->lock);
 
 	if (!(handle->held & BIT(id)))
@@ -458,13 +462,16 @@ EXPORT_SYMBOL_GPL(pci_vfcap_show);
 
 /**
  * pci_vfcap_hide - the VF does not show a capability
- * @handle: the VF's handle
+ * @handle: the VF's handle; NULL does nothing
  * @id: the capability
  *
  * Context: Process context. Calls the PF driver's last_user.
  */
 void pci_vfcap_hide(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
+	if (!handle)
+		return;
+
 	guard(mutex)(&handle->record->use_lock);
 	vfcap_drop(handle, BIT(id));
 }
@@ -472,7 +479,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_hide);
 
 /**
  * pci_vfcap_place - ask the PF's driver where a capability may lie in the VF
- * @handle: the VF's handle
+ * @handle: the VF's handle; of NULL nobody knows
  * @id: the capability
  *
  * Context: Process context. Calls the PF driver's place.
@@ -481,13 +488,13 @@ EXPORT_SYMBOL_GPL(pci_vfcap_hide);
  */
 int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
-	return vfcap_call(handle->record, 0, place, handle->vf, id);
+	return handle ? vfcap_call(handle->record, 0, place, handle->vf, id) : 0;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_place);
 
 /**
  * pci_vfcap_control - let the PF's driver take over a write to the Control dword
- * @handle: the VF's handle
+ * @handle: the VF's handle; of NULL nobody takes over anything
  * @id: the capability
  * @old: what the dword at offset 4 reads now
  * @new: what it would read afterwards
@@ -499,7 +506,7 @@ u32 pci_vfcap_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 		      u32 old, u32 new)
 {
 	/* Saves the barrier of srcu_read_lock() where no driver takes part. */
-	if (!rcu_access_pointer(handle->record->ops))
+	if (!handle || !rcu_access_pointer(handle->record->ops))
 		return new;
 	return vfcap_call(handle->record, new, control, handle->vf, id, old, new);
 }

@@ -30,7 +30,7 @@
 
 /**
  * enum vfcap_cap_index - the capabilities that vfcap-vfio-pci may show
- * @VFCAP_CAP_PASID: PASID Extended Capability of a VF
+ * @VFCAP_CAP_PASID: PASID Extended Capability of a VF, or of a whole function
  * @VFCAP_CAP_PRI: Page Request Extended Capability of a VF
  * @VFCAP_CAP_SHDW: vendor-specific capability "SHDW" of a VMD endpoint
  * @VFCAP_CAP_COUNT: how many there are in this version of the header
@@ -50,8 +50,9 @@ enum vfcap_cap_index {
  * @VFCAP_STEP_QUIRK: the module parameter quirks, by vendor and device
  * @VFCAP_STEP_PF_OFFSET: it lies where the PF has its own
  * @VFCAP_STEP_GAP: a gap that reads as zero
+ * @VFCAP_STEP_HARDWARE: it lies where the function, which is no VF, has its own
  *
- * In this order they are asked.
+ * In this order they are asked, but for the last, which comes first.
  */
 enum vfcap_step {
 	VFCAP_STEP_NONE,
@@ -59,7 +60,8 @@ enum vfcap_step {
 	VFCAP_STEP_PF_DRIVER,
 	VFCAP_STEP_QUIRK,
 	VFCAP_STEP_PF_OFFSET,
-	VFCAP_STEP_GAP
+	VFCAP_STEP_GAP,
+	VFCAP_STEP_HARDWARE
 };
 
 /**
@@ -94,6 +96,8 @@ enum vfcap_step {
  * @VFCAP_REASON_NOIOMMU_MODE: it was opened in VFIO's no-IOMMU mode
  * @VFCAP_REASON_CORE: vfio-pci-core keeps its config space in a way that is not known
  *	here
+ * @VFCAP_REASON_NOT_ENABLED: the kernel has not enabled it in the function (which is no VF)
+ * @VFCAP_REASON_WHOLE_FUNCTION: it is shown in VFs only, so far
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,
@@ -121,7 +125,9 @@ enum vfcap_reason {
 	VFCAP_REASON_QUIRK,
 	VFCAP_REASON_NO_PASIDS,
 	VFCAP_REASON_NOIOMMU_MODE,
-	VFCAP_REASON_CORE
+	VFCAP_REASON_CORE,
+	VFCAP_REASON_NOT_ENABLED,
+	VFCAP_REASON_WHOLE_FUNCTION
 };
 
 #define VFCAP_FEATURE_QUERY		0xff00
@@ -214,7 +220,8 @@ struct vfcap_feature_query {
  * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
  * of config space that has the capability's list, overlaps another capability, or the
  * place where another one would be shown or was chosen to lie, or lies over bytes that
- * do not read as zero (nor may SHDW lie at E8h to FFh, which is QEMU's, or over a
+ * do not read as zero; or, of a function that is no VF and no VMD, is not where the
+ * function has its own (nor may SHDW lie at E8h to FFh, which is QEMU's, or over a
  * register of the VMD: 40h, 44h, 70h). EBUSY: what is shown was committed already. EIO:
  * the device cannot be woken.
  */

@@ -86,3 +86,23 @@ set_scene()
 	bind_vf "$VFCAP_VF" vfcap-vfio-pci
 	export VFCAP_PF VFCAP_VF VFCAP_VF2 VFCAP_LAYOUT
 }
+
+# Whole functions are what the tests take for VFs: two plain endpoints, no VFs.
+set_scene_of_functions()
+{
+	local functions=()
+
+	mapfile -t functions < <(lspci -D -d 8086:10c9 | awk '{ print $1 }')
+	[ ${#functions[@]} = 2 ] || fail "the VM has no two endpoints"
+	VFCAP_PF=${functions[0]} VFCAP_VF=${functions[0]} VFCAP_VF2=${functions[1]}
+	load_fixture function
+	VFCAP_LAYOUT=/vfcap/tools/testing/fixture/layouts/function
+	basename "$(realpath "/sys/bus/pci/devices/$VFCAP_VF2/..")" \
+		> /sys/kernel/debug/vfcap-fixture/cover
+	echo 1 > /sys/kernel/debug/vfcap-fixture/rescan
+	modprobe -a vfio-pci-core vfio_iommu_type1 || fail "no VFIO"
+	! modinfo iommufd > /dev/null 2>&1 || modprobe iommufd
+	load_vfcap
+	bind_vf "$VFCAP_VF" vfcap-vfio-pci
+	export VFCAP_PF VFCAP_VF VFCAP_VF2 VFCAP_LAYOUT VFCAP_FUNCTIONS=1
+}

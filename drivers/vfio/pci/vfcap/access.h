@@ -13,6 +13,7 @@ size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count);
 ssize_t vfcap_core_config_write(struct vfcap_device *vd, const char __user *buf,
 				size_t *count, loff_t *ppos);
 long vfcap_ioctl_reset(struct vfcap_device *vd);
+long vfcap_ioctl_hot_reset(struct vfcap_device *vd, unsigned long arg);
 int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 			    void __user *arg, size_t argsz);
 void vfcap_power_init(void);
@@ -47,5 +48,9 @@ ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 /* feature.c: VFIO_DEVICE_FEATURE */
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz);
+
+/* sysfs.c: the folder of a whole function */
+int vfcap_sysfs_add(struct vfcap_device *vd);
+void vfcap_sysfs_remove(struct vfcap_device *vd);
 
 #endif /* VFCAP_ACCESS_H */

@@ -58,6 +58,7 @@ bool vfcap_chain_fits(struct vfcap_device *vd, unsigned int id,
 bool vfcap_chain_is_free(struct vfcap_device *vd, unsigned int id,
 			 unsigned int pos);
 u16 vfcap_chain_find_gap(struct vfcap_device *vd, unsigned int id);
+u16 vfcap_ext_own(struct vfcap_device *vd, unsigned int id);
 void vfcap_ext_hide(struct vfcap_device *vd);
 
 #endif /* VFCAP_CHAIN_H */

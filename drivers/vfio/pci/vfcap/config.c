@@ -97,9 +97,28 @@ ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
 }
 
 /*
- * The first piece of a write: within one capability, on the empty header at the start of
- * the list, which is read-only, on a register of the hardware that has one bit of ours, or
- * outside of all
+ * Whether a write begins in bytes that are virtual. It is cut down to what lies in such
+ * bytes only, or in none.
+ */
+static bool vfcap_cut_virtual(struct vfcap_device *vd, unsigned int offset,
+			      size_t *count)
+{
+	const u8 *map = vd->core.pci_config_map + offset;
+	bool is_virtual = *map == VFCAP_MAP_VIRTUAL;
+	size_t n = 1;
+
+	if (!vd->map_known)
+		return false;
+	while (n < *count && (map[n] == VFCAP_MAP_VIRTUAL) == is_virtual)
+		n++;
+	*count = n;
+	return is_virtual;
+}
+
+/*
+ * The first piece of a write: within one capability, on virtual bytes that are in none,
+ * which are read-only, on a register of the hardware that has one bit of ours, or outside
+ * of all
  */
 static ssize_t vfcap_write_piece(struct vfcap_device *vd, char __user *buf,
 				 size_t *count, loff_t pos, bool write)
@@ -112,8 +131,7 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vd, char __user *buf,
 			      vfcap_cap_size(vfcap_caps[id])))
 			return vfcap_cap_write(vd, id, buf, *count,
 					       offset - vd->plan[id].pos);
-	if (vd->anchored &&
-	    vfcap_cut(offset, count, PCI_CFG_SPACE_SIZE, sizeof(u32)))
+	if (vfcap_cut_virtual(vd, offset, count))
 		return *count;
 	if (vd->shadow &&
 	    vfcap_cut(offset, count, VFCAP_VMD_VMLOCK, sizeof(u32))) {

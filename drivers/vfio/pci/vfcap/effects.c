@@ -122,7 +122,7 @@ static void vfcap_sync_cap(struct vfcap_device *vd, unsigned int id)
 	bool cleared, restart;
 	u32 ctrl = vfcap_emul_take(vd, id, &cleared, &restart);
 
-	if (cleared && vfcap_is_shared(id))
+	if (cleared)
 		pci_vfcap_control(vd->handle, id, ctrl, ctrl);
 	if (cap->sync)
 		cap->sync(vd, ctrl & cap->enable, restart);
@@ -370,7 +370,6 @@ void vfcap_end_session(struct vfcap_device *vd)
 
 	memset(vd->choice, 0, sizeof(vd->choice));
 	vd->shown = 0;
-	vd->anchored = false;
 	vd->shadow = false;
 	vd->committed = false;
 }

@@ -27,7 +27,7 @@ void vfcap_effects_exit(void);
 /* place.c: where a capability goes */
 bool vfcap_place_is_given(struct vfcap_device *vd, unsigned int id);
 enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
-			      u16 pf_pos);
+			      u16 hw_pos);
 
 /* show.c: what a VF shows: planned as often as asked, committed once */
 void vfcap_plan(struct vfcap_device *vd);

@@ -95,7 +95,6 @@ static void vfcap_anchor(struct vfcap_device *vd)
 		return;
 
 	memset(map, VFCAP_MAP_VIRTUAL, sizeof(*header));
-	vd->anchored = true;
 }
 
 /*
@@ -165,12 +164,42 @@ static void vfcap_ext_unlink(struct vfcap_device *vd, u16 pos)
 }
 
 /**
- * vfcap_ext_hide - hide what a VF has itself of the capabilities that it shares
+ * vfcap_ext_own - where a whole function has itself what is emulated in its place
+ * @vd: the device
+ * @id: the capability
+ *
+ * Context: Process context, while the device is open and powered up.
+ * Return: an offset; 0 if it has none, or one that reaches into what core knows as another
+ * capability, or beyond config space.
+ */
+u16 vfcap_ext_own(struct vfcap_device *vd, unsigned int id)
+{
+	const struct vfcap_cap *cap = vd->table[id];
+	const u8 *map = vd->core.pci_config_map;
+	unsigned int pos, end, i;
+
+	pos = pci_find_ext_capability(vd->core.pdev, cap->id);
+	end = pos + vfcap_cap_size(cap);
+	if (!vfcap_is_own(vd, id) || !vd->map_known || !pos ||
+	    end > cap->list->end)
+		return 0;
+	for (i = pos; i < end; i++)
+		if (map[i] != VFCAP_MAP_RAW && map[i] != VFCAP_MAP_VIRTUAL &&
+		    map[i] != cap->id)
+			return 0;
+	return pos;
+}
+
+/**
+ * vfcap_ext_hide - hide what a device has itself of the capabilities that are emulated
  * @vd: the device
  *
  * PCIe r6.0, sec 9.3.7, forbids a VF to implement them, but some do. Core hides some of
  * these, and exposes the others read-only: the guest could not use them, and would see two
  * when the capability is emulated.
+ *
+ * What core hides it leaves within the guest's reach. A whole function sends PASIDs as the
+ * registers there say, so they are covered, whether the capability is shown or not.
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
@@ -186,11 +215,16 @@ void vfcap_ext_hide(struct vfcap_device *vd)
 		if (cap->list != &vfcap_ext_list)
 			continue;
 		pos = pci_find_ext_capability(vd->core.pdev, cap->id);
-		if (!pos || !vfcap_core_shows(vd, pos, cap->id))
+		if (!pos)
 			continue;
-		vfcap_ext_unlink(vd, pos);
-		vfcap_log(vd, "%s capability of its own hidden at %#x\n",
-			  cap->name, pos);
+		if (vfcap_core_shows(vd, pos, cap->id)) {
+			vfcap_ext_unlink(vd, pos);
+			vfcap_log(vd, "%s capability of its own hidden at %#x\n",
+				  cap->name, pos);
+		} else if (vfcap_ext_own(vd, id)) {
+			memset(vd->core.pci_config_map + pos, VFCAP_MAP_VIRTUAL,
+			       vfcap_cap_size(cap));
+		}
 	}
 }
 
@@ -198,13 +232,17 @@ static void vfcap_ext_link(struct vfcap_device *vd, const struct vfcap_cap *cap,
 			   u16 pos)
 {
 	__le32 *header = (__le32 *)(vd->core.vconfig + pos);
+	unsigned int next;
 	__le32 *prev;
 
 	vfcap_anchor(vd);
 	prev = vfcap_ext_prev(vd, pos);
+	next = vfcap_ext_next(*prev);
+	/* What a function has at the start of the list is led to already. */
+	if (prev != header)
+		vfcap_ext_set_next(prev, pos);
 	*header = cpu_to_le32(cap->id | cap->version << 16);
-	vfcap_ext_set_next(header, vfcap_ext_next(*prev));
-	vfcap_ext_set_next(prev, pos);
+	vfcap_ext_set_next(header, next);
 }
 
 const struct vfcap_list vfcap_ext_list = {

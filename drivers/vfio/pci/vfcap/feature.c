@@ -84,7 +84,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 		.nr_pasids	= id == PCI_VFCAP_PASID ? vd->nr_pasids : 0,
 		.written	= !!(vd->written & BIT(id)),
 	};
-	if (vd->shown & BIT(id) && vfcap_is_shared(id) &&
+	if (vd->shown & BIT(id) &&
 	    pci_vfcap_query_loss(vd->handle, id, query->cause, &returned))
 		query->flags |= VFCAP_QUERY_LOST |
 				(returned ? VFCAP_QUERY_RETURNED : 0);
@@ -113,6 +113,8 @@ static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
 static bool vfcap_may_lie(struct vfcap_device *vd, unsigned int id,
 			  const struct vfcap_choice *choice)
 {
+	if (vfcap_is_own(vd, id))
+		return choice->offset == vfcap_ext_own(vd, id);
 	return choice->flags & VFCAP_CHOOSE_FORCE ?
 	       vfcap_chain_fits(vd, id, choice->offset) :
 	       vfcap_chain_is_free(vd, id, choice->offset);

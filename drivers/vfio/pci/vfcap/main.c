@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcap-vfio-pci: a vfio-pci variant driver for SR-IOV virtual functions, and
- * for Intel VMD endpoints
+ * vfcap-vfio-pci: a vfio-pci variant driver for SR-IOV virtual functions, for Intel VMD
+ * endpoints, and for whole functions with a PASID capability
  *
  * Everything that vfio-pci offers for them. In a VF's virtual config space there
  * are the capabilities that PCIe has it share with its PF but forbids it to
- * show, in a VMD endpoint's what its driver must know of the host.
+ * show, in a VMD endpoint's what its driver must know of the host, and in that of another
+ * function, a PF or not, the PASID capability that it has and vfio-pci hides.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -34,13 +35,69 @@ static bool disable_denylist;
 module_param(disable_denylist, bool, 0444);
 MODULE_PARM_DESC(disable_denylist, "As vfio-pci's: allow binding to devices with known errata that untrusted users may exploit");
 
-/* The VFs among those that vfio-pci refuses */
+static bool enable_sriov;
+module_param(enable_sriov, bool, 0644);
+MODULE_PARM_DESC(enable_sriov, "As vfio-pci's: let SR-IOV be enabled in a PF that is bound to this driver");
+
+/* Those that vfio-pci refuses */
 static const struct pci_device_id vfcap_denylist[] = {
+	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX) },
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX_VF) },
+	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C62X) },
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C62X_VF) },
+	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_DH895XCC) },
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_DH895XCC_VF) },
+	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_DSA_SPR0) },
+	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_IAX_SPR0) },
 	{ }
 };
+
+static bool vfcap_is_vf(struct pci_dev *pdev)
+{
+	return pdev->is_virtfn;
+}
+
+static bool vfcap_is_native_vmd(struct pci_dev *pdev)
+{
+	return vfcap_vmd_find(pdev) & VFCAP_VMD_NATIVE;
+}
+
+static bool vfcap_is_vmd(struct pci_dev *pdev)
+{
+	return vfcap_vmd_find(pdev);
+}
+
+static bool vfcap_has_pasid(struct pci_dev *pdev)
+{
+	return pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_PASID);
+}
+
+/**
+ * struct vfcap_kind - a kind of function that this driver takes
+ * @is: whether a function that is none of those before is of this kind
+ * @caps: the capabilities that it may come to show, BIT(index) each
+ */
+struct vfcap_kind {
+	bool (*is)(struct pci_dev *pdev);
+	unsigned long caps;
+};
+
+static const struct vfcap_kind vfcap_kinds[] = {
+	{ vfcap_is_vf,		BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI) },
+	{ vfcap_is_native_vmd,	0 },
+	{ vfcap_is_vmd,		BIT(VFCAP_SHDW) },
+	{ vfcap_has_pasid,	BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI) },
+};
+
+static const struct vfcap_kind *vfcap_find_kind(struct pci_dev *pdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vfcap_kinds); i++)
+		if (vfcap_kinds[i].is(pdev))
+			return &vfcap_kinds[i];
+	return NULL;
+}
 
 static int vfcap_init_device(struct vfio_device *vdev)
 {
@@ -91,8 +148,8 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	ret = vfcap_pasid_open(vd);
 	if (ret)
 		return ret;
-	for (id = 0; id < PCI_VFCAP_COUNT; id++)
-		if (vd->caps & BIT(id) && vfcap_mode_wants(vd, vfcap_caps[id]))
+	for (id = 0; vd->handle && id < PCI_VFCAP_COUNT; id++)
+		if (vfcap_mode_wants(vd, vfcap_caps[id]))
 			wanted |= BIT(id);
 	ret = pci_vfcap_vf_open(vd->handle, wanted);
 	if (ret)
@@ -153,6 +210,8 @@ static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	switch (cmd) {
 	case VFIO_DEVICE_RESET:
 		return vfcap_ioctl_reset(vd);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return vfcap_ioctl_hot_reset(vd, arg);
 	case VFIO_DEVICE_IOEVENTFD:
 		return vfcap_ioctl_ioeventfd(vd, arg);
 	default:
@@ -199,15 +258,15 @@ static const struct vfio_device_ops vfcap_ops = {
 
 static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	unsigned long vmd = pdev->is_virtfn ? 0 : vfcap_vmd_find(pdev);
+	const struct vfcap_kind *kind = vfcap_find_kind(pdev);
 	struct vfcap_device *vd;
 	int ret;
 
-	if (!pdev->is_virtfn && !vmd) {
+	if (!kind) {
 		pci_err(pdev, "%s; use vfio-pci for it\n",
 			vfcap_vmd_is_unknown(pdev) ?
 			"an Intel RAID function whose ID is no VMD endpoint's that is known here" :
-			"neither an SR-IOV virtual function nor a VMD endpoint");
+			"no SR-IOV virtual function, no VMD endpoint, and without a PASID capability");
 		return -ENODEV;
 	}
 	if (pci_match_id(vfcap_denylist, pdev)) {
@@ -223,25 +282,26 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(vd);
 
 	dev_set_drvdata(&pdev->dev, &vd->core);
-	vd->vmd = vmd;
-	if (vmd & VFCAP_VMD_SHDW)
-		vd->caps = BIT(VFCAP_SHDW);
-	if (pdev->is_virtfn) {
-		vd->caps = GENMASK(PCI_VFCAP_COUNT - 1, 0);
-		vd->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vd);
-	}
+	vd->vmd = vfcap_vmd_find(pdev);
+	vd->caps = kind->caps;
+	vd->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vd);
 	if (IS_ERR(vd->handle)) {
 		ret = PTR_ERR(vd->handle);
 		goto err_put;
 	}
 
 	vfcap_keep_awake(pdev);
-	ret = vfio_pci_core_register_device(&vd->core);
+	ret = vfcap_sysfs_add(vd);
 	if (ret)
 		goto err_unregister;
+	ret = vfio_pci_core_register_device(&vd->core);
+	if (ret)
+		goto err_sysfs;
 	vfcap_power_watch(vd);
 	return 0;
 
+err_sysfs:
+	vfcap_sysfs_remove(vd);
 err_unregister:
 	vfcap_let_sleep(pdev);
 	pci_vfcap_vf_unregister(vd->handle);
@@ -252,15 +312,24 @@ err_put:
 
 static void vfcap_remove(struct pci_dev *pdev)
 {
-	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
-	struct vfcap_device *vd = to_vfcap(&core->vdev);
+	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
-	vfio_pci_core_unregister_device(core);
+	/* Removes the VFs of a PF, and waits for users. */
+	vfio_pci_core_unregister_device(&vd->core);
 	vfcap_power_unwatch(vd);
+	vfcap_sysfs_remove(vd);
 	vfcap_let_sleep(pdev);
 	pci_vfcap_vf_unregister(vd->handle);
 	cancel_work_sync(&vd->sync_work);
-	vfio_put_device(&core->vdev);
+	vfio_put_device(&vd->core.vdev);
+}
+
+static int vfcap_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
+{
+	if (!enable_sriov)
+		return -ENOENT;
+	return vfio_pci_core_sriov_configure(&vfcap_from_pci(pdev)->core,
+					     nr_virtfn);
 }
 
 /*
@@ -272,6 +341,7 @@ static struct pci_driver vfcap_driver = {
 	.id_table		= vfcap_vmd_ids,
 	.probe			= vfcap_probe,
 	.remove			= vfcap_remove,
+	.sriov_configure	= vfcap_sriov_configure,
 	.err_handler		= &vfcap_err_handlers,
 	.driver_managed_dma	= true,
 };
@@ -299,7 +369,7 @@ static void __exit vfcap_exit(void)
 }
 module_exit(vfcap_exit);
 
-MODULE_DESCRIPTION("vfio-pci variant driver for VFs that show shared capabilities, and for VMD");
+MODULE_DESCRIPTION("vfio-pci variant driver for VFs and functions with PASID, and for VMD");
 MODULE_AUTHOR("The vfcap authors");
 MODULE_LICENSE("GPL");
 #ifdef VFCAP_VERSION

@@ -129,12 +129,14 @@ bool vfcap_has_iommu(struct vfcap_device *vd)
  * The registers of a PF that was given to user space, through VFIO or another driver
  * that leaves DMA to its user, are under that user's control.
  *
- * Return: false if it is.
+ * Return: false if it is; true of a function that shares nothing with one.
  */
 bool vfcap_pf_is_kernels(struct vfcap_device *vd)
 {
 	const struct device_driver *drv;
 
+	if (!vd->handle)
+		return true;
 	/*
 	 * The PF's device lock cannot be taken: its holder may be waiting for our
 	 * file to be closed. A driver is part of its module, which is freed an

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PASID Extended Capability of a VF, PCIe r6.0, sec 7.8.9
+ * The PASID Extended Capability, PCIe r6.0, sec 7.8.9
  *
- * The VF shares the PF's (sec 9.3.7.14). What is shown follows the PF's
- * registers as they are at that time, cut down to what the IOMMU gives the VF.
+ * A VF shares its PF's (sec 9.3.7.14), a whole function has its own, which vfio-pci-core
+ * hides. What is shown follows these registers as they are at that time, cut down to what
+ * the IOMMU gives the function.
+ *
+ * In the hardware Enable is set, and stays so, as long as the IOMMU's driver wants it: that
+ * enables it when it finds the function. The guest's Enable is enforced in the IOMMU.
  */
 #include <linux/bitfield.h>
 #include <linux/iommu.h>
@@ -31,7 +35,7 @@ static const struct vfcap_reg_behavior vfcap_pasid_behavior[] = {
 static struct vfcap_param vfcap_pasid_mode = VFCAP_MODE_PARAM;
 
 module_param_cb(pasid, &vfcap_param_ops, &vfcap_pasid_mode, 0644);
-MODULE_PARM_DESC(pasid, "Show VFs' PASID capability: auto (default): if the PF has it enabled and the VF's user can have it backed by the IOMMU, on: if the PF has it enabled, off: never");
+MODULE_PARM_DESC(pasid, "Show the PASID capability: auto (default): if the PF, or the function itself, has it enabled and its user can have it backed by the IOMMU, on: if it is enabled there, off: never");
 
 /*
  * How many PASIDs the IOMMU has for the VF, as found when the VF was. PASID 0 stands for
@@ -177,23 +181,23 @@ static bool vfcap_pasid_takes_no_prefix(struct pci_dev *pdev)
 }
 
 static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vd,
-					  const u32 *pf, u32 *regs)
+					  const u32 *hw, u32 *regs)
 {
-	u16 cap = lower_16_bits(pf[PCI_PASID_CAP / 4]);
-	u16 ctrl = upper_16_bits(pf[PCI_PASID_CAP / 4]);
+	u16 cap = lower_16_bits(hw[PCI_PASID_CAP / 4]);
+	u16 ctrl = upper_16_bits(hw[PCI_PASID_CAP / 4]);
 	struct pci_dev *pdev = vd->core.pdev;
 	u32 devcap2;
 	u8 width;
 
 	/*
 	 * Rounded down, since some IOMMUs give 2^n - 1. Of an IOMMU without PASIDs no
-	 * width follows: if the capability is to be shown nevertheless, it has the PF's.
+	 * width follows: if the capability is to be shown nevertheless, it has the hardware's.
 	 */
 	width = FIELD_GET(PCI_PASID_CAP_WIDTH, cap);
 	if (vfcap_pasid_has_any(vd))
 		width = min_t(u8, width, ilog2(vfcap_pasid_count(vd)));
 
-	/* What the PF has not enabled its VFs cannot use: same bits in both. */
+	/* What is not enabled there cannot be used: same bits in both. */
 	cap &= ctrl & (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
 	regs[PCI_PASID_CAP / 4] = cap | FIELD_PREP(PCI_PASID_CAP_WIDTH, width);
 

@@ -117,7 +117,15 @@ MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: 
  * Each step returns an offset in bytes, 0 for no opinion, or the negative
  * of a reason for which the capability is not shown.
  */
-static int vfcap_ask_user(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
+static int vfcap_ask_hardware(struct vfcap_device *vd, unsigned int id,
+			      u16 hw_pos)
+{
+	if (!vfcap_is_own(vd, id))
+		return 0;
+	return vfcap_ext_own(vd, id) ?: -VFCAP_REASON_NO_ROOM;
+}
+
+static int vfcap_ask_user(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 {
 	const struct vfcap_choice *choice = &vd->choice[id];
 
@@ -139,12 +147,10 @@ static int vfcap_check_fits(struct vfcap_device *vd, unsigned int id, int pos,
 }
 
 static int vfcap_ask_pf_driver(struct vfcap_device *vd, unsigned int id,
-			       u16 pf_pos)
+			       u16 hw_pos)
 {
-	int pos = 0;
+	int pos = pci_vfcap_place(vd->handle, id);
 
-	if (vfcap_is_shared(id))
-		pos = pci_vfcap_place(vd->handle, id);
 	if (pos < 0)
 		return -VFCAP_REASON_PF_DRIVER;
 	return vfcap_check_fits(vd, id, pos, "the driver of its PF");
@@ -166,7 +172,7 @@ static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vd,
 	return NULL;
 }
 
-static int vfcap_ask_quirk(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
+static int vfcap_ask_quirk(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 {
 	const struct vfcap_quirk *quirk = vfcap_find_quirk(vd, id);
 
@@ -191,27 +197,28 @@ bool vfcap_place_is_given(struct vfcap_device *vd, unsigned int id)
 }
 
 static int vfcap_ask_pf_offset(struct vfcap_device *vd, unsigned int id,
-			       u16 pf_pos)
+			       u16 hw_pos)
 {
-	return vfcap_chain_is_free(vd, id, pf_pos) ? pf_pos : 0;
+	return vfcap_chain_is_free(vd, id, hw_pos) ? hw_pos : 0;
 }
 
-static int vfcap_ask_gap(struct vfcap_device *vd, unsigned int id, u16 pf_pos)
+static int vfcap_ask_gap(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 {
 	return vfcap_chain_find_gap(vd, id) ?:
 	       -VFCAP_REASON_NO_ROOM;
 }
 
 /*
- * In the order of enum vfcap_step. Those before the first guess are all asked, since
+ * The first that has a place decides. Those before the first guess are all asked, since
  * each may forbid it; the guesses only while there is no place, and in strict mode
  * not at all.
  */
 static const struct {
 	enum vfcap_step step;
 	bool guess;
-	int (*ask)(struct vfcap_device *vd, unsigned int id, u16 pf_pos);
+	int (*ask)(struct vfcap_device *vd, unsigned int id, u16 hw_pos);
 } vfcap_steps[] = {
+	{ VFCAP_STEP_HARDWARE,	false,	vfcap_ask_hardware },
 	{ VFCAP_STEP_USER,	false,	vfcap_ask_user },
 	{ VFCAP_STEP_PF_DRIVER,	false,	vfcap_ask_pf_driver },
 	{ VFCAP_STEP_QUIRK,	false,	vfcap_ask_quirk },
@@ -223,14 +230,14 @@ static const struct {
  * vfcap_place - decide where a capability goes
  * @vd: the device
  * @id: the capability, in whose plan the place and the step that decided it are set
- * @pf_pos: where the PF has it, 0 if there is no such place
+ * @hw_pos: where the PF has it, or the function itself, 0 if there is no such place
  *
  * Context: Process context, under the dev_set lock, with the VF powered up. Calls
  * the PF driver's place.
  * Return: VFCAP_REASON_NONE, or why it cannot be shown.
  */
 enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
-			      u16 pf_pos)
+			      u16 hw_pos)
 {
 	bool strict = READ_ONCE(vfcap_placement.value) == VFCAP_PLACE_STRICT;
 	struct vfcap_plan *plan = &vd->plan[id];
@@ -243,7 +250,7 @@ enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
 			break;
 		if (vfcap_steps[i].guess && strict)
 			return VFCAP_REASON_STRICT;
-		ret = vfcap_steps[i].ask(vd, id, pf_pos);
+		ret = vfcap_steps[i].ask(vd, id, hw_pos);
 		if (ret < 0)
 			return -ret;
 		if (ret && !plan->pos) {

@@ -113,6 +113,7 @@ const struct vfcap_cap vfcap_pri = {
 	.id			= PCI_EXT_CAP_ID_PRI,
 	.version		= 1,
 	.nr_regs		= PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32),
+	.needs_pf		= true,
 	.behavior		= vfcap_pri_behavior,
 	.enable			= PCI_PRI_CTRL_ENABLE,
 	.restart		= PCI_PRI_CTRL_RESET,

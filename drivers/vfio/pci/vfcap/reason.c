@@ -45,6 +45,10 @@ static const char * const vfcap_reasons[] = {
 		"vfio-pci-core keeps its config space in a way that is not known here",
 	[VFCAP_REASON_NOIOMMU_MODE]	=
 		"it was opened in VFIO's no-IOMMU mode; turn on an IOMMU",
+	[VFCAP_REASON_NOT_ENABLED]	=
+		"the kernel has not enabled it in the function; boot with the IOMMU in scalable mode (sm_on)",
+	[VFCAP_REASON_WHOLE_FUNCTION]	=
+		"it is shown in VFs only, so far",
 };
 
 /**

@@ -300,6 +300,29 @@ long vfcap_ioctl_reset(struct vfcap_device *vd)
 	});
 }
 
+/**
+ * vfcap_ioctl_hot_reset - VFIO_DEVICE_PCI_HOT_RESET
+ * @vd: the device
+ * @arg: its argument
+ *
+ * Core resets all functions that are reset together, which their user has, under the
+ * dev_set lock. What that has cleared is taken away when this returns, and of the other
+ * functions by their workers.
+ *
+ * Context: Process context, no locks held.
+ * Return: as vfio_pci_core_ioctl().
+ */
+long vfcap_ioctl_hot_reset(struct vfcap_device *vd, unsigned long arg)
+{
+	long ret = vfio_pci_core_ioctl(&vd->core.vdev,
+				       VFIO_DEVICE_PCI_HOT_RESET, arg);
+
+	CLASS(vfcap_locked, lock)(vd);
+	if (lock)
+		vfcap_catch_up(vd);
+	return ret;
+}
+
 /* VFIO keeps the VF awake until the ioctl returns. */
 static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
 				    struct vfcap_core_call *c)
@@ -350,13 +373,6 @@ int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 		c.count = sizeof(struct vfio_device_low_power_entry_with_wakeup);
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, c.count);
 	return ret == 1 ? vfcap_call_core(vd, &c) : ret;
-}
-
-static struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
-{
-	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
-
-	return to_vfcap(&core->vdev);
 }
 
 static int vfcap_runtime_resume(struct device *dev)

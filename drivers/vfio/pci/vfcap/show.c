@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a VF shows: planned as often as anyone asks, and committed once in a session
+ * What a device shows: planned as often as anyone asks, and committed once in a session
  *
- * A plan reads the VF's config space and asks the PF's driver, and changes nothing. It
+ * A plan reads config space and asks the PF's driver, and changes nothing. It
  * is carried out at the first access to config space, the first attach of a PASID, or
- * the first use of VFCAP_FEATURE_STATE, and stands until the VF is closed: config
+ * the first use of VFCAP_FEATURE_STATE, and stands until the device is closed: config
  * space does not change under accesses to it.
  */
 #include <linux/cleanup.h>
@@ -19,41 +19,49 @@
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or
  * VFCAP_REASON_NONE.
  */
-static enum vfcap_reason vfcap_read_pf(struct vfcap_device *vd, unsigned int id,
-				       u32 *pf, u16 *pf_pos)
+static enum vfcap_reason vfcap_check_kind(struct vfcap_device *vd,
+					  const struct vfcap_cap *cap)
+{
+	return cap->needs_pf && !vd->handle ? VFCAP_REASON_WHOLE_FUNCTION :
+					      VFCAP_REASON_NONE;
+}
+
+/* The registers that it follows: the PF's, or the function's own */
+static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
+				       u32 *hw, u16 *hw_pos)
 {
 	int pos;
 
-	if (!vfcap_is_shared(id))
+	if (id >= PCI_VFCAP_COUNT)
 		return VFCAP_REASON_NONE;
 
-	pos = pci_vfcap_read(pci_physfn(vd->core.pdev), id, pf,
+	pos = pci_vfcap_read(pci_physfn(vd->core.pdev), id, hw,
 			     vfcap_caps[id]->nr_regs);
+	if (pos < 0 && vfcap_is_own(vd, id))
+		return VFCAP_REASON_NOT_ENABLED;
 	if (pos == -ENODEV)
 		return VFCAP_REASON_PF_GONE;
 	if (pos < 0)
 		return VFCAP_REASON_PF_LACKS;
-	*pf_pos = pos;
+	*hw_pos = pos;
 	return VFCAP_REASON_NONE;
 }
 
-static enum vfcap_reason vfcap_check_enabled(const struct vfcap_cap *cap,
-					     const u32 *pf)
+static enum vfcap_reason vfcap_check_enabled(struct vfcap_device *vd,
+					     const struct vfcap_cap *cap,
+					     const u32 *hw)
 {
-	return cap->enable && !(pf[VFCAP_CTRL] & cap->enable) ?
-	       VFCAP_REASON_PF_DISABLED : VFCAP_REASON_NONE;
+	if (!cap->enable || hw[VFCAP_CTRL] & cap->enable)
+		return VFCAP_REASON_NONE;
+	return vd->handle ? VFCAP_REASON_PF_DISABLED : VFCAP_REASON_NOT_ENABLED;
 }
 
 /* With a place, the PF's side watches over it from now on. */
 static enum vfcap_reason vfcap_hold(struct vfcap_device *vd, unsigned int id,
 				    u16 pos)
 {
-	int ret;
+	int ret = pci_vfcap_show(vd->handle, id, pos, vd->plan[id].hw);
 
-	if (!vfcap_is_shared(id))
-		return VFCAP_REASON_NONE;
-
-	ret = pci_vfcap_show(vd->handle, id, pos, vd->plan[id].pf);
 	if (ret == -ENOENT)
 		return VFCAP_REASON_NOT_HELD;
 	return ret ? VFCAP_REASON_PF_LOST : VFCAP_REASON_NONE;
@@ -64,16 +72,17 @@ static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vd,
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 	struct vfcap_plan *plan = &vd->plan[id];
-	u16 pf_pos = 0;
+	u16 hw_pos = 0;
 
 	if (!vd->map_known)
 		return VFCAP_REASON_CORE;
 	plan->given = vfcap_place_is_given(vd, id);
-	return vfcap_read_pf(vd, id, plan->pf, &pf_pos) ?:
+	return vfcap_check_kind(vd, cap) ?:
+	       vfcap_read_hw(vd, id, plan->hw, &hw_pos) ?:
 	       vfcap_mode_forbids(vd, cap) ?:
-	       vfcap_check_enabled(cap, plan->pf) ?:
-	       cap->init(vd, plan->pf, plan->regs) ?:
-	       vfcap_place(vd, id, pf_pos) ?:
+	       vfcap_check_enabled(vd, cap, plan->hw) ?:
+	       cap->init(vd, plan->hw, plan->regs) ?:
+	       vfcap_place(vd, id, hw_pos) ?:
 	       vfcap_hold(vd, id, 0);
 }
 
@@ -136,8 +145,7 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 	}
 
 	vfcap_not_shown(plan, reason);
-	if (vfcap_is_shared(id))
-		pci_vfcap_hide(vd->handle, id);
+	pci_vfcap_hide(vd->handle, id);
 	/* Logged once for all, when it was found. */
 	if (reason != VFCAP_REASON_CORE)
 		vfcap_log(vd, "%s capability not shown: %s\n", cap->name,

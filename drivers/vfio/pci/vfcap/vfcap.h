@@ -41,7 +41,7 @@ enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
 
 /**
  * struct vfcap_condition - what mode auto asks for
- * @holds: whether it holds for this VF
+ * @holds: whether it holds for this device
  * @may_hold: Optional, for what VFIO knows only after the open: whether it may
  *	come to hold.
  * @otherwise: why the capability is not shown if it does not
@@ -76,6 +76,7 @@ struct vfcap_reg_behavior {
  * @id: capability ID, of that list
  * @version: capability version
  * @nr_regs: length in dwords, the capability header included
+ * @needs_pf: Only a VF shows it, since its PF's driver stands behind it.
  * @behavior: one entry for each dword
  * @enable: Enable, in the dword at offset 4. A capability without has no register
  *	that a write changes, and none of what follows here up to
@@ -92,8 +93,8 @@ struct vfcap_reg_behavior {
  * @unavailable: what the log says when Enable is 0 in the PF
  * @keep: Optional. Places in config space that it must not cover, whatever they
  *	read, as offsets of dwords; the last one is 0.
- * @init: From the PF's registers, CPU endian, if it is shared with one, fill in
- *	the reset value of every dword behind the header. Return why it cannot be
+ * @init: From the hardware's registers, CPU endian, of the PF or of the function itself,
+ *	fill in the reset value of every dword behind the header. Return why it cannot be
  *	shown, or VFCAP_REASON_NONE.
  * @implemented: Optional. Which of the bits that @behavior calls writable this VF
  *	has, from the present value of that dword.
@@ -111,6 +112,7 @@ struct vfcap_cap {
 	u16 id;
 	u8 version;
 	u8 nr_regs;
+	bool needs_pf;
 	const struct vfcap_reg_behavior *behavior;
 	u32 enable;
 	u32 restart;
@@ -131,8 +133,8 @@ struct vfcap_cap {
 };
 
 /*
- * All capabilities: those that a VF shares with its PF, then others. User space
- * knows them by the same numbers, enum vfcap_cap_index.
+ * All capabilities: those that hardware has, which a VF shares with its PF, then others.
+ * User space knows them by the same numbers, enum vfcap_cap_index.
  */
 enum {
 	VFCAP_SHDW = PCI_VFCAP_COUNT,
@@ -144,11 +146,6 @@ static_assert(VFCAP_CAP_PRI == (int)PCI_VFCAP_PRI);
 static_assert(VFCAP_CAP_SHDW == (int)VFCAP_SHDW);
 static_assert(VFCAP_CAP_COUNT == (int)VFCAP_NR_CAPS);
 static_assert(VFCAP_CAUSE_SIZE == PCI_VFCAP_CAUSE_SIZE);
-
-static inline bool vfcap_is_shared(unsigned int id)
-{
-	return id < PCI_VFCAP_COUNT;
-}
 
 /* The longest capability, in dwords */
 #define VFCAP_MAX_REGS		VFCAP_STATE_REGS
@@ -217,7 +214,7 @@ struct vfcap_wc {
  * @step: what decided that
  * @reason: why it is not shown
  * @given: the user or the administrator says where it goes
- * @pf: the PF's registers from which @regs follows, CPU endian
+ * @hw: the hardware's registers from which @regs follows, CPU endian
  * @regs: its dwords after a reset, CPU endian, but for the header
  */
 struct vfcap_plan {
@@ -225,22 +222,24 @@ struct vfcap_plan {
 	enum vfcap_step step;
 	enum vfcap_reason reason;
 	bool given;
-	u32 pf[VFCAP_MAX_REGS];
+	u32 hw[VFCAP_MAX_REGS];
 	u32 regs[VFCAP_MAX_REGS];
 };
 
 /**
- * struct vfcap_device - a VF, or VMD endpoint, bound to this driver
- * @core: what vfio-pci-core knows of it. A VF's dev_set has this VF only. The
+ * struct vfcap_device - a VF, VMD endpoint or whole function bound to this driver
+ * @core: what vfio-pci-core knows of it. A VF's dev_set has this VF only, that of another
+ *	function may have all functions that are reset with it. The
  *	lock there (the dev_set lock) is VFIO's own around open, close and PASID
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
- *	each with its effects. It protects @plan, @committed, @shown and @anchored, of
- *	which @lock protects the last two as well, @entry, @pasids, @written and @choice.
+ *	each with its effects. It protects @plan, @committed and @shown, which
+ *	@lock protects as well, @entry, @pasids, @written and @choice.
  * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
- * @handle: what pci-vfcap knows of a VF, from probe to remove; NULL for others
+ * @handle: what pci-vfcap knows of a VF, from probe to remove; NULL for others, which
+ *	share nothing
  * @link_reset: The recovery of the last error resets the link, or has done so. Only
  *	used in the error handlers, which the PCI core calls one by one.
  * @losses: how often it had lost something when the last reset with callbacks began,
@@ -273,8 +272,6 @@ struct vfcap_plan {
  * @lock: Protects all below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock over config accesses. Innermost, and never
  *	held while core is called: reset_done() takes it under memory_lock.
- * @anchored: whether the header at the start of the list is an empty one that
- *	is emulated as well
  * @shown: which capabilities are shown, BIT(index) each
  * @cleared: capabilities whose control bits were cleared, before vfcap_sync() has seen it
  * @restart: those of them that were reset
@@ -311,7 +308,6 @@ struct vfcap_device {
 	struct vfcap_plan plan[VFCAP_NR_CAPS];
 	bool committed;
 	struct mutex lock;		/* all below, and emulated bytes */
-	bool anchored;
 	unsigned long shown;
 	unsigned long cleared;
 	unsigned long restart;
@@ -323,6 +319,22 @@ struct vfcap_device {
 static inline struct vfcap_device *to_vfcap(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct vfcap_device, core.vdev);
+}
+
+static inline struct vfcap_device *vfcap_from_pci(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	return to_vfcap(&core->vdev);
+}
+
+/*
+ * Whether a capability that the device may show stands in the place of its own, which is
+ * how whole functions have it
+ */
+static inline bool vfcap_is_own(struct vfcap_device *vd, unsigned int id)
+{
+	return !vd->handle && id < PCI_VFCAP_COUNT;
 }
 
 static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vd)

@@ -53,13 +53,13 @@ MODULE_PARM_DESC(vmd_shadow, "Show guests the host's addresses of a VMD endpoint
  * @pdev: the device
  *
  * Context: Any context.
- * Return: VFCAP_VMD_* flags, 0 if it is none that is known.
+ * Return: VFCAP_VMD_* flags, 0 if it is none that is known, or a VF.
  */
 unsigned long vfcap_vmd_find(struct pci_dev *pdev)
 {
 	const struct pci_device_id *id = pci_match_id(vfcap_vmd_ids, pdev);
 
-	return id ? id->driver_data : 0;
+	return id && !pdev->is_virtfn ? id->driver_data : 0;
 }
 
 /**

@@ -44,13 +44,16 @@ TEST_F(bind, vf_by_driver_override)
 	EXPECT_STREQ(OURS, host_driver(host_vf()));
 }
 
-TEST_F(bind, pf_is_refused)
+/* Of a PF that has it, see function_test. */
+TEST_F(bind, pf_without_pasid_is_refused)
 {
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_unbind(host_pf()));
+	ASSERT_EQ(0, host_layout("pf 1e0 0001000b\n"));
 	EXPECT_EQ(-ENODEV, host_bind(host_pf(), OURS));
 	EXPECT_STREQ("", host_driver(host_pf()));
 	EXPECT_EQ(1, host_log_count(host_pf(), "use vfio-pci"));
+	ASSERT_EQ(0, host_layout("pf 1e0 0001001b\n"));
 	ASSERT_EQ(0, host_writef("\n", "devices/%s/driver_override", host_pf()));
 	ASSERT_EQ(0, host_writef(host_pf(), "drivers/igb/bind"));
 	ASSERT_EQ(0, host_recreate_vfs());
@@ -65,7 +68,7 @@ TEST_F(bind, other_device_is_refused)
 	ASSERT_EQ(0, host_find_other(other));
 	EXPECT_EQ(-ENODEV, host_bind(other, OURS));
 	EXPECT_EQ(1, host_log_count(other,
-				    "nor a VMD endpoint; use vfio-pci for it"));
+				    "without a PASID capability; use vfio-pci for it"));
 	EXPECT_EQ(0, host_writef("\n", "devices/%s/driver_override", other));
 }
 

@@ -5,7 +5,8 @@
  * is taken away, whatever took it. DMA without a PASID goes on all the while. And page
  * requests of a VF, which no kernel lets its user answer so far, are refused one by one.
  *
- * All of it is done by the agent in the VM's QEMU, in the name of the VF.
+ * All of it is done by the agent in the VM's QEMU, in the name of the VF. Where whole
+ * functions stand for VFs the same holds of these, but for what comes of a PF.
  */
 #include <errno.h>
 #include <signal.h>
@@ -142,6 +143,14 @@ static bool refused(const char *vf, uint32_t pasid)
 	       dma_read(vf, pasid, ADDRESS, &value) == -EFAULT;
 }
 
+static int prepare(bool ats)
+{
+	if (!host_has_functions())
+		return sample_prepare("igb", 2, ats);
+	return host_layout_default() ?: host_rebind(host_vf(), OURS) ?:
+	       host_rebind(host_vf2(), OURS);
+}
+
 FIXTURE(dma) {
 	struct session vfs[2];
 };
@@ -152,7 +161,7 @@ FIXTURE_SETUP(dma)
 
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	ASSERT_EQ(0, sample_prepare("igb", 2, false));
+	ASSERT_EQ(0, prepare(false));
 	ASSERT_EQ(0, dma_open());
 	/* What the IOMMU refuses is what this is about. */
 	host_log_expect("DMAR: .*[fF]ault");
@@ -276,6 +285,8 @@ TEST_F(dma, loss)
 {
 	long begin;
 
+	if (host_has_functions())
+		return;
 	ENABLE(0, true);
 	EXPECT_ON();
 	ASSERT_EQ(0, host_config_write(host_pf(), PF_PASID + PCI_PASID_CTRL, 2, 0));
@@ -299,6 +310,8 @@ TEST_F(dma, pf_unbound)
 	int status;
 	pid_t child;
 
+	if (host_has_functions())
+		return;
 	ENABLE(0, true);
 	EXPECT_ON();
 	host_expect_pf_unbind();
@@ -436,7 +449,9 @@ FIXTURE_SETUP(page_requests)
 
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	ASSERT_EQ(0, sample_prepare("igb", 2, true));
+	if (host_has_functions())
+		return;
+	ASSERT_EQ(0, prepare(true));
 	ASSERT_EQ(0, host_param("pri", "on"));
 	ASSERT_EQ(0, dma_open());
 	host_log_expect("DMAR: .*[fF]ault");
@@ -451,6 +466,8 @@ FIXTURE_SETUP(page_requests)
 
 FIXTURE_TEARDOWN(page_requests)
 {
+	if (host_has_functions())
+		return;
 	EXPECT_EQ(self->pf, pf_pri());
 	vfio_close(&self->vfs[0].v);
 	vfio_close(&self->vfs[1].v);
@@ -523,6 +540,8 @@ TEST_F(page_requests, no_user_answers)
 	unsigned int group = 0x20;
 	int on;
 
+	if (host_has_functions())
+		return;
 	ENABLE(0, true);
 	for (on = 0; on <= 1; on++) {
 		TH_LOG("PRI Enable %d", on);
@@ -540,6 +559,8 @@ TEST_F(page_requests, follow_pasid_enable)
 {
 	struct session *s = &self->vfs[0];
 
+	if (host_has_functions())
+		return;
 	ASSERT_EQ(0, enable_pri(s, self->ctrl, true));
 	EXPECT_TRUE(is_deaf(host_vf(), 0x31));
 	ENABLE(0, true);
@@ -562,6 +583,7 @@ TEST_F(page_requests, follow_pasid_enable)
 
 int main(int argc, char **argv)
 {
-	host_at_end(sample_give_back);
+	if (!host_has_functions())
+		host_at_end(sample_give_back);
 	return test_harness_run(argc, argv);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every reset that a VF goes through gives the PASID control bits their reset
+ * Every reset that a VF, or a whole function, goes through gives the PASID control bits their reset
  * value, and what resets nothing leaves them.
  */
 #include <poll.h>

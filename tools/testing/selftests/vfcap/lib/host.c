@@ -63,6 +63,11 @@ bool host_is_ready(void)
 	       getenv("VFCAP_MODULES") && getenv("VFCAP_LAYOUT");
 }
 
+bool host_has_functions(void)
+{
+	return getenv("VFCAP_FUNCTIONS");
+}
+
 static struct {
 	int (*give_back)(void);
 	pid_t owner;
@@ -335,7 +340,17 @@ int host_rescan(void)
 
 int host_layout(const char *lines)
 {
-	return host_write(FIXTURE "layout", lines);
+	char *copy = strdup(lines), *at;
+	int ret;
+
+	for (at = copy; host_has_functions() && at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (!strncmp(at, "vf ", 3))
+			*at = 'p', at[1] = 'f';
+	}
+	ret = host_write(FIXTURE "layout", copy);
+	free(copy);
+	return ret;
 }
 
 int host_error(const char *bdf, const char *step)
@@ -398,7 +413,7 @@ int host_layout_default(void)
 	       host_enable_pf();
 }
 
-int host_enable_pf(void)
+static int enable(const char *bdf)
 {
 	static const struct {
 		unsigned int pos, size;
@@ -415,9 +430,14 @@ int host_enable_pf(void)
 	int ret = 0;
 
 	for (i = 0; !ret && i < ARRAY_SIZE(regs); i++)
-		ret = host_config_write(host_pf(), regs[i].pos, regs[i].size,
+		ret = host_config_write(bdf, regs[i].pos, regs[i].size,
 					regs[i].value);
 	return ret;
+}
+
+int host_enable_pf(void)
+{
+	return enable(host_pf()) ?: host_has_functions() ? enable(host_vf2()) : 0;
 }
 
 int host_writes_clear(void)

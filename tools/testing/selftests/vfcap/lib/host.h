@@ -27,6 +27,11 @@ const char *host_vf(void);
 const char *host_vf2(void);
 bool host_is_ready(void);
 /*
+ * Whether what host_vf() and host_vf2() name are whole functions, with the layout of PFs,
+ * of which host_pf() is the first
+ */
+bool host_has_functions(void);
+/*
  * For tests that leave a scene to each other, since the next often wants the same: how
  * it is given back after the last. A program whose scene is not given back has failed.
  */
@@ -83,7 +88,7 @@ int host_recreate_vfs(void);
 /* Remove the bridge above the PF and find it again; then as above */
 int host_rescan(void);
 
-/* Lines for the fixture, see vfcap-fixture.c */
+/* Lines for the fixture, see vfcap-fixture.c. Those of VFs are of what stands for them. */
 int host_layout(const char *lines);
 /* One of tools/testing/fixture/layouts */
 int host_layout_named(const char *name);
