@@ -136,13 +136,11 @@ static enum status check_driver(const struct device *d, const char *driver)
 	    strchr(driver, '/'))
 		return fail(STATUS_USAGE, "\"%s\": not the name of a driver",
 			    driver);
-	if (!strcmp(driver, OUR_DRIVER)) {
-		enum status status = device_check_kind(d);
-
-		if (status != STATUS_OK)
-			return status;
-	}
-	return STATUS_OK;
+	/* A PF without VFs can be given to a guest as a whole. */
+	if (strcmp(driver, OUR_DRIVER) ||
+	    (d->kind == KIND_PF && !d->num_vfs && device_has_pasid(d)))
+		return STATUS_OK;
+	return device_check_kind(d);
 }
 
 /* Loaded if it is not, as driverctl does */

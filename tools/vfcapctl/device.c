@@ -21,6 +21,7 @@ const char * const kind_names[] = {
 	[KIND_PF]	= "pf",
 	[KIND_VF]	= "vf",
 	[KIND_VMD]	= "vmd",
+	[KIND_FUNCTION]	= "function",
 };
 
 /* The VMD endpoints that Linux's vmd driver knows */
@@ -133,6 +134,9 @@ static void find_kind(struct device *d)
 		d->total_vfs = sysfs_number("sriov_totalvfs");
 	if (has_link)
 		d->kind = KIND_VF;
+	/* The driver makes this file in functions that it has as a whole. */
+	else if (sysfs_exists("vfcap/open"))
+		d->kind = KIND_FUNCTION;
 	else if (d->total_vfs)
 		d->kind = KIND_PF;
 	else if (is_vmd(sysfs_number("vendor"), sysfs_number("device")))
@@ -194,8 +198,22 @@ void device_load(struct device *d, const char *bdf)
 	sysfs_link(d->driver, sizeof(d->driver), "driver");
 	sysfs_link(d->group, sizeof(d->group), "iommu_group");
 	find_kind(d);
-	if (d->kind == KIND_PF)
+	if (d->kind == KIND_PF || d->kind == KIND_FUNCTION)
 		d->num_vfs = count_vfs(bdf);
+}
+
+bool device_has_pasid(const struct device *d)
+{
+	struct regs r;
+
+	regs_read(&r, d->bdf);
+	return regs_cap(&r, VFCAP_CAP_PASID) > CAP_ABSENT;
+}
+
+void device_look_for_pasid(struct device *d)
+{
+	if (d->kind == KIND_OTHER && device_has_pasid(d))
+		d->kind = KIND_FUNCTION;
 }
 
 /* So many are read by one call of another process. */
@@ -394,6 +412,7 @@ enum status device_find(struct device *d, const char *arg)
 			    "%s: no such device; \"vfcapctl list\" shows those that matter",
 			    bdf);
 	device_load(d, bdf);
+	device_look_for_pasid(d);
 	device_load_ids(d);
 	device_load_vfio(d);
 	/* That of one which is going waits for its users. */
@@ -407,7 +426,7 @@ enum status device_check_kind(const struct device *d)
 	struct device above = *d;
 	char bdf[BDF_SIZE], hint[128] = "";
 
-	if (d->kind == KIND_VF || d->kind == KIND_VMD)
+	if (d->kind != KIND_OTHER && d->kind != KIND_PF)
 		return STATUS_OK;
 	for (;;) {
 		device_parent(above.bdf, bdf, sizeof(bdf));
@@ -426,7 +445,7 @@ enum status device_check_kind(const struct device *d)
 			 "; it is a PF without VFs: echo 2 > " DEVICES "/%s/sriov_numvfs makes two",
 			 d->bdf);
 	return fail(STATUS_UNSUPPORTED,
-		    "%s: neither a VF nor a VMD endpoint: " OUR_DRIVER " does not take it, and nothing is shown on it%s",
+		    "%s: neither a VF nor a VMD endpoint, nor a function with PASID for " OUR_DRIVER " to have as a whole: nothing is shown on it%s",
 		    d->bdf, hint);
 }
 

@@ -254,11 +254,11 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		"pfs-some", OK, "PASID has {1}: see vfcapctl doctor {2}", NULL,
 	},
 	[PFS_NONE] = {
-		"pfs-none", PROBLEM, "no PF of this host has PASID",
+		"pfs-none", PROBLEM, "no PF or other function of this host has PASID",
 		"none can be shown with this hardware, or its firmware; VMD endpoints need none: see vfcapctl list",
 	},
 	[PFS_DENIED] = {
-		"pfs-denied", UNKNOWN, "the registers of PFs cannot be read",
+		"pfs-denied", UNKNOWN, "the registers of functions cannot be read",
 		AS_ROOT,
 	},
 

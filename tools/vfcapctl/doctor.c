@@ -412,8 +412,11 @@ static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 {
 	char state[32];
 
-	if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s_state",
-		       p->pf.bdf, caps[c->cap].key))
+	/* What a function has is shared with nobody. */
+	if (p->d.kind == KIND_FUNCTION)
+		strcpy(state, "by the kernel");
+	else if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s_state",
+			    p->pf.bdf, caps[c->cap].key))
 		strcpy(state, "unlocked");
 	if (!strcmp(state, "changing"))
 		return PF_CAP_CHANGING;
@@ -469,7 +472,7 @@ static int add_pf(const char *name, void *data)
 	struct regs r;
 
 	device_load(&d, name);
-	if (d.kind != KIND_PF)
+	if (d.kind != KIND_PF && d.kind != KIND_FUNCTION && d.kind != KIND_OTHER)
 		return 0;
 	regs_read(&r, name);
 	p->unread |= r.state == REGS_DENIED;
@@ -791,10 +794,11 @@ static enum diagnosis check_shown(const struct check *c, struct patient *p)
 	return predict(p);
 }
 
-#define ANY	(BIT(KIND_VF) | BIT(KIND_VMD))
 #define VF	BIT(KIND_VF)
+#define FUNC	BIT(KIND_FUNCTION)
 #define VMD	BIT(KIND_VMD)
 #define PF	BIT(KIND_PF)
+#define ANY	(VF | FUNC | VMD)
 #define HOST	BIT(KIND_OTHER)		/* no function at all */
 #define ALL	-1
 #define PASID	VFCAP_CAP_PASID
@@ -805,25 +809,26 @@ static const struct check checks[] = {
 	{ "iommu", "IOMMU in firmware and kernel", ANY | PF | HOST, ALL, check_iommu },
 	{ "kernel", "kernel", PF | HOST, ALL, check_kernel },
 	{ "module", "modules", ANY | PF | HOST, ALL, check_module },
-	{ "pfs", "PFs", HOST, ALL, check_pfs },
+	{ "pfs", "PFs, functions", HOST, ALL, check_pfs },
 	{ "pf-driver", "driver of the PF", VF | PF, ALL, check_pf_driver },
-	{ "ports", "PF and ports above it", PF, PASID, check_ports },
+	{ "ports", "function and ports above it", PF | FUNC, PASID, check_ports },
 	{ "pf-pasid", "PASID in the PF", VF | PF, PASID, check_pf_cap },
 	{ "pf-pri", "PRI in the PF", VF | PF, PRI, check_pf_cap },
+	{ "pasid", "PASID in the function", FUNC, PASID, check_pf_cap },
 	{ "pri-answers", "who answers requests", VF, PRI, check_pri_answers },
-	{ "iommu-pasid", "PASIDs in the IOMMU", VF | PF | HOST, PASID, check_iommu_pasid },
-	{ "iommufd", "PASIDs in the kernel", VF | PF | HOST, PASID, check_iommufd },
+	{ "iommu-pasid", "PASIDs in the IOMMU", VF | FUNC | PF | HOST, PASID, check_iommu_pasid },
+	{ "iommufd", "PASIDs in the kernel", VF | FUNC | PF | HOST, PASID, check_iommufd },
 	{ "vfs", "VFs", PF, ALL, check_vfs },
 	{ "group", "IOMMU group", ANY, ALL, check_group },
 	{ "driver", "driver of the device", ANY, ALL, check_driver },
-	{ "pasid-parameter", "parameter for PASID", VF, PASID, check_parameter },
+	{ "pasid-parameter", "parameter for PASID", VF | FUNC, PASID, check_parameter },
 	{ "pri-parameter", "parameter for PRI", VF, PRI, check_parameter },
 	{ "shdw-parameter", "parameter for SHDW", VMD, SHDW, check_parameter },
 	{ "placement", "parameter for places", VF, PASID, check_placement },
 	{ "opened", "how it was opened", ANY, ALL, check_opened },
-	{ "tlp-prefix", "End-End TLP Prefix", VF, PASID, check_prefix },
-	{ "pasid-shown", "PASID is shown", VF, PASID, check_shown },
-	{ "pri-shown", "PRI is shown", VF, PRI, check_shown },
+	{ "tlp-prefix", "End-End TLP Prefix", VF | FUNC, PASID, check_prefix },
+	{ "pasid-shown", "PASID is shown", VF | FUNC, PASID, check_shown },
+	{ "pri-shown", "PRI is shown", VF | FUNC, PRI, check_shown },
 	{ "shdw-shown", "SHDW is shown", VMD, SHDW, check_shown },
 };
 
@@ -977,7 +982,8 @@ static void patient_load(struct patient *p, const struct request *req)
 
 	p->cap = req->cap >= 0 ? req->cap :
 		 p->d.kind == KIND_VMD ? VFCAP_CAP_SHDW : VFCAP_CAP_PASID;
-	if (*p->d.pf || p->d.kind == KIND_PF) {
+	/* What has PASID in hardware: its PF, or itself */
+	if (*p->d.pf || p->d.kind == KIND_PF || p->d.kind == KIND_FUNCTION) {
 		device_load(&p->pf, *p->d.pf ? p->d.pf : p->d.bdf);
 		device_load_ids(&p->pf);
 		device_load_vfio(&p->pf);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl list: PFs, their VFs and VMD endpoints, and who uses what
+ * vfcapctl list: PFs, their VFs, functions with PASID and VMD endpoints, and who uses what
  *
  * A PF may have a thousand VFs: each file is read once, from the device's folder, and
  * no file of all of them that may be cut, as the PF's list of users is.
@@ -69,6 +69,7 @@ static bool matters(const struct line *l)
 		       regs_cap(&l->regs, VFCAP_CAP_PRI) > CAP_ABSENT;
 	case KIND_VF:
 	case KIND_VMD:
+	case KIND_FUNCTION:
 		return true;
 	default:
 		return false;
@@ -83,12 +84,18 @@ static void load_entry(struct entry *e, const char *key, enum kind kind)
 	e->offset = sysfs_number("vfcap/%s_offset", key);
 }
 
-/* A VF that nobody has open shows nothing, and hides nothing. */
-static bool is_closed_vf(const struct device *d)
+/* What a guest is shown of PASID and PRI */
+static bool shows_any(const struct device *d)
+{
+	return cap_is_for(VFCAP_CAP_PASID, d);
+}
+
+/* What nobody has open shows nothing, and hides nothing. */
+static bool is_closed(const struct device *d)
 {
 	char text[8];
 
-	if (d->kind != KIND_VF)
+	if (!shows_any(d))
 		return false;
 	if (!sysfs_read(text, sizeof(text), "vfcap/open"))
 		return *text == '0';
@@ -105,7 +112,7 @@ static void load_entries(struct line *l)
 {
 	const struct holder *h;
 	bool used = holders_find(&l->d, &h), open = false;
-	bool closed = !used && is_closed_vf(&l->d);
+	bool closed = !used && is_closed(&l->d);
 	size_t i;
 
 	for (i = 0; i < LISTED && !closed; i++) {
@@ -113,7 +120,7 @@ static void load_entries(struct line *l)
 		open |= *l->entries[i].state && !is_hidden(l, i);
 	}
 	if (used && !open)
-		closed = is_closed_vf(&l->d);
+		closed = is_closed(&l->d);
 	for (i = 0; i < LISTED && closed; i++)
 		strcpy(l->entries[i].state, NOT_OPEN);
 }
@@ -130,6 +137,7 @@ static int add(const char *name, void *data)
 	device_load(&l->d, name);
 	if (!devices_include(list->req, name, l->d.pf))
 		return 0;
+	device_look_for_pasid(&l->d);
 	if (l->d.kind == KIND_PF)
 		regs_read(&l->regs, name);
 	if (!matters(l))
@@ -141,7 +149,7 @@ static int add(const char *name, void *data)
 	return 0;
 }
 
-/* VFs that hide something from their users, for a reason that only the driver tells */
+/* What hides something from its user, for a reason that only the driver tells */
 struct questions {
 	size_t n;
 	struct question {
@@ -198,7 +206,7 @@ static bool add_question(struct questions *q, const struct line *l)
 	size_t i;
 
 	for (i = 0; i < LISTED; i++) {
-		new->wanted[i] = l->d.kind == KIND_VF && is_hidden(l, i);
+		new->wanted[i] = shows_any(&l->d) && is_hidden(l, i);
 		any |= new->wanted[i];
 	}
 	if (!any)
@@ -517,9 +525,9 @@ enum status cmd_list(const struct request *req)
 		print_text(&list);
 	else if (req->nr_devices)
 		fail(STATUS_OK,
-		     "what was named, if it is there, is no PF with VFs, PASID or PRI, no VF, and no VMD endpoint");
+		     "what was named, if it is there, is no PF with VFs, PASID or PRI, no VF, no function with PASID, and no VMD endpoint");
 	else
-		fail(STATUS_OK, "no PF with VFs, PASID or PRI here, no VF, and no VMD endpoint");
+		fail(STATUS_OK, "no PF with VFs, PASID or PRI here, no VF, no function with PASID, and no VMD endpoint");
 	free(list.lines);
 	return err ? STATUS_FAILED : STATUS_OK;
 }

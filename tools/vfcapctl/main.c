@@ -56,7 +56,7 @@ static const struct command {
 	enum status (*run)(const struct request *req);
 } commands[] = {
 	{
-		"list", "[BDF...]", "list PFs, VFs and VMD endpoints, and who uses them",
+		"list", "[BDF...]", "list PFs, VFs, functions with PASID and VMD endpoints, and who uses them",
 		OPT_JSON | OPT_HELP, cmd_list,
 	}, {
 		"show", "BDF", "tell what a guest is shown, for which it opens an idle device",

@@ -119,22 +119,22 @@ static long get_possible_vfs(const struct function *f, int cap)
 static long get_open(const struct function *f, int cap)
 {
 	(void)cap;
-	return f->d.kind == KIND_VF && f->is_ours ? f->is_open : -1;
+	return cap_is_for(VFCAP_CAP_PASID, &f->d) && f->is_ours ? f->is_open : -1;
 }
 
-static bool is_of_vf(const struct function *f, int cap)
+static bool is_of_guest(const struct function *f, int cap)
 {
-	return f->d.kind == KIND_VF && f->is_ours && *f->states[cap];
+	return cap_is_for(cap, &f->d) && f->is_ours && *f->states[cap];
 }
 
 static long get_shown(const struct function *f, int cap)
 {
-	return is_of_vf(f, cap) ? has(f, cap, "shown") : -1;
+	return is_of_guest(f, cap) ? has(f, cap, "shown") : -1;
 }
 
 static long get_lost(const struct function *f, int cap)
 {
-	return is_of_vf(f, cap) ? is_lost(f, cap) : -1;
+	return is_of_guest(f, cap) ? is_lost(f, cap) : -1;
 }
 
 static long get_enabled(const struct function *f, int cap)
@@ -157,7 +157,7 @@ static const struct metric {
 	number_fn *get;
 } metrics[] = {
 	{ "vfcap_function_info",
-	  "PFs that make VFs, VFs and VMD endpoints, with their drivers", false, get_info },
+	  "PFs that make VFs, VFs, whole functions and VMD endpoints, with their drivers", false, get_info },
 	{ "vfcap_vfs", "VFs that a PF has", false, get_vfs },
 	{ "vfcap_vfs_possible", "VFs that a PF can have", false, get_possible_vfs },
 	{ "vfcap_open",

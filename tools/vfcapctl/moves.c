@@ -128,6 +128,11 @@ static enum status bind_address(struct batch *b, struct device *d)
 		return fail(STATUS_USAGE,
 			    "%s: of a PF its VFs are bound at each boot: add --all-vfs",
 			    d->bdf);
+	/* No unit of systemd waits for what may be any endpoint. */
+	if (req->persist && d->kind == KIND_FUNCTION)
+		return fail(STATUS_UNSUPPORTED,
+			    "%s: no VF and no VMD endpoint, and a function as a whole is not bound at each boot so far",
+			    d->bdf);
 	if (req->persist)
 		status = persist_check(d);
 	if (status != STATUS_OK)

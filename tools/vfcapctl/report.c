@@ -190,12 +190,13 @@ static void print_function(const char *bdf, const struct request *req)
 
 	snprintf(device, sizeof(device), "%s", bdf);
 	device_load(&d, bdf);
+	device_look_for_pasid(&d);
 	device_load_ids(&d);
 	snprintf(title, sizeof(title), "%s, %s, IDs %04x:%04x", d.bdf,
 		 kind_names[d.kind], d.vendor, d.device);
 	heading(title);
 	print_hardware(&d);
-	if (d.kind != KIND_VF && d.kind != KIND_VMD)
+	if (d.kind == KIND_PF || d.kind == KIND_OTHER)
 		return;
 	cmd_doctor(&one);
 	putchar('\n');
@@ -223,7 +224,7 @@ static bool choose(const char *bdf)
 	return true;
 }
 
-/* VMD endpoints, PFs with VFs or PASID, and some VFs of each */
+/* VMD endpoints, functions with PASID, PFs with VFs or PASID, and some VFs of each */
 static int choose_any(const char *name, void *data)
 {
 	char vf[NAME_SIZE];
@@ -233,7 +234,8 @@ static int choose_any(const char *name, void *data)
 
 	(void)data;
 	device_load(&d, name);
-	if (d.kind == KIND_VMD)
+	device_look_for_pasid(&d);
+	if (d.kind == KIND_VMD || d.kind == KIND_FUNCTION)
 		choose(name);
 	if (d.kind != KIND_PF)
 		return 0;

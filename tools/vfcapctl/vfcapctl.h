@@ -144,7 +144,11 @@ int sysfs_each(int (*entry)(const char *name, void *data), void *data,
 
 /* device.c: a PCI function, as sysfs tells of it */
 
-enum kind { KIND_OTHER, KIND_PF, KIND_VF, KIND_VMD };
+/*
+ * A PF is one whose VFs are what goes to guests; a function has PASID itself and goes to a
+ * guest as a whole.
+ */
+enum kind { KIND_OTHER, KIND_PF, KIND_VF, KIND_VMD, KIND_FUNCTION };
 
 /* Whether the kernel is about to take a device away and waits for its users */
 enum fate { FATE_STAYS, FATE_PF_UNBINDING, FATE_VFS_REMOVED, FATE_UNBINDING };
@@ -185,6 +189,10 @@ extern const char * const kind_names[];
 int device_go_to(const char *bdf);
 /* Fill in what most need, from the address of a device, and go to its folder */
 void device_load(struct device *d, const char *bdf);
+/* Whether its registers have PASID, as far as they can be read */
+bool device_has_pasid(const struct device *d);
+/* Have what is of no other kind be a function, if they do */
+void device_look_for_pasid(struct device *d);
 void device_load_ids(struct device *d);
 void device_load_overrides(struct device **devices, size_t n);
 void device_load_vfio(struct device *d);
@@ -192,7 +200,7 @@ void device_load_vfio(struct device *d);
 enum status device_address(const char *arg, char *bdf, size_t size);
 /* All of it, from what the user wrote; says what is wrong with it */
 enum status device_find(struct device *d, const char *arg);
-/* Says so of what is neither a VF nor a VMD endpoint, and what to use instead */
+/* Says so of what the driver does not take, and what to use instead */
 enum status device_check_kind(const struct device *d);
 /* Whether what was named are addresses; says which is none */
 enum status devices_check(const struct request *req);

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-start 53 "$VFCAP_VF" VFCAP_VF
+start 54 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe vfio-pci
 # Whatever ran before, the second VF has no driver.
@@ -184,6 +184,25 @@ result "bind: a driver that is not loaded is 6"
 ctl 6 bind "$pf" && ctl 4 bind "$pf" --driver vfio-pci &&
 	[ "$(driver "$pf")" = igb ] && [ -e "$devices/$VFCAP_VF" ]
 result "bind: a PF is 6, or 4 where it has VFs"
+# Without VFs it can be given away as a whole, and back.
+whole_pf()
+{
+	ctl 0 unbind "$VFCAP_VF" && echo 0 > "$devices/$pf/sriov_numvfs" && ctl 0 bind "$pf" &&
+		[ "$(driver "$pf")" = vfcap-vfio-pci ] &&
+		ctl 0 list --json && json "f('$pf')['kind'] == 'function'" \
+			"f('$pf')['capabilities']['pasid']['state'] == 'not open'" &&
+		ctl 0 show "$pf" --json && json "d['capabilities']['pasid']['offset'] == '0x1e0'" \
+			"d['capabilities']['pasid']['placed_by'] == 'hardware'" \
+			"d['capabilities']['pri']['reason'] == 'whole-function'" &&
+		ctl 0 doctor "$pf" --open --json && json "d['kind'] == 'function'" \
+			"c('pasid')['diagnosis'] == 'pf-cap-ok'" \
+			"c('pasid-shown')['diagnosis'] == 'shown'" &&
+		ctl 0 unbind "$pf" && [ "$(driver "$pf")" = igb ] &&
+		echo 0 > "$devices/$pf/sriov_drivers_autoprobe" &&
+		echo 2 > "$devices/$pf/sriov_numvfs" && ctl 0 bind "$VFCAP_VF" "$vf2"
+}
+whole_pf
+result "bind, list, show, doctor and unbind of a PF as a whole"
 ctl 0 unbind "$vf2" && like "$out" "driver none.*sriov_drivers_autoprobe=0" &&
 	[ ! -e "$devices/$vf2/driver" ] && [ "$(override "$vf2")" = "(null)" ]
 result "unbind: it says why no driver took it"
