@@ -79,7 +79,7 @@ static const struct word reasons[] = {
 	},
 	[VFCAP_REASON_NO_IOMMU] = {
 		"no-iommu",
-		"its PASIDs cannot be attached one by one",
+		"its IOMMU cannot back PASIDs of a guest",
 		"see what is said of PASIDs above; or " PASID_UNENFORCED,
 	},
 	[VFCAP_REASON_GROUP_SHARED] = {
@@ -135,6 +135,9 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_NOT_ENABLED] = {
 		"not-enabled", "the kernel has not enabled it in the function",
 		"first what is said of {cap} in the function above" },
+	[VFCAP_REASON_NOT_GATED] = {
+		"not-gated", "nothing enforces PASID Enable there, and parameter pasid=gated",
+		"echo auto > {params}/pasid, then open the device anew" },
 	[VFCAP_REASON_WHOLE_FUNCTION] = {
 		"whole-function", "it is shown in VFs only, so far", NULL },
 };

@@ -323,9 +323,9 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 		AS_ROOT,
 	},
 	[PASIDS_NOT_VTD] = {
-		"pasids-not-vtd", IF_AUTO,
-		"{1} is no VT-d: a guest owns its PASID table as a whole there, and PASID Enable cannot be enforced",
-		PASID_UNENFORCED,
+		"pasids-not-vtd", NOTE,
+		"{1} is no VT-d: PASID Enable is not gated there, the guest's own table decides",
+		"pasid=gated is for who wants it shown only where it is enforced",
 	},
 	[PASIDS_NONE] = {
 		"pasids-none", IF_AUTO, "{1} has no PASIDs for the device",

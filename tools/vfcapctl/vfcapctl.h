@@ -370,6 +370,7 @@ struct cap_view {
 	bool explained;		/* step and reason, which the driver told */
 	bool shown;
 	bool enabled;
+	bool not_gated;		/* Enable is register state only */
 	bool lost;
 	unsigned int offset;
 	unsigned int size;

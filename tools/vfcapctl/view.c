@@ -73,6 +73,7 @@ static void take_answer(struct cap_view *c,
 	c->offset = q->offset;
 	c->size = q->size;
 	c->enabled = q->flags & VFCAP_QUERY_ENABLED;
+	c->not_gated = q->flags & VFCAP_QUERY_NOT_GATED;
 	c->lost |= !!(q->flags & VFCAP_QUERY_LOST);
 	c->step = q->step;
 	c->reason = q->reason;
@@ -244,6 +245,7 @@ const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 			 const struct device *d)
 {
 	const struct cap_view *c = &v->caps[cap];
+	static char text[TEXT_SIZE];
 
 	if (d->fate != FATE_STAYS)
 		return "it is going";
@@ -255,6 +257,11 @@ const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 		return "native shadow registers are not shown; the kernel's log says why";
 	if (c->lost)
 		return "lost: its PF must have it back, then the VF must be reset";
+	if (c->explained && c->shown && c->not_gated) {
+		snprintf(text, sizeof(text), "%s; Enable is not gated: the guest's own table decides",
+			 step_text(c->step));
+		return text;
+	}
 	if (c->explained)
 		return c->shown ? step_text(c->step) : reason_text(c->reason);
 	if (c->known)
@@ -278,6 +285,7 @@ static struct json_object *cap_json(const struct view *v,
 	json_set_hex(o, "offset", c->shown ? (long)c->offset : -1);
 	json_set_number(o, "size", c->size ? (long)c->size : -1);
 	json_set_bool(o, "enabled", c->enabled);
+	json_set_bool(o, "not_gated", c->not_gated);
 	json_object_object_add(o, "written", c->explained ?
 			       json_object_new_boolean(c->written) : NULL);
 	json_set_number(o, "attached", c->explained && cap == VFCAP_CAP_PASID ?

@@ -78,7 +78,7 @@ enum vfcap_step {
  *	no longer as it was when another VF, or this one, was to be shown it)
  * @VFCAP_REASON_NOT_HELD: it was not wanted, or not provided, when the VF was opened
  * @VFCAP_REASON_NO_CDEV: it was opened through its VFIO group
- * @VFCAP_REASON_NO_IOMMU: its PASIDs cannot be attached one by one
+ * @VFCAP_REASON_NO_IOMMU: its IOMMU cannot back PASIDs of a guest
  * @VFCAP_REASON_GROUP_SHARED: it shares its IOMMU group with other devices
  * @VFCAP_REASON_PF_USER_SPACE: its PF is itself given to user space
  * @VFCAP_REASON_NO_ANSWERER: the driver of its PF does not declare that it answers its
@@ -98,6 +98,7 @@ enum vfcap_step {
  *	here
  * @VFCAP_REASON_NOT_ENABLED: the kernel has not enabled it in the function (which is no VF)
  * @VFCAP_REASON_WHOLE_FUNCTION: it is shown in VFs only, so far
+ * @VFCAP_REASON_NOT_GATED: nothing enforces PASID Enable there, and parameter pasid=gated
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,
@@ -127,7 +128,8 @@ enum vfcap_reason {
 	VFCAP_REASON_NOIOMMU_MODE,
 	VFCAP_REASON_CORE,
 	VFCAP_REASON_NOT_ENABLED,
-	VFCAP_REASON_WHOLE_FUNCTION
+	VFCAP_REASON_WHOLE_FUNCTION,
+	VFCAP_REASON_NOT_GATED
 };
 
 #define VFCAP_FEATURE_QUERY		0xff00
@@ -137,6 +139,7 @@ enum vfcap_reason {
 #define VFCAP_QUERY_LOST		(1U << 2)
 #define VFCAP_QUERY_RETURNED		(1U << 3)
 #define VFCAP_QUERY_COMMITTED		(1U << 4)
+#define VFCAP_QUERY_NOT_GATED		(1U << 5)
 
 #define VFCAP_CAUSE_SIZE		128
 
@@ -152,7 +155,9 @@ enum vfcap_reason {
  *	VFCAP_QUERY_RETURNED: it is lost, and the PF has it back: a reset of the
  *	device ends the loss;
  *	VFCAP_QUERY_COMMITTED: what is shown, of all capabilities, is settled until the
- *	device is closed
+ *	device is closed;
+ *	VFCAP_QUERY_NOT_GATED: it is PASID and shown, and its Enable is register state
+ *	only: the guest's own PASID table decides (SMMUv3, AMD)
  * @id: out: its capability ID
  * @offset: out: its offset in config space in bytes, 0 if it is not shown
  * @size: out: its length in bytes

@@ -40,6 +40,7 @@ extern const struct vfcap_cap vfcap_pasid;
 extern const struct vfcap_cap vfcap_pri;
 extern const struct vfcap_cap vfcap_shdw;
 int vfcap_pasid_open(struct vfcap_device *vd);
+bool vfcap_pasid_is_guests(struct vfcap_device *vd);
 
 /* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
 #define VFCAP_SIOV_CAP_IMS	BIT(0)	/* at @ims_pos */

@@ -17,6 +17,7 @@
 
 #include "access.h"
 #include "bar.h"
+#include "caps.h"
 #include "chain.h"
 #include "effects.h"
 #include "emul.h"
@@ -48,6 +49,9 @@ static u32 vfcap_query_flags(struct vfcap_device *vd, unsigned int id)
 		flags |= VFCAP_QUERY_COMMITTED;
 	if (vfcap_reg_get(vd, id, VFCAP_CTRL) & cap->enable)
 		flags |= VFCAP_QUERY_ENABLED;
+	if (id == PCI_VFCAP_PASID && vd->plan[id].pos &&
+	    vfcap_pasid_is_guests(vd))
+		flags |= VFCAP_QUERY_NOT_GATED;
 	return flags;
 }
 

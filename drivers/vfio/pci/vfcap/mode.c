@@ -48,6 +48,12 @@ const char * const vfcap_mode_words[] = {
 	NULL
 };
 
+static bool vfcap_mode_asks(enum vfcap_mode mode,
+			    const struct vfcap_condition *c)
+{
+	return c->gated ? mode == VFCAP_GATED : mode != VFCAP_ON || c->always;
+}
+
 /**
  * vfcap_mode_wants - whether a VF that is being opened may come to show it
  * @vd: the device
@@ -66,8 +72,7 @@ bool vfcap_mode_wants(struct vfcap_device *vd, const struct vfcap_cap *cap)
 	for (i = 0; i < cap->nr_conditions; i++) {
 		const struct vfcap_condition *c = &cap->conditions[i];
 
-		if ((mode == VFCAP_AUTO || c->always) &&
-		    !(c->may_hold ?: c->holds)(vd))
+		if (vfcap_mode_asks(mode, c) && !(c->may_hold ?: c->holds)(vd))
 			return false;
 	}
 	return true;
@@ -95,9 +100,10 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vd,
 
 		if (c->holds(vd))
 			continue;
-		if (mode == VFCAP_AUTO || c->always)
+		if (vfcap_mode_asks(mode, c))
 			return c->otherwise;
-		forced = forced ?: c->otherwise;
+		if (!c->gated)
+			forced = forced ?: c->otherwise;
 	}
 	if (forced)
 		vfcap_log(vd, "parameter %s=on: %s %s\n", cap->param,

@@ -32,10 +32,21 @@ static const struct vfcap_reg_behavior vfcap_pasid_behavior[] = {
 	},
 };
 
-static struct vfcap_param vfcap_pasid_mode = VFCAP_MODE_PARAM;
+static const char * const vfcap_pasid_words[] = {
+	[VFCAP_AUTO]	= "auto",
+	[VFCAP_ON]	= "on",
+	[VFCAP_OFF]	= "off",
+	[VFCAP_GATED]	= "gated",
+	NULL
+};
+
+static struct vfcap_param vfcap_pasid_mode = {
+	.words		= vfcap_pasid_words,
+	.choices	= "auto, on, off, gated",
+};
 
 module_param_cb(pasid, &vfcap_param_ops, &vfcap_pasid_mode, 0644);
-MODULE_PARM_DESC(pasid, "Show the PASID capability: auto (default): if the PF, or the function itself, has it enabled and its user can have it backed by the IOMMU, on: if it is enabled there, off: never");
+MODULE_PARM_DESC(pasid, "Show the PASID capability: auto (default): if the PF, or the function itself, has it enabled and its user can have it backed by the IOMMU, on: if it is enabled there, off: never, gated: as auto, but only where the IOMMU enforces PASID Enable");
 
 /*
  * How many PASIDs the IOMMU has for the VF, as found when the VF was. PASID 0 stands for
@@ -69,9 +80,10 @@ static bool vfcap_pasid_by_iommufd(struct vfcap_device *vd)
  * vfcap_pasid_open - ask the IOMMU what the VF's session can have
  * @vd: the device
  *
- * True in @pasid_iommu where user space attaches page tables to this device's PASIDs
- * one by one, so that each can be taken away. Elsewhere (SMMUv3, AMD) it is the guest
- * that owns a nested PASID table as a whole.
+ * With VT-d user space attaches page tables to this device's PASIDs one by one, so that
+ * each can be taken away, which takes a kernel that lets it. With the others that say what
+ * they are (SMMUv3, AMD) it is the guest that owns a nested PASID table as a whole: whether
+ * a PASID works is said there, and reaches the guest's own memory only.
  *
  * The answer takes memory. Without any, it is the open that fails: asked later, a
  * guest would go without PASID for a reason that is none.
@@ -89,6 +101,7 @@ int vfcap_pasid_open(struct vfcap_device *vd)
 	void *info;
 
 	vd->pasid_iommu = false;
+	vd->pasid_gated = false;
 	if (!VFCAP_PASID_ATTACH || !vfcap_pasid_has_any(vd))
 		return 0;
 
@@ -100,13 +113,31 @@ int vfcap_pasid_open(struct vfcap_device *vd)
 	if (IS_ERR(info))
 		return PTR_ERR(info) == -ENOMEM ? -ENOMEM : 0;
 	kfree(info);
-	vd->pasid_iommu = type == IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	vd->pasid_iommu = type != IOMMU_HW_INFO_TYPE_NONE;
+	vd->pasid_gated = type == IOMMU_HW_INFO_TYPE_INTEL_VTD;
 	return 0;
 }
 
 static bool vfcap_pasid_by_iommu(struct vfcap_device *vd)
 {
 	return vd->pasid_iommu;
+}
+
+static bool vfcap_pasid_is_gated(struct vfcap_device *vd)
+{
+	return vd->pasid_gated;
+}
+
+/**
+ * vfcap_pasid_is_guests - whether the guest owns its PASID table
+ * @vd: the device
+ *
+ * Context: Process context, under the dev_set lock.
+ * Return: true if that decides which PASIDs work, and PASID Enable is register state only.
+ */
+bool vfcap_pasid_is_guests(struct vfcap_device *vd)
+{
+	return vd->pasid_iommu && !vd->pasid_gated;
 }
 
 /* The walk ends with the second one. */
@@ -142,6 +173,9 @@ static const struct vfcap_condition vfcap_pasid_backing[] = {
 	}, {
 		vfcap_pasid_by_iommu, NULL,
 		VFCAP_REASON_NO_IOMMU,
+	}, {
+		vfcap_pasid_is_gated, NULL,
+		VFCAP_REASON_NOT_GATED, .gated = true,
 	}, {
 		vfcap_pasid_alone_in_group, NULL,
 		VFCAP_REASON_GROUP_SHARED,
@@ -200,6 +234,10 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vd,
 	/* What is not enabled there cannot be used: same bits in both. */
 	cap &= ctrl & (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
 	regs[PCI_PASID_CAP / 4] = cap | FIELD_PREP(PCI_PASID_CAP_WIDTH, width);
+
+	if (vfcap_pasid_is_guests(vd))
+		vfcap_log(vd,
+			  "PASID Enable is not gated: the guest's own table decides\n");
 
 	pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &devcap2);
 	if (!(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX) &&

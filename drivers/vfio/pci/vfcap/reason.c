@@ -19,7 +19,7 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_NO_CDEV]		=
 		"it was opened through its VFIO group; have the VMM open its cdev (iommufd)",
 	[VFCAP_REASON_NO_IOMMU]		=
-		"its PASIDs cannot be attached one by one; that takes VT-d in scalable mode and Linux 6.15 or later with CONFIG_IOMMUFD",
+		"its IOMMU cannot back PASIDs of a guest; that takes VT-d in scalable mode, SMMUv3 or AMD, and Linux 6.15 or later with CONFIG_IOMMUFD",
 	[VFCAP_REASON_GROUP_SHARED]	=
 		"it shares its IOMMU group with other devices",
 	[VFCAP_REASON_PF_USER_SPACE]	=
@@ -47,6 +47,8 @@ static const char * const vfcap_reasons[] = {
 		"it was opened in VFIO's no-IOMMU mode; turn on an IOMMU",
 	[VFCAP_REASON_NOT_ENABLED]	=
 		"the kernel has not enabled it in the function; boot with the IOMMU in scalable mode (sm_on)",
+	[VFCAP_REASON_NOT_GATED]	=
+		"nothing enforces PASID Enable there, and parameter pasid=gated",
 	[VFCAP_REASON_WHOLE_FUNCTION]	=
 		"it is shown in VFs only, so far",
 };

@@ -37,21 +37,23 @@ struct vfcap_param {
 };
 
 /* Whether a capability is shown: a parameter for each */
-enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF };
+enum vfcap_mode { VFCAP_AUTO, VFCAP_ON, VFCAP_OFF, VFCAP_GATED };
 
 /**
- * struct vfcap_condition - what mode auto asks for
+ * struct vfcap_condition - what mode auto asks for, and mode gated
  * @holds: whether it holds for this device
  * @may_hold: Optional, for what VFIO knows only after the open: whether it may
  *	come to hold.
  * @otherwise: why the capability is not shown if it does not
  * @always: mode on asks for it too
+ * @gated: mode gated alone asks for it
  */
 struct vfcap_condition {
 	bool (*holds)(struct vfcap_device *vd);
 	bool (*may_hold)(struct vfcap_device *vd);
 	enum vfcap_reason otherwise;
 	bool always;
+	bool gated;
 };
 
 /**
@@ -258,7 +260,9 @@ struct vfcap_plan {
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
  *	this session, or 0
- * @pasid_iommu: whether the IOMMU attaches the VF's PASIDs one by one
+ * @pasid_iommu: whether the IOMMU can back PASIDs of a guest, in one of two ways
+ * @pasid_gated: and whether the device's PASIDs are attached to it one by one; else the
+ *	guest owns the table of them
  * @wc: which pages of its BARs are write combining
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
@@ -300,6 +304,7 @@ struct vfcap_device {
 	bool shadow;
 	u16 ims_pos;
 	bool pasid_iommu;
+	bool pasid_gated;
 	struct vfcap_wc wc;
 	struct xarray pasids;
 	unsigned int nr_pasids;

@@ -361,8 +361,8 @@ TEST_F(policy, bad_parameter)
 	EXPECT_EQ(-EINVAL, host_param("pasid", "\n"));
 	/* As "echo" writes it: the line in the log is one line nevertheless. */
 	EXPECT_EQ(-EINVAL, host_param("pasid", "maybe\n"));
-	EXPECT_EQ(2, host_log_count("vfcap_vfio_pci", "\"maybe\" is none of auto, on, off"));
-	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "\"\" is none of auto, on, off"));
+	EXPECT_EQ(2, host_log_count("vfcap_vfio_pci", "\"maybe\" is none of auto, on, off, gated"));
+	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "\"\" is none of auto, on, off, gated"));
 	fd = open("/sys/module/vfcap_vfio_pci/parameters/pasid", O_RDONLY);
 	EXPECT_LT(0, read(fd, value, sizeof(value) - 1));
 	close(fd);
