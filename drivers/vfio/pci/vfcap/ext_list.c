@@ -190,6 +190,19 @@ u16 vfcap_ext_own(struct vfcap_device *vd, unsigned int id)
 	return pos;
 }
 
+/*
+ * Have bytes read as zero, since core allocates vconfig without clearing it. What it has for
+ * a header at the start of the list leads to the rest.
+ */
+static void vfcap_ext_cover(struct vfcap_device *vd, unsigned int pos,
+			    unsigned int end)
+{
+	memset(vd->core.pci_config_map + pos, VFCAP_MAP_VIRTUAL, end - pos);
+	if (pos == PCI_CFG_SPACE_SIZE)
+		pos += sizeof(u32);
+	memset(vd->core.vconfig + pos, 0, end - pos);
+}
+
 /**
  * vfcap_ext_hide - hide what a device has itself of the capabilities that are emulated
  * @vd: the device
@@ -222,8 +235,7 @@ void vfcap_ext_hide(struct vfcap_device *vd)
 			vfcap_log(vd, "%s capability of its own hidden at %#x\n",
 				  cap->name, pos);
 		} else if (vfcap_ext_own(vd, id)) {
-			memset(vd->core.pci_config_map + pos, VFCAP_MAP_VIRTUAL,
-			       vfcap_cap_size(cap));
+			vfcap_ext_cover(vd, pos, pos + vfcap_cap_size(cap));
 		}
 	}
 }
