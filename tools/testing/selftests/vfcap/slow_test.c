@@ -384,8 +384,13 @@ static void expect_call(struct __test_metadata *_metadata,
 
 	enable(_metadata, self);
 	holder = start_call(self, c);
-	EXPECT_TRUE(WAIT_FOR(host_is_in(holder, wait), 10000))
-		TH_LOG("%s does not wait for its page", c->name);
+	EXPECT_TRUE(WAIT_FOR(host_is_in(holder, wait), 10000)) {
+		char stack[32];
+
+		snprintf(stack, sizeof(stack), "/proc/%d/stack", holder);
+		TH_LOG("%s does not wait for its page, but in: %s", c->name,
+		       host_read(stack));
+	}
 	/* What VFIO does under its own lock nobody else can end. */
 	if (!c->by_core)
 		expect_loss(_metadata, self, c);
