@@ -445,8 +445,8 @@ enum status device_check_kind(const struct device *d)
 			 "; it is a PF without VFs: echo 2 > " DEVICES "/%s/sriov_numvfs makes two",
 			 d->bdf);
 	return fail(STATUS_UNSUPPORTED,
-		    "%s: neither a VF nor a VMD endpoint, nor a function with PASID for " OUR_DRIVER " to have as a whole: nothing is shown on it%s",
-		    d->bdf, hint);
+		    "%s: neither a VF nor a VMD endpoint, nor a function with PASID for %s to have as a whole: nothing is shown on it%s",
+		    d->bdf, OUR_DRIVER, hint);
 }
 
 static void pci_failed(char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
