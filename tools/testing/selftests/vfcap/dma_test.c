@@ -286,7 +286,7 @@ TEST_F(dma, loss)
 	long begin;
 
 	if (host_has_functions())
-		return;
+		SKIP(return, NO_PF);
 	ENABLE(0, true);
 	EXPECT_ON();
 	ASSERT_EQ(0, host_config_write(host_pf(), PF_PASID + PCI_PASID_CTRL, 2, 0));
@@ -311,7 +311,7 @@ TEST_F(dma, pf_unbound)
 	pid_t child;
 
 	if (host_has_functions())
-		return;
+		SKIP(return, NO_PF);
 	ENABLE(0, true);
 	EXPECT_ON();
 	host_expect_pf_unbind();
@@ -450,7 +450,7 @@ FIXTURE_SETUP(page_requests)
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	if (host_has_functions())
-		return;
+		SKIP(return, NO_PF);
 	ASSERT_EQ(0, prepare(true));
 	ASSERT_EQ(0, host_param("pri", "on"));
 	ASSERT_EQ(0, dma_open());
@@ -466,8 +466,6 @@ FIXTURE_SETUP(page_requests)
 
 FIXTURE_TEARDOWN(page_requests)
 {
-	if (host_has_functions())
-		return;
 	EXPECT_EQ(self->pf, pf_pri());
 	vfio_close(&self->vfs[0].v);
 	vfio_close(&self->vfs[1].v);
@@ -540,8 +538,6 @@ TEST_F(page_requests, no_user_answers)
 	unsigned int group = 0x20;
 	int on;
 
-	if (host_has_functions())
-		return;
 	ENABLE(0, true);
 	for (on = 0; on <= 1; on++) {
 		TH_LOG("PRI Enable %d", on);
@@ -559,8 +555,6 @@ TEST_F(page_requests, follow_pasid_enable)
 {
 	struct session *s = &self->vfs[0];
 
-	if (host_has_functions())
-		return;
 	ASSERT_EQ(0, enable_pri(s, self->ctrl, true));
 	EXPECT_TRUE(is_deaf(host_vf(), 0x31));
 	ENABLE(0, true);

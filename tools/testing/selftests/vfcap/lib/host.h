@@ -31,6 +31,7 @@ bool host_is_ready(void);
  * of which host_pf() is the first
  */
 bool host_has_functions(void);
+#define NO_PF	"a whole function has no PF that it shares anything with"
 /*
  * For tests that leave a scene to each other, since the next often wants the same: how
  * it is given back after the last. A program whose scene is not given back has failed.
