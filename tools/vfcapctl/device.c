@@ -132,7 +132,10 @@ static void find_kind(struct device *d)
 
 	if (!has_link)
 		d->total_vfs = sysfs_number("sriov_totalvfs");
-	if (has_link)
+	/* The link of a VF that is being removed goes first, and its driver's, too. */
+	if (!has_link && !d->total_vfs && !*d->driver)
+		find_lost_pf(d);
+	if (*d->pf)
 		d->kind = KIND_VF;
 	/* The driver makes this file in functions that it has as a whole. */
 	else if (sysfs_exists("vfcap/open"))
@@ -141,10 +144,6 @@ static void find_kind(struct device *d)
 		d->kind = KIND_PF;
 	else if (is_vmd(sysfs_number("vendor"), sysfs_number("device")))
 		d->kind = KIND_VMD;
-	else if (!*d->driver)
-		find_lost_pf(d);
-	if (*d->pf)
-		d->kind = KIND_VF;
 	d->fate = find_fate(d, has_link);
 }
 
