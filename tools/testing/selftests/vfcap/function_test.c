@@ -23,7 +23,7 @@
 #include "lib/sample.h"
 #include "lib/vfio.h"
 
-#define CTRL	(PF_PASID + PCI_PASID_CTRL)
+#define PASID_CTRL	(PF_PASID + PCI_PASID_CTRL)
 #define ALL	(PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | PCI_PASID_CTRL_PRIV)
 #define PASID	5
 
@@ -257,7 +257,7 @@ TEST_F(pf, raw_writes)
 		ASSERT_EQ(0, host_writes_clear());
 		for (pos = PF_PASID; pos < PF_PASID + 8; pos++)
 			EXPECT_EQ(0, vfio_set(v, pos, 1, 0));
-		EXPECT_EQ(0, vfio_set(v, CTRL, 2, 0));
+		EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 0));
 		EXPECT_EQ(0, vfio_set(v, PF_PASID - 2, 4, 0));
 		EXPECT_EQ(0, vfio_set(v, PF_PASID + 6, 4, 0));
 		EXPECT_TRUE(is_untouched(PF_PASID));
@@ -272,7 +272,7 @@ TEST_F(pf, raw_writes)
 	ASSERT_EQ(0, host_rebind(host_pf(), THEIRS));
 	ASSERT_EQ(0, vfio_open_cdev(v, host_pf()));
 	ASSERT_EQ(0, host_writes_clear());
-	EXPECT_EQ(0, vfio_set(v, CTRL, 2, 0));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 0));
 	EXPECT_FALSE(is_untouched(PF_PASID));
 	vfio_close(v);
 	EXPECT_EQ(0, host_enable_pf());
@@ -295,16 +295,16 @@ TEST_F(pf, gate)
 	ASSERT_EQ(0, vfio_open_cdev(v, host_pf()));
 	ASSERT_EQ(0, attach(v));
 	EXPECT_FALSE(iommu_has_pasid(host_pf(), PASID));
-	EXPECT_EQ(0, vfio_set(v, CTRL, 2, 1));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
 	EXPECT_TRUE(iommu_has_pasid(host_pf(), PASID));
-	EXPECT_EQ(0, vfio_set(v, CTRL, 2, 0));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 0));
 	EXPECT_FALSE(iommu_has_pasid(host_pf(), PASID));
-	EXPECT_EQ(0, vfio_set(v, CTRL, 2, 1));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
 	EXPECT_EQ(0, vfio_reset(v));
 	EXPECT_FALSE(iommu_has_pasid(host_pf(), PASID));
-	EXPECT_EQ(0, vfio_get(v, CTRL, 2));
+	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
 	/* In hardware the kernel has it enabled again. */
-	EXPECT_EQ(ALL, host_config_read(host_pf(), CTRL, 2));
+	EXPECT_EQ(ALL, host_config_read(host_pf(), PASID_CTRL, 2));
 }
 
 /* The reset of all that is below the port, which is what its user has */
@@ -315,12 +315,12 @@ TEST_F(pf, hot_reset)
 
 	ASSERT_EQ(0, vfio_open_cdev(v, host_pf()));
 	ASSERT_EQ(0, attach(v));
-	EXPECT_EQ(0, vfio_set(v, CTRL, 2, 1));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
 	EXPECT_TRUE(iommu_has_pasid(host_pf(), PASID));
 	ASSERT_EQ(0, ioctl(v->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset));
 	EXPECT_FALSE(iommu_has_pasid(host_pf(), PASID));
-	EXPECT_EQ(0, vfio_get(v, CTRL, 2));
-	EXPECT_EQ(0, vfio_set(v, CTRL, 2, 1));
+	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
 	EXPECT_TRUE(iommu_has_pasid(host_pf(), PASID));
 }
 
