@@ -123,7 +123,7 @@ static void vfcap_sync_cap(struct vfcap_device *vd, unsigned int id)
 	u32 ctrl = vfcap_emul_take(vd, id, &cleared, &restart);
 
 	if (cleared)
-		pci_vfcap_control(vd->handle, id, ctrl, ctrl);
+		pci_vfcap_control(vfcap_handle(vd, id), id, ctrl, ctrl);
 	if (cap->sync)
 		cap->sync(vd, ctrl & cap->enable, restart);
 }
@@ -198,7 +198,7 @@ bool vfcap_may_enable(struct vfcap_device *vd, unsigned int id)
 {
 	const struct vfcap_cap *cap = vfcap_caps[id];
 
-	return pci_vfcap_usable(vd->handle, id) &&
+	return pci_vfcap_usable(vfcap_handle(vd, id), id) &&
 	       (!cap->may_enable || cap->may_enable(vd));
 }
 
@@ -222,7 +222,7 @@ static u32 vfcap_agree(struct vfcap_device *vd, unsigned int id, u32 old,
 		new &= ~cap->enable;
 		open &= ~cap->enable;
 	}
-	answer = pci_vfcap_control(vd->handle, id, old, new);
+	answer = pci_vfcap_control(vfcap_handle(vd, id), id, old, new);
 
 	/* Of bits that a guest cannot write, what is answered does not count. */
 	return new ^ ((new ^ answer) & open);

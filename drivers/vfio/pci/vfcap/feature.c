@@ -89,7 +89,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 		.written	= !!(vd->written & BIT(id)),
 	};
 	if (vd->shown & BIT(id) &&
-	    pci_vfcap_query_loss(vd->handle, id, query->cause, &returned))
+	    pci_vfcap_query_loss(vfcap_handle(vd, id), id, query->cause, &returned))
 		query->flags |= VFCAP_QUERY_LOST |
 				(returned ? VFCAP_QUERY_RETURNED : 0);
 	return 0;

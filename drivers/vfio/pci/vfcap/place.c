@@ -149,7 +149,7 @@ static int vfcap_check_fits(struct vfcap_device *vd, unsigned int id, int pos,
 static int vfcap_ask_pf_driver(struct vfcap_device *vd, unsigned int id,
 			       u16 hw_pos)
 {
-	int pos = pci_vfcap_place(vd->handle, id);
+	int pos = pci_vfcap_place(vfcap_handle(vd, id), id);
 
 	if (pos < 0)
 		return -VFCAP_REASON_PF_DRIVER;

@@ -60,7 +60,7 @@ static enum vfcap_reason vfcap_check_enabled(struct vfcap_device *vd,
 static enum vfcap_reason vfcap_hold(struct vfcap_device *vd, unsigned int id,
 				    u16 pos)
 {
-	int ret = pci_vfcap_show(vd->handle, id, pos, vd->plan[id].hw);
+	int ret = pci_vfcap_show(vfcap_handle(vd, id), id, pos, vd->plan[id].hw);
 
 	if (ret == -ENOENT)
 		return VFCAP_REASON_NOT_HELD;
@@ -145,7 +145,7 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 	}
 
 	vfcap_not_shown(plan, reason);
-	pci_vfcap_hide(vd->handle, id);
+	pci_vfcap_hide(vfcap_handle(vd, id), id);
 	/* Logged once for all, when it was found. */
 	if (reason != VFCAP_REASON_CORE)
 		vfcap_log(vd, "%s capability not shown: %s\n", cap->name,

@@ -342,6 +342,13 @@ static inline bool vfcap_is_own(struct vfcap_device *vd, unsigned int id)
 	return !vd->handle && id < PCI_VFCAP_COUNT;
 }
 
+/* For calls about a capability: a VF's handle if it shares that with its PF */
+static inline struct pci_vfcap_vf *vfcap_handle(struct vfcap_device *vd,
+						unsigned int id)
+{
+	return id < PCI_VFCAP_COUNT ? vd->handle : NULL;
+}
+
 static inline struct mutex *vfcap_dev_set_lock(struct vfcap_device *vd)
 {
 	return &vd->core.vdev.dev_set->lock;
