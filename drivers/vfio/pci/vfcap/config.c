@@ -104,11 +104,13 @@ static bool vfcap_cut_virtual(struct vfcap_device *vd, unsigned int offset,
 			      size_t *count)
 {
 	const u8 *map = vd->core.pci_config_map + offset;
-	bool is_virtual = *map == VFCAP_MAP_VIRTUAL;
+	bool is_virtual;
 	size_t n = 1;
 
+	/* A map of another kind may be shorter. */
 	if (!vd->map_known)
 		return false;
+	is_virtual = *map == VFCAP_MAP_VIRTUAL;
 	while (n < *count && (map[n] == VFCAP_MAP_VIRTUAL) == is_virtual)
 		n++;
 	*count = n;

@@ -178,10 +178,11 @@ u16 vfcap_ext_own(struct vfcap_device *vd, unsigned int id)
 	const u8 *map = vd->core.pci_config_map;
 	unsigned int pos, end, i;
 
+	if (!vfcap_is_own(vd, id) || !vd->map_known)
+		return 0;
 	pos = pci_find_ext_capability(vd->core.pdev, cap->id);
 	end = pos + vfcap_cap_size(cap);
-	if (!vfcap_is_own(vd, id) || !vd->map_known || !pos ||
-	    end > cap->list->end)
+	if (!pos || end > cap->list->end)
 		return 0;
 	for (i = pos; i < end; i++)
 		if (map[i] != VFCAP_MAP_RAW && map[i] != VFCAP_MAP_VIRTUAL &&
