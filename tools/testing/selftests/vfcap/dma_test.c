@@ -143,10 +143,10 @@ static bool refused(const char *vf, uint32_t pasid)
 	       dma_read(vf, pasid, ADDRESS, &value) == -EFAULT;
 }
 
-static int prepare(bool ats)
+static int prepare(void)
 {
 	if (!host_has_functions())
-		return sample_prepare("igb", 2, ats);
+		return sample_prepare("igb", 2, false);
 	return host_layout_default() ?: host_rebind(host_vf(), OURS) ?:
 	       host_rebind(host_vf2(), OURS);
 }
@@ -161,7 +161,7 @@ FIXTURE_SETUP(dma)
 
 	if (!host_is_ready())
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
-	ASSERT_EQ(0, prepare(false));
+	ASSERT_EQ(0, prepare());
 	ASSERT_EQ(0, dma_open());
 	/* What the IOMMU refuses is what this is about. */
 	host_log_expect("DMAR: .*[fF]ault");
@@ -451,7 +451,7 @@ FIXTURE_SETUP(page_requests)
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	if (host_has_functions())
 		SKIP(return, NO_PF);
-	ASSERT_EQ(0, prepare(true));
+	ASSERT_EQ(0, sample_prepare("igb", 2, true));
 	ASSERT_EQ(0, host_param("pri", "on"));
 	ASSERT_EQ(0, dma_open());
 	host_log_expect("DMAR: .*[fF]ault");
