@@ -1199,7 +1199,7 @@ static long page_tables_kb(void)
 }
 
 /* Whatever is done of it, the kernel has no more page tables than before. */
-TEST_F_TIMEOUT(wc_other, memory, 120)
+TEST_F_TIMEOUT(wc_other, memory, 300)
 {
 	uint64_t start, size, i;
 	uint32_t value;
@@ -1212,8 +1212,8 @@ TEST_F_TIMEOUT(wc_other, memory, 120)
 	start = bar_start(vmd_bdf(), VMD_CFGBAR, &size);
 	ASSERT_NE(0, start);
 	other_open(_metadata, &self->v, vmd_bdf());
-	for (i = 0; i < 200; i++) {
-		if (i == 50)
+	for (i = 0; i < 500; i++) {
+		if (i == 100)
 			before = page_tables_kb();
 		ASSERT_EQ(0x100, create(&self->v, VMD_CFGBAR,
 					(i + 1) * PAGE % size, PAGE));
