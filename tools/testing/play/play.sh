@@ -26,6 +26,9 @@ fi
 
 # shellcheck source-path=SCRIPTDIR source=functions.sh
 . "$PLAY_DIR/functions.sh"
+schema=$PLAY_DIR/../../vfcapctl/vfcapctl.schema.json
+# shellcheck source-path=SCRIPTDIR/../selftests/vfcap source=ctl_json.sh
+. "$PLAY_DIR/../selftests/vfcap/ctl_json.sh"
 
 work=$(mktemp -d)
 mount -t tmpfs tmpfs "$work"
@@ -129,17 +132,6 @@ ctl()			# STATUS ARG...
 	comment "vfcapctl $*: status $status, not $wanted"
 	comment "$out$err"
 	return 1
-}
-
-# Whether all Python expressions hold of the JSON in $out, which is "d", and the schema
-json()			# EXPRESSION...
-{
-	local said
-
-	said=$(printf '%s\0' "$out" "$@" "" |
-		python3 "$PLAY_DIR/../selftests/vfcap/ctl_json.py" \
-			"$PLAY_DIR/../../vfcapctl/vfcapctl.schema.json")
-	[ "$said" = ok ] || { echo "$said"; false; }
 }
 
 driver()		# BDF

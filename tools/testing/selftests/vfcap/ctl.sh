@@ -6,6 +6,9 @@
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
+schema=/vfcap/tools/vfcapctl/vfcapctl.schema.json
+# shellcheck source-path=SCRIPTDIR source=ctl_json.sh
+. ./ctl_json.sh
 PATH=$VFCAP_MODULES/tools/vfcapctl:$PATH
 parameters=/sys/module/vfcap_vfio_pci/parameters
 devices=/sys/bus/pci/devices
@@ -53,31 +56,6 @@ ctl()			# STATUS ARG...
 	echo "# vfcapctl $*: status $status, not $wanted"
 	echo "# $out$err"
 	false
-}
-
-# What answers json(): started at its first use, and ended when it can be asked no more
-json_in="" json_out=""
-start_json()
-{
-	local fifos
-	fifos=$(mktemp -d) && mkfifo "$fifos"/{in,out} || return
-	python3 -IS ./ctl_json.py /vfcap/tools/vfcapctl/vfcapctl.schema.json \
-		< "$fifos/in" > "$fifos/out" 2>&1 &
-	exec {json_in}> "$fifos/in" {json_out}< "$fifos/out"
-	rm -r "$fifos"
-}
-
-# Whether the JSON in $out is what its schema says, and all Python expressions hold of
-# it, which is "d". A check of doctor's is c("id"), a function of list's f("address").
-json()			# EXPRESSION...
-{
-	local line=""
-	[ "$json_in" ] || start_json || return
-	printf '%s\0' "$out" "$@" "" >&"$json_in"
-	while read -r line <&"$json_out" && [ "$line" != ok ] && [ "$line" != bad ]; do
-		echo "$line"
-	done
-	[ "$line" = ok ]
 }
 
 # The status of one check of doctor's, for json
