@@ -261,13 +261,13 @@ const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			 const char *state, char *cause)
 {
-	char *is = kasprintf(GFP_KERNEL, "VFCAP_STATE=%s", state);
+	char *now = kasprintf(GFP_KERNEL, "VFCAP_STATE=%s", state);
 	char *name = kasprintf(GFP_KERNEL, "VFCAP_CAPABILITY=%s",
 			       vfcap_shared[id].name);
-	char *envp[4] = { is, name, cause };
+	char *envp[4] = { now, name, cause };
 
 	kobject_uevent_env(&handle->vf->dev.kobj, KOBJ_CHANGE, envp);
-	kfree(is);
+	kfree(now);
 	kfree(name);
 	kfree(cause);
 }

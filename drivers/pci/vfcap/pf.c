@@ -72,7 +72,8 @@ static LIST_HEAD(vfcap_list);
 
 /*
  * Protects vfcap_list and the records' reference counts, and keeps the sysfs folders of a
- * record and of its successor from overlapping.
+ * record and of its successor from overlapping. Inside of a record's @use_lock, outside of
+ * its @lock.
  */
 static DEFINE_MUTEX(vfcap_list_lock);
 
