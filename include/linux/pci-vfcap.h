@@ -162,9 +162,15 @@ int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
 u32 pci_vfcap_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 		      u32 old, u32 new);
 bool pci_vfcap_pri_answered(struct pci_vfcap_vf *handle);
+bool pci_vfcap_pri_deliverable(struct pci_vfcap_vf *handle);
+int pci_vfcap_pri_claim(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_release(struct pci_vfcap_vf *handle);
+bool pci_vfcap_pri_claimed(struct pci_vfcap_vf *handle);
 u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle);
 void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation);
 void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle);
 void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_halt(struct pci_vfcap_vf *handle);
 
 #endif /* LINUX_PCI_VFCAP_H */

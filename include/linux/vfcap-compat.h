@@ -32,6 +32,39 @@ static inline u64 pm_runtime_suspended_time(struct device *dev)
 }
 #endif
 
+/*
+ * Whether page requests of a VF can be delivered to its user, with somebody who stands in
+ * for the interface that it shares with its PF: iopf_shared_claim(). No released kernel
+ * has it, so a kernel's tree is taken to lack it; what is proposed for it is in
+ * tools/testing/lab/kernels/iopf.
+ */
+#if defined(VFCAP_LACKS) && !defined(VFCAP_LACKS_IOPF_SHARED)
+static inline bool vfcap_delivers_page_requests(struct device *dev)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_PAGE_REQUESTS);
+}
+#else
+static inline bool vfcap_delivers_page_requests(struct device *dev)
+{
+	return false;
+}
+
+static inline int iopf_shared_claim(struct device *dev, unsigned long timeout)
+{
+	return -ENODEV;
+}
+
+static inline void iopf_shared_release(struct device *dev) { }
+static inline void iopf_shared_open(struct device *dev) { }
+static inline void iopf_shared_close(struct device *dev) { }
+static inline void iopf_shared_abort(struct device *dev) { }
+
+static inline int iopf_shared_drain(struct device *dev, unsigned long timeout)
+{
+	return 0;
+}
+#endif
+
 #ifdef VFIO_PCI_CORE_H
 
 /* Whether user space can attach page tables to PASIDs (VFIO_DEVICE_ATTACH_PASID). */

@@ -8,7 +8,15 @@
  * end the build, and not be passed over. Macros are not for here, since an error in one
  * is not told of the line that has it.
  */
+#include <linux/iommu.h>
 #include <linux/vfio_pci_core.h>
+
+#line 1 "IOPF_SHARED"
+static inline int iopf_shared(struct device *dev)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_PAGE_REQUESTS) ?
+	       iopf_shared_claim(dev, 0) : 0;
+}
 
 #line 1 "PASID_ATTACH"
 static inline void pasid_attach(struct vfio_device_ops *ops)

@@ -90,8 +90,8 @@ static const struct word reasons[] = {
 		PF_BACK },
 	[VFCAP_REASON_NO_ANSWERER] = {
 		"no-answerer",
-		"the driver of its PF does not declare that it answers its VFs' page requests",
-		"no driver of Linux does so far; pri=on shows it all the same, and nobody answers",
+		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel delivers none of a VF to its VMM",
+		"no driver and no kernel of Linux does so far; pri=on shows it all the same, and nobody answers",
 	},
 	[VFCAP_REASON_NO_ATS] = {
 		"no-ats", "the kernel has not enabled ATS in it",
@@ -138,8 +138,12 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_NOT_GATED] = {
 		"not-gated", "nothing enforces PASID Enable there, and parameter pasid=gated",
 		"echo auto > {params}/pasid, then open the device anew" },
-	[VFCAP_REASON_WHOLE_FUNCTION] = {
-		"whole-function", "it is shown in VFs only, so far", NULL },
+	[VFCAP_REASON_HAS_VFS] = {
+		"has-vfs", "it is a PF that has VFs, which share it",
+		"echo 0 > /sys/bus/pci/devices/{vf}/sriov_numvfs, then open the device anew" },
+	[VFCAP_REASON_NO_VMM] = {
+		"no-vmm", "its VMM has not declared that it answers page requests",
+		"use a VMM that does (VFCAP_CHOOSE_ANSWERS), if its guest is to have PRI" },
 };
 
 static const struct word steps[] = {

@@ -222,7 +222,7 @@ void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_tell(struct work_struct *work);
 void vfcap_tell_rest(struct pci_vfcap_vf *handle);
 
-/* pri.c: page requests that the PF's driver answers */
+/* pri.c: page requests that the PF's driver answers, or the VF's user */
 int vfcap_pri_init(struct pci_vfcap_vf *handle);
 void vfcap_pri_exit(struct pci_vfcap_vf *handle);
 

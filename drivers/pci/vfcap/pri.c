@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page requests of a VF, which the driver of its PF answers
+ * Page requests of a VF, which the driver of its PF answers, or the VF's user
  *
  * Clearing Enable of the Page Request Interface stops new requests at once; the
  * interface is stopped when those in flight are answered (PCIe r6.0, sec
@@ -16,7 +16,11 @@
 
 static unsigned int pri_drain_ms = 1000;
 module_param(pri_drain_ms, uint, 0644);
-MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be answered after it cleared PRI Enable, before it is failed (default: 1000)");
+MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be answered after it cleared PRI Enable; then the kernel answers them in its VMM's place, or fails the VF where its PF's driver answers them (default: 1000)");
+
+static unsigned int pri_answer_ms = 10000;
+module_param(pri_answer_ms, uint, 0644);
+MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page request of its VF, before the kernel does in its place (default: 10000)");
 
 /**
  * struct vfcap_pri - the page requests of a VF
@@ -33,6 +37,8 @@ MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be ans
  * @waiting: its result is still of interest
  * @limit: ends the wait after pri_drain_ms
  * @failed: the wait ended before the requests were answered
+ * @claimed: The VF's user answers, and not the PF's driver: iopf_shared_claim(). Set
+ *	before the VF shows PRI, and not changed while it does.
  */
 struct vfcap_pri {
 	struct pci_vfcap_vf *handle;
@@ -45,7 +51,57 @@ struct vfcap_pri {
 	bool waiting;
 	struct delayed_work limit;
 	bool failed;
+	bool claimed;
 };
+
+/*
+ * What a PF's driver would do, done in the IOMMU core where the VF's user answers. How
+ * many requests are outstanding is not limited there; how long each of them is, is.
+ */
+static int vfcap_iopf_enable(struct pci_dev *pf, struct pci_dev *vf,
+			     u32 allocation)
+{
+	iopf_shared_open(&vf->dev);
+	return 0;
+}
+
+static void vfcap_iopf_disable(struct pci_dev *pf, struct pci_dev *vf)
+{
+	iopf_shared_close(&vf->dev);
+}
+
+/* The kernel can answer in a user's place, as it cannot in a device's: nothing is lost. */
+static int vfcap_iopf_drain(struct pci_dev *pf, struct pci_dev *vf,
+			    unsigned long timeout)
+{
+	if (iopf_shared_drain(&vf->dev, timeout))
+		iopf_shared_abort(&vf->dev);
+	return 0;
+}
+
+static void vfcap_iopf_reset(struct pci_dev *pf, struct pci_dev *vf)
+{
+	iopf_shared_abort(&vf->dev);
+}
+
+static const struct pci_vfcap_ops vfcap_iopf_ops = {
+	.pri_enable	= vfcap_iopf_enable,
+	.pri_disable	= vfcap_iopf_disable,
+	.pri_drain	= vfcap_iopf_drain,
+	.pri_reset	= vfcap_iopf_reset,
+};
+
+/* As vfcap_call(), of whoever answers */
+#define vfcap_pri_call(_pri, none, callback, ...)			\
+({									\
+	struct pci_vfcap_vf *handle_ = (_pri)->handle;			\
+									\
+	(_pri)->claimed ?						\
+		vfcap_iopf_ops.callback(handle_->record->pf,		\
+					handle_->vf, ##__VA_ARGS__) :	\
+		vfcap_call(handle_->record, none, callback,		\
+			   handle_->vf, ##__VA_ARGS__);			\
+})
 
 /*
  * Caller holds the lock. PRI may have been lost since the VF asked for it, and the VF may
@@ -58,8 +114,7 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 	if (!pci_vfcap_usable(pri->handle, PCI_VFCAP_PRI))
 		return;
 
-	ret = vfcap_call(pri->handle->record, 0, pri_enable, pri->handle->vf,
-			 allocation);
+	ret = vfcap_pri_call(pri, 0, pri_enable, allocation);
 	pri->on = !ret;
 	pri->refused = ret;
 	if (ret)
@@ -71,8 +126,7 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 static void vfcap_pri_stop(struct vfcap_pri *pri)
 {
 	if (pri->on)
-		vfcap_call(pri->handle->record, (void)0, pri_disable,
-			   pri->handle->vf);
+		vfcap_pri_call(pri, (void)0, pri_disable);
 	pri->on = false;
 	pri->refused = false;
 	pri->again = 0;
@@ -115,8 +169,7 @@ static void vfcap_pri_drain(struct work_struct *work)
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
 	int ret;
 
-	ret = vfcap_call(pri->handle->record, 0, pri_drain, pri->handle->vf,
-			 timeout);
+	ret = vfcap_pri_call(pri, 0, pri_drain, timeout);
 
 	guard(mutex)(&pri->lock);
 
@@ -161,7 +214,8 @@ int vfcap_pri_init(struct pci_vfcap_vf *handle)
 	mutex_init(&pri->lock);
 	INIT_WORK(&pri->drain, vfcap_pri_drain);
 	INIT_DELAYED_WORK(&pri->limit, vfcap_pri_limit);
-	handle->pri = pri;
+	/* A reset from outside looks at it without a lock. */
+	smp_store_release(&handle->pri, pri);
 	return 0;
 }
 
@@ -195,6 +249,81 @@ bool pci_vfcap_pri_answered(struct pci_vfcap_vf *handle)
 	return vfcap_answers(handle->record);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_answered);
+
+/**
+ * pci_vfcap_pri_deliverable - whether a VF's page requests could reach its user
+ * @handle: the VF's handle
+ *
+ * Context: Process context.
+ * Return: true if the IOMMU delivers them, and the kernel lets this module stand between
+ * them and the user.
+ */
+bool pci_vfcap_pri_deliverable(struct pci_vfcap_vf *handle)
+{
+	return vfcap_delivers_page_requests(&handle->vf->dev);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_deliverable);
+
+/**
+ * pci_vfcap_pri_claim - have a VF's user answer its page requests
+ * @handle: the VF's handle, open, before it shows PRI
+ *
+ * From now on iommufd takes page tables with a fault queue for the VF. Requests reach
+ * it while PRI is enabled. Those that are not answered in time (parameter
+ * pri_answer_ms) are answered with Invalid Request in the user's place.
+ *
+ * Context: Process context.
+ * Return: 0, -ENODEV if they cannot be delivered or the PF's driver answers them, -EBUSY
+ * if such a page table is attached already.
+ */
+int pci_vfcap_pri_claim(struct pci_vfcap_vf *handle)
+{
+	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_answer_ms));
+	struct vfcap_pri *pri = handle->pri;
+	int ret;
+
+	if (pci_vfcap_pri_answered(handle))
+		return -ENODEV;
+
+	guard(mutex)(&pri->lock);
+
+	if (pri->claimed)
+		return 0;
+	ret = iopf_shared_claim(&handle->vf->dev, timeout);
+	pri->claimed = !ret;
+	return ret;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_claim);
+
+/**
+ * pci_vfcap_pri_release - end pci_vfcap_pri_claim()
+ * @handle: the VF's handle, open, which does not show PRI
+ *
+ * Context: Process context. What is still in flight is answered.
+ */
+void pci_vfcap_pri_release(struct pci_vfcap_vf *handle)
+{
+	struct vfcap_pri *pri = handle->pri;
+
+	guard(mutex)(&pri->lock);
+
+	if (pri->claimed)
+		iopf_shared_release(&handle->vf->dev);
+	pri->claimed = false;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_release);
+
+/**
+ * pci_vfcap_pri_claimed - whether a VF's user answers its page requests
+ * @handle: the VF's handle, open
+ *
+ * Context: Process context, as pci_vfcap_pri_claim() is called in.
+ */
+bool pci_vfcap_pri_claimed(struct pci_vfcap_vf *handle)
+{
+	return handle->pri->claimed;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_claimed);
 
 /**
  * pci_vfcap_pri_share - how many page requests a VF may have outstanding
@@ -265,8 +394,9 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
  *
  * The VF's driver is told by its pri_stopped callback, perhaps before this
  * returns, when none is in flight any more. Where that takes longer than the
- * limit (parameter pri_drain_ms) the VF loses its capabilities instead, and
- * pri_stopped comes only after pci_vfcap_pri_reset().
+ * limit (parameter pri_drain_ms) those that its user was to answer are answered with
+ * Invalid Request. Where the PF's driver answers, the VF loses its capabilities instead,
+ * and pri_stopped comes only after pci_vfcap_pri_reset().
  *
  * Context: Process context. Calls the PF driver's pri_disable; does not wait.
  */
@@ -281,7 +411,9 @@ void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle)
 		vfcap_pri_stop(pri);
 		pri->waiting = true;
 		pri->draining = true;
-		mod_delayed_work(vfcap_wq, &pri->limit, timeout);
+		/* What the user answers ends in time by itself. */
+		if (!pri->claimed)
+			mod_delayed_work(vfcap_wq, &pri->limit, timeout);
 		queue_work(vfcap_wq, &pri->drain);
 		return;
 	}
@@ -313,13 +445,59 @@ void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 		return;
 
 	vfcap_pri_stop(pri);
-	vfcap_call(handle->record, (void)0, pri_reset, handle->vf);
+	vfcap_pri_call(pri, (void)0, pri_reset);
 	pri->waiting = false;
 	pri->failed = false;
 	cancel_delayed_work(&pri->limit);
 	vfcap_pri_report_stopped(handle);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
+
+/**
+ * pci_vfcap_pri_flush - answer what a VF's user has not, before the VF is reset
+ * @handle: the VF's handle; NULL does nothing
+ *
+ * After a reset a response would be taken for that of another request with the same
+ * index. Nothing new comes until pci_vfcap_pri_enable() is called again.
+ *
+ * Context: Process context. The VF may be closed.
+ */
+void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle)
+{
+	/* Pairs with vfcap_pri_init(). */
+	struct vfcap_pri *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
+
+	if (!pri)
+		return;
+
+	guard(mutex)(&pri->lock);
+
+	if (!pri->claimed)
+		return;
+	vfcap_pri_stop(pri);
+	vfcap_pri_call(pri, (void)0, pri_reset);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_flush);
+
+/**
+ * pci_vfcap_pri_halt - let no page request through until PRI is enabled anew
+ * @handle: the VF's handle, open
+ *
+ * A function does so when it is told of a Response Failure (PCIe r6.0, sec 10.4.2.1). Enable
+ * stays as it is. Does nothing where the PF's driver answers.
+ *
+ * Context: Process context.
+ */
+void pci_vfcap_pri_halt(struct pci_vfcap_vf *handle)
+{
+	struct vfcap_pri *pri = handle->pri;
+
+	guard(mutex)(&pri->lock);
+
+	if (pri->claimed && pri->on)
+		vfcap_pri_call(pri, (void)0, pri_disable);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_halt);
 
 /**
  * pci_vfcap_pri_failed - report an error of a VF's page requests

@@ -31,7 +31,7 @@
 /**
  * enum vfcap_cap_index - the capabilities that vfcap-vfio-pci may show
  * @VFCAP_CAP_PASID: PASID Extended Capability of a VF, or of a whole function
- * @VFCAP_CAP_PRI: Page Request Extended Capability of a VF
+ * @VFCAP_CAP_PRI: Page Request Extended Capability of a VF, or of a whole function
  * @VFCAP_CAP_SHDW: vendor-specific capability "SHDW" of a VMD endpoint
  * @VFCAP_CAP_COUNT: how many there are in this version of the header
  */
@@ -82,7 +82,7 @@ enum vfcap_step {
  * @VFCAP_REASON_GROUP_SHARED: it shares its IOMMU group with other devices
  * @VFCAP_REASON_PF_USER_SPACE: its PF is itself given to user space
  * @VFCAP_REASON_NO_ANSWERER: the driver of its PF does not declare that it answers its
- *	VFs' page requests
+ *	VFs' page requests, and the kernel cannot deliver them to the VF's user
  * @VFCAP_REASON_NO_ATS: the kernel has not enabled ATS in it
  * @VFCAP_REASON_NO_SHARE: its PF was allotted fewer page requests than it has VFs
  * @VFCAP_REASON_NO_ROOM: its config space has no room for it that reads as zero
@@ -97,8 +97,10 @@ enum vfcap_step {
  * @VFCAP_REASON_CORE: vfio-pci-core keeps its config space in a way that is not known
  *	here
  * @VFCAP_REASON_NOT_ENABLED: the kernel has not enabled it in the function (which is no VF)
- * @VFCAP_REASON_WHOLE_FUNCTION: it is shown in VFs only, so far
+ * @VFCAP_REASON_HAS_VFS: it is a PF, and has VFs, which share it
  * @VFCAP_REASON_NOT_GATED: nothing enforces PASID Enable there, and parameter pasid=gated
+ * @VFCAP_REASON_NO_VMM: its VMM has not declared that it answers page requests
+ *	(VFCAP_CHOOSE_ANSWERS)
  */
 enum vfcap_reason {
 	VFCAP_REASON_NONE,
@@ -128,8 +130,9 @@ enum vfcap_reason {
 	VFCAP_REASON_NOIOMMU_MODE,
 	VFCAP_REASON_CORE,
 	VFCAP_REASON_NOT_ENABLED,
-	VFCAP_REASON_WHOLE_FUNCTION,
-	VFCAP_REASON_NOT_GATED
+	VFCAP_REASON_HAS_VFS,
+	VFCAP_REASON_NOT_GATED,
+	VFCAP_REASON_NO_VMM
 };
 
 #define VFCAP_FEATURE_QUERY		0xff00
@@ -140,6 +143,7 @@ enum vfcap_reason {
 #define VFCAP_QUERY_RETURNED		(1U << 3)
 #define VFCAP_QUERY_COMMITTED		(1U << 4)
 #define VFCAP_QUERY_NOT_GATED		(1U << 5)
+#define VFCAP_QUERY_DELIVERABLE		(1U << 6)
 
 #define VFCAP_CAUSE_SIZE		128
 
@@ -157,7 +161,9 @@ enum vfcap_reason {
  *	VFCAP_QUERY_COMMITTED: what is shown, of all capabilities, is settled until the
  *	device is closed;
  *	VFCAP_QUERY_NOT_GATED: it is PASID and shown, and its Enable is register state
- *	only: the guest's own PASID table decides (SMMUv3, AMD)
+ *	only: the guest's own PASID table decides (SMMUv3, AMD);
+ *	VFCAP_QUERY_DELIVERABLE: it is PRI, and the kernel can deliver the page requests
+ *	of this function to its VMM, through a fault queue of iommufd
  * @id: out: its capability ID
  * @offset: out: its offset in config space in bytes, 0 if it is not shown
  * @size: out: its length in bytes
@@ -205,14 +211,16 @@ struct vfcap_feature_query {
 #define VFCAP_CHOOSE_OFFSET		(1U << 0)
 #define VFCAP_CHOOSE_HIDE		(1U << 1)
 #define VFCAP_CHOOSE_FORCE		(1U << 2)
+#define VFCAP_CHOOSE_ANSWERS		(1U << 3)
 
 /**
  * struct vfcap_feature_choose - data of VFCAP_FEATURE_CHOOSE
  * @cap: which capability, enum vfcap_cap_index
  * @flags: VFCAP_CHOOSE_OFFSET: it shall lie at @offset; with VFCAP_CHOOSE_FORCE
  *	also if bytes there do not read as zero, which hides what the device has
- *	there; VFCAP_CHOOSE_HIDE: it shall not be shown; 0: as if nothing had been
- *	chosen
+ *	there; VFCAP_CHOOSE_HIDE: it shall not be shown; VFCAP_CHOOSE_ANSWERS: of
+ *	VFCAP_CAP_PRI alone, with or without the first two: the VMM answers the page
+ *	requests that iommufd delivers to it; 0: as if nothing had been chosen
  * @offset: in config space in bytes; 0 without VFCAP_CHOOSE_OFFSET
  * @reserved: must be zero
  *
@@ -221,14 +229,22 @@ struct vfcap_feature_query {
  * VFCAP_FEATURE_QUERY. It is not shown if the administrator or the conditions of mode
  * auto forbid it. That is no error: VFCAP_FEATURE_QUERY tells.
  *
+ * By VFCAP_CHOOSE_ANSWERS the VMM promises that it attaches page tables with a fault queue
+ * (IOMMU_HWPT_FAULT_ID_VALID), reads each page request group from it, and answers it.
+ * Without that, PRI is not shown where a VMM has to answer. For a VF the kernel accepts such
+ * page tables from this call on, if VFCAP_QUERY_DELIVERABLE is set. A request reaches the
+ * queue only while the guest has PRI enabled; what a VF's VMM does not answer within
+ * the time that parameter pri_answer_ms of pci-vfcap says, the kernel answers with Invalid
+ * Request. A whole function has that from its own registers, and no such limit.
+ *
  * Return: 0, or -1 with errno EINVAL: no such @cap, or none that such a device
  * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
  * of config space that has the capability's list, overlaps another capability, or the
  * place where another one would be shown or was chosen to lie, or lies over bytes that
  * do not read as zero; or, of a function that is no VF and no VMD, is not where the
  * function has its own (nor may SHDW lie at E8h to FFh, which is QEMU's, or over a
- * register of the VMD: 40h, 44h, 70h). EBUSY: what is shown was committed already. EIO:
- * the device cannot be woken.
+ * register of the VMD: 40h, 44h, 70h). EBUSY: what is shown was committed already, or a
+ * page table with a fault queue is attached already. EIO: the device cannot be woken.
  */
 struct vfcap_feature_choose {
 	__u32 cap;
@@ -330,6 +346,33 @@ struct vfcap_feature_lost_eventfd {
  * Return: as VFCAP_FEATURE_LOST_EVENTFD
  */
 #define VFCAP_FEATURE_RETURN_EVENTFD	0xff05
+
+#define VFCAP_FEATURE_PRI_FAILED	0xff06
+
+#define VFCAP_PRI_FAILURE		(1U << 0)
+#define VFCAP_PRI_UNEXPECTED		(1U << 1)
+
+/**
+ * struct vfcap_feature_pri_failed - data of VFCAP_FEATURE_PRI_FAILED
+ * @flags: VFCAP_PRI_FAILURE: Response Failure, after which nothing is requested any more until
+ *	the guest clears PRI Enable and sets it again; VFCAP_PRI_UNEXPECTED: a response to
+ *	a group that was not requested, or was answered already
+ * @reserved: must be zero
+ *
+ * Upon VFIO_DEVICE_FEATURE_SET: the guest has responded so to a page request. A response of
+ * that kind is not handed to iommufd, since one function's failure could end the page
+ * requests of others: of a failure the VMM answers the group with IOMMUFD_PAGE_RESP_INVALID,
+ * and then tells it here. The guest finds it in Page Request Status: Response Failure,
+ * Unexpected Page Request Group Index (PCIe r6.0, sec 7.8.10.3).
+ *
+ * Return: 0, or -1 with errno EINVAL: no flag, or one that is not known; ENODEV: PRI is
+ * not shown, or the VMM does not answer its page requests (VFCAP_CHOOSE_ANSWERS); EIO: the
+ * device cannot be woken.
+ */
+struct vfcap_feature_pri_failed {
+	__u32 flags;
+	__u32 reserved;
+};
 
 #define VFCAP_FEATURE_WRITE_COMBINE	0xff04
 

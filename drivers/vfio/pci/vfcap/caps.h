@@ -35,12 +35,20 @@ bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
 u64 vfcap_vmd_bar(struct vfcap_device *vd, unsigned int bar);
 bool vfcap_vmd_check_bars(struct vfcap_device *vd);
 
+/* own_pri.c: the Page Request Interface of a whole function */
+void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart);
+void vfcap_own_pri_stop(struct vfcap_device *vd);
+void vfcap_own_pri_return(struct vfcap_device *vd);
+
 /* pasid.c, pri.c, shdw.c: the capabilities */
 extern const struct vfcap_cap vfcap_pasid;
 extern const struct vfcap_cap vfcap_pri;
 extern const struct vfcap_cap vfcap_shdw;
 int vfcap_pasid_open(struct vfcap_device *vd);
 bool vfcap_pasid_is_guests(struct vfcap_device *vd);
+int vfcap_pri_choose(struct vfcap_device *vd, bool answers);
+bool vfcap_pri_is_deliverable(struct vfcap_device *vd);
+bool vfcap_pri_fail(struct vfcap_device *vd, u32 failures);
 
 /* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
 #define VFCAP_SIOV_CAP_IMS	BIT(0)	/* at @ims_pos */

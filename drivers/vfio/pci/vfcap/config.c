@@ -56,6 +56,26 @@ static int vfcap_correct(char __user *buf, size_t count, u64 offset,
 	return put_user((val & ~clear) | set, byte);
 }
 
+/* A whole function's Page Request Status is what the hardware has just now. */
+static int vfcap_read_status(struct vfcap_device *vd, u64 offset, size_t count)
+{
+	struct device *dev = &vd->core.pdev->dev;
+	int ret = -EINTR;
+
+	if (!vd->pri.pos ||
+	    !vfcap_overlaps(offset, count, vd->pri.pos + PCI_PRI_CTRL, sizeof(u32)))
+		return 0;
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
+	if (!mutex_lock_killable(vfcap_dev_set_lock(vd))) {
+		vfcap_sync(vd);
+		mutex_unlock(vfcap_dev_set_lock(vd));
+		ret = 0;
+	}
+	pm_runtime_put(dev);
+	return ret;
+}
+
 static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
 					       char __user *buf, size_t count,
 					       loff_t *ppos)
@@ -64,7 +84,7 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
 	ssize_t done;
 	int ret;
 
-	ret = vfcap_begin(vd);
+	ret = vfcap_begin(vd) ?: vfcap_read_status(vd, offset, count);
 	if (ret)
 		return ret;
 
@@ -91,7 +111,7 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
 ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	if (vfcap_is_committed(vd) && !vd->shadow && !vd->ims_pos)
+	if (vfcap_is_committed(vd) && !vd->shadow && !vd->ims_pos && !vd->pri.pos)
 		return vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
 	return vfcap_config_read_slow(vd, buf, count, ppos);
 }

@@ -80,6 +80,14 @@ static void vfcap_notice_return(struct vfcap_device *vd)
 	vd->entry.noted = false;
 }
 
+static void vfcap_block_cap(struct vfcap_device *vd, const struct vfcap_cap *cap)
+{
+	if (cap->block)
+		cap->block(vd);
+	if (cap->flush)
+		cap->flush(vd);
+}
+
 /**
  * vfcap_block - take away what the VF's Enable bits give
  * @vd: the device
@@ -98,8 +106,7 @@ void vfcap_block(struct vfcap_device *vd, unsigned long caps)
 
 	caps &= vd->shown;
 	for_each_set_bit(id, &caps, VFCAP_NR_CAPS)
-		if (vfcap_caps[id]->block)
-			vfcap_caps[id]->block(vd);
+		vfcap_block_cap(vd, vfcap_caps[id]);
 }
 
 /* Tell the PF's side and the VF's user of a loss that has taken effect. */

@@ -52,6 +52,8 @@ static u32 vfcap_query_flags(struct vfcap_device *vd, unsigned int id)
 	if (id == PCI_VFCAP_PASID && vd->plan[id].pos &&
 	    vfcap_pasid_is_guests(vd))
 		flags |= VFCAP_QUERY_NOT_GATED;
+	if (id == PCI_VFCAP_PRI && vfcap_pri_is_deliverable(vd))
+		flags |= VFCAP_QUERY_DELIVERABLE;
 	return flags;
 }
 
@@ -102,11 +104,14 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 /* Flags that go together. Each other combination contradicts itself. */
 static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
 {
-	switch (data->flags) {
+	if (data->flags & VFCAP_CHOOSE_ANSWERS && data->cap != VFCAP_CAP_PRI)
+		return false;
+	switch (data->flags & ~VFCAP_CHOOSE_ANSWERS) {
 	case VFCAP_CHOOSE_OFFSET:
 	case VFCAP_CHOOSE_OFFSET | VFCAP_CHOOSE_FORCE:
 		return data->offset;
 	case VFCAP_CHOOSE_HIDE:
+		return !data->offset && data->flags == VFCAP_CHOOSE_HIDE;
 	case 0:
 		return !data->offset;
 	default:
@@ -131,6 +136,7 @@ static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 	struct vfcap_choice choice = {
 		.flags = choose->flags, .offset = choose->offset,
 	};
+	int ret;
 
 	if (!vfcap_has_cap(&choose->cap) || !vfcap_choice_is_valid(choose) ||
 	    memchr_inv(choose->reserved, 0, sizeof(choose->reserved)) ||
@@ -146,6 +152,11 @@ static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 	vfcap_plan(vd);
 	if (choice.offset && !vfcap_may_lie(vd, choose->cap, &choice))
 		return -EINVAL;
+	if (choose->cap == VFCAP_CAP_PRI) {
+		ret = vfcap_pri_choose(vd, choice.flags & VFCAP_CHOOSE_ANSWERS);
+		if (ret)
+			return ret;
+	}
 	vd->choice[choose->cap] = choice;
 	return 0;
 }
@@ -322,6 +333,25 @@ static int vfcap_return_eventfd(struct vfcap_device *vd, bool set, void *data,
 }
 
 /*
+ * VFCAP_FEATURE_PRI_FAILED: a guest's response that is not handed to the hardware
+ */
+
+static int vfcap_pri_failed(struct vfcap_device *vd, bool set, void *data,
+			    size_t told)
+{
+	const struct vfcap_feature_pri_failed *failed = data;
+
+	if (!failed->flags || failed->reserved ||
+	    failed->flags & ~(VFCAP_PRI_FAILURE | VFCAP_PRI_UNEXPECTED))
+		return -EINVAL;
+
+	CLASS(vfcap_locked, lock)(vd);
+	if (!lock)
+		return -EINTR;
+	return vfcap_pri_fail(vd, failed->flags) ? 0 : -ENODEV;
+}
+
+/*
  * VFCAP_FEATURE_WRITE_COMBINE
  */
 
@@ -376,6 +406,7 @@ union vfcap_feature_data {
 	struct vfcap_feature_choose choose;
 	struct vfcap_feature_state state;
 	struct vfcap_feature_lost_eventfd lost_eventfd;
+	struct vfcap_feature_pri_failed pri_failed;
 	struct vfcap_feature_write_combine write_combine;
 };
 
@@ -410,6 +441,12 @@ static const struct vfcap_feature vfcap_features[] = {
 		.first	= 8,
 		.size	= sizeof(struct vfcap_feature_lost_eventfd),
 		.handle	= vfcap_return_eventfd,
+	}, {
+		.index	= VFCAP_FEATURE_PRI_FAILED,
+		.ops	= VFIO_DEVICE_FEATURE_SET,
+		.first	= 8,
+		.size	= sizeof(struct vfcap_feature_pri_failed),
+		.handle	= vfcap_pri_failed,
 	}, {
 		.index	= VFCAP_FEATURE_WRITE_COMBINE,
 		.ops	= VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,

@@ -6,7 +6,7 @@
  * Everything that vfio-pci offers for them. In a VF's virtual config space there
  * are the capabilities that PCIe has it share with its PF but forbids it to
  * show, in a VMD endpoint's what its driver must know of the host, and in that of another
- * function, a PF or not, the PASID capability that it has and vfio-pci hides.
+ * function, a PF or not, the PASID and PRI capabilities that it has and vfio-pci hides.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -76,17 +76,19 @@ static bool vfcap_has_pasid(struct pci_dev *pdev)
  * struct vfcap_kind - a kind of function that this driver takes
  * @is: whether a function that is none of those before is of this kind
  * @caps: the capabilities that it may come to show, BIT(index) each
+ * @own: of these it shows those that it has itself
  */
 struct vfcap_kind {
 	bool (*is)(struct pci_dev *pdev);
 	unsigned long caps;
+	bool own;
 };
 
 static const struct vfcap_kind vfcap_kinds[] = {
 	{ vfcap_is_vf,		BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI) },
 	{ vfcap_is_native_vmd,	0 },
 	{ vfcap_is_vmd,		BIT(VFCAP_SHDW) },
-	{ vfcap_has_pasid,	BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI) },
+	{ vfcap_has_pasid,	BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI), true },
 };
 
 static const struct vfcap_kind *vfcap_find_kind(struct pci_dev *pdev)
@@ -97,6 +99,17 @@ static const struct vfcap_kind *vfcap_find_kind(struct pci_dev *pdev)
 		if (vfcap_kinds[i].is(pdev))
 			return &vfcap_kinds[i];
 	return NULL;
+}
+
+static unsigned long vfcap_find_caps(const struct vfcap_kind *kind,
+				     struct pci_dev *pdev)
+{
+	unsigned long id, caps = kind->caps;
+
+	for_each_set_bit(id, &kind->caps, VFCAP_NR_CAPS)
+		if (kind->own && !pci_find_ext_capability(pdev, vfcap_caps[id]->id))
+			__clear_bit(id, &caps);
+	return caps;
 }
 
 static int vfcap_init_device(struct vfio_device *vdev)
@@ -179,6 +192,7 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	vfcap_end_session(vd);
 	vfcap_wc_close(vd);
 	vfio_pci_core_close_device(vdev);
+	vfcap_own_pri_return(vd);
 	pci_vfcap_vf_close(vd->handle);
 }
 
@@ -235,6 +249,17 @@ static int vfcap_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid,
 }
 #endif
 
+/* AMD's IOMMU driver enables PRI in a function when a page table is attached to it. */
+static int vfcap_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	struct vfcap_device *vd = to_vfcap(vdev);
+	int ret = vfio_iommufd_physical_attach_ioas(vdev, pt_id);
+
+	if (vd->pri.pos)
+		vfcap_sync(vd);
+	return ret;
+}
+
 static const struct vfio_device_ops vfcap_ops = {
 	.name			= "vfcap-vfio-pci",
 	.init			= vfcap_init_device,
@@ -249,7 +274,7 @@ static const struct vfio_device_ops vfcap_ops = {
 	.request		= vfio_pci_core_request,
 	.match			= vfio_pci_core_match,
 	.bind_iommufd		= vfio_iommufd_physical_bind,
-	.attach_ioas		= vfio_iommufd_physical_attach_ioas,
+	.attach_ioas		= vfcap_attach_ioas,
 	.detach_ioas		= vfio_iommufd_physical_detach_ioas,
 	VFCAP_OPS_REGION_INFO
 	VFCAP_OPS_TOKEN
@@ -283,7 +308,7 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	dev_set_drvdata(&pdev->dev, &vd->core);
 	vd->vmd = vfcap_vmd_find(pdev);
-	vd->caps = kind->caps;
+	vd->caps = vfcap_find_caps(kind, pdev);
 	vd->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vd);
 	if (IS_ERR(vd->handle)) {
 		ret = PTR_ERR(vd->handle);

@@ -129,6 +129,29 @@ bool vfcap_has_iommu(struct vfcap_device *vd)
 }
 
 /**
+ * vfcap_by_cdev - whether the device was opened through its cdev
+ * @vd: the device
+ *
+ * Return: true if so, once the open is over. See vfcap_by_iommufd().
+ */
+bool vfcap_by_cdev(struct vfcap_device *vd)
+{
+	return vfio_device_cdev_opened(&vd->core.vdev);
+}
+
+/**
+ * vfcap_by_iommufd - whether it may have been opened through its cdev
+ * @vd: the device
+ *
+ * Return: whether it has the iommufd that a cdev needs, which is set before VFIO marks the
+ * cdev as opened.
+ */
+bool vfcap_by_iommufd(struct vfcap_device *vd)
+{
+	return vfcap_has_iommufd(&vd->core.vdev);
+}
+
+/**
  * vfcap_pf_is_kernels - whether the PF is driven by the kernel
  * @vd: the device
  *

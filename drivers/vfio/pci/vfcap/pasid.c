@@ -65,17 +65,6 @@ static bool vfcap_pasid_has_any(struct vfcap_device *vd)
 	return vfcap_pasid_count(vd);
 }
 
-static bool vfcap_pasid_by_cdev(struct vfcap_device *vd)
-{
-	return vfio_device_cdev_opened(&vd->core.vdev);
-}
-
-/* A cdev needs an iommufd, which is set before VFIO marks the cdev as opened. */
-static bool vfcap_pasid_by_iommufd(struct vfcap_device *vd)
-{
-	return vfcap_has_iommufd(&vd->core.vdev);
-}
-
 /**
  * vfcap_pasid_open - ask the IOMMU what the VF's session can have
  * @vd: the device
@@ -168,7 +157,7 @@ static const struct vfcap_condition vfcap_pasid_backing[] = {
 		vfcap_pasid_has_any, NULL,
 		VFCAP_REASON_NO_PASIDS,
 	}, {
-		vfcap_pasid_by_cdev, vfcap_pasid_by_iommufd,
+		vfcap_by_cdev, vfcap_by_iommufd,
 		VFCAP_REASON_NO_CDEV,
 	}, {
 		vfcap_pasid_by_iommu, NULL,

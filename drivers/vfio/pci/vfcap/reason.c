@@ -25,7 +25,7 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_PF_USER_SPACE]	=
 		"its PF is itself given to user space; bind the PF to its own driver",
 	[VFCAP_REASON_NO_ANSWERER]	=
-		"the driver of its PF does not declare that it answers its VFs' page requests",
+		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel delivers none of a VF to its VMM",
 	[VFCAP_REASON_NO_ATS]		= "the kernel has not enabled ATS in it",
 	[VFCAP_REASON_NO_SHARE]		=
 		"its PF was allotted fewer page requests than it has VFs",
@@ -49,8 +49,10 @@ static const char * const vfcap_reasons[] = {
 		"the kernel has not enabled it in the function; boot with the IOMMU in scalable mode (sm_on)",
 	[VFCAP_REASON_NOT_GATED]	=
 		"nothing enforces PASID Enable there, and parameter pasid=gated",
-	[VFCAP_REASON_WHOLE_FUNCTION]	=
-		"it is shown in VFs only, so far",
+	[VFCAP_REASON_HAS_VFS]		=
+		"it is a PF that has VFs, which share it; remove them first",
+	[VFCAP_REASON_NO_VMM]		=
+		"its VMM has not declared that it answers page requests (VFCAP_CHOOSE_ANSWERS)",
 };
 
 /**

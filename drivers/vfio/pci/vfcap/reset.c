@@ -433,6 +433,7 @@ static void vfcap_reset_prepare(struct pci_dev *pdev)
 	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
 	vd->losses = pci_vfcap_vf_losses(vd->handle);
+	pci_vfcap_pri_flush(vd->handle);
 }
 
 /*

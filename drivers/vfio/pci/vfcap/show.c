@@ -19,13 +19,6 @@
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or
  * VFCAP_REASON_NONE.
  */
-static enum vfcap_reason vfcap_check_kind(struct vfcap_device *vd,
-					  const struct vfcap_cap *cap)
-{
-	return cap->needs_pf && !vd->handle ? VFCAP_REASON_WHOLE_FUNCTION :
-					      VFCAP_REASON_NONE;
-}
-
 /* The registers that it follows: the PF's, or the function's own */
 static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
 				       u32 *hw, u16 *hw_pos)
@@ -77,8 +70,7 @@ static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vd,
 	if (!vd->map_known)
 		return VFCAP_REASON_CORE;
 	plan->given = vfcap_place_is_given(vd, id);
-	return vfcap_check_kind(vd, cap) ?:
-	       vfcap_read_hw(vd, id, plan->hw, &hw_pos) ?:
+	return vfcap_read_hw(vd, id, plan->hw, &hw_pos) ?:
 	       vfcap_mode_forbids(vd, cap) ?:
 	       vfcap_check_enabled(vd, cap, plan->hw) ?:
 	       cap->init(vd, plan->hw, plan->regs) ?:
@@ -177,6 +169,7 @@ int vfcap_commit(struct vfcap_device *vd)
 	vfcap_make_plan(vd);
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vd, id);
+	vfcap_sync(vd);
 	/* Readers that see it set, by vfcap_is_committed(), see what was shown. */
 	smp_store_release(&vd->committed, true);
 

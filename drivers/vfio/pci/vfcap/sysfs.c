@@ -45,8 +45,8 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 
 	if (vd->shown & BIT(id))
 		state = "shown";
-	else if (vfcap_is_open(vd) && !vfcap_is_committed(vd) &&
-		 !vfcap_caps[id]->needs_pf)
+	else if (vd->caps & BIT(id) && vfcap_is_open(vd) &&
+		 !vfcap_is_committed(vd))
 		state = "held";
 	return sysfs_emit(buf, "%s\n", state);
 }

@@ -78,7 +78,6 @@ struct vfcap_reg_behavior {
  * @id: capability ID, of that list
  * @version: capability version
  * @nr_regs: length in dwords, the capability header included
- * @needs_pf: Only a VF shows it, since its PF's driver stands behind it.
  * @behavior: one entry for each dword
  * @enable: Enable, in the dword at offset 4. A capability without has no register
  *	that a write changes, and none of what follows here up to
@@ -102,6 +101,8 @@ struct vfcap_reg_behavior {
  *	has, from the present value of that dword.
  * @may_enable: Optional. Whether Enable can be set now; else it stays 0.
  * @block: Optional. Take away what Enable gives, before it goes to 0.
+ * @flush: Optional. Let nothing new begin, and end what is under way, before a reset or a
+ *	loss. @sync gives it back where nothing came of that.
  * @sync: Optional. Make what is behind the registers what they say. @enabled is Enable's
  *	value; @restart is set after a reset of the VF, or of the interface.
  *
@@ -114,7 +115,6 @@ struct vfcap_cap {
 	u16 id;
 	u8 version;
 	u8 nr_regs;
-	bool needs_pf;
 	const struct vfcap_reg_behavior *behavior;
 	u32 enable;
 	u32 restart;
@@ -131,6 +131,7 @@ struct vfcap_cap {
 	u32 (*implemented)(u32 value);
 	bool (*may_enable)(struct vfcap_device *vd);
 	void (*block)(struct vfcap_device *vd);
+	void (*flush)(struct vfcap_device *vd);
 	void (*sync)(struct vfcap_device *vd, bool enabled, bool restart);
 };
 
@@ -236,7 +237,7 @@ struct vfcap_plan {
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @plan, @committed and @shown, which
- *	@lock protects as well, @entry, @pasids, @written and @choice.
+ *	@lock protects as well, @entry, @pri, @pasids, @written and @choice.
  * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
@@ -264,6 +265,11 @@ struct vfcap_plan {
  * @pasid_gated: and whether the device's PASIDs are attached to it one by one; else the
  *	guest owns the table of them
  * @wc: which pages of its BARs are write combining
+ * @pri: a whole function's own PRI, which its guest has
+ * @pri.pos: its offset in config space, 0 if the guest has it not
+ * @pri.allotted: how many requests the kernel has allotted to it
+ * @pri.failures: of the bits in Status that a written 1 clears, those that are set and known
+ * @pri.halted: the guest is shown Enable, which is 0 after a Response Failure
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
  * @nr_pasids: how many
  * @written: capabilities whose Enable was written in this session, BIT(index) each
@@ -306,6 +312,12 @@ struct vfcap_device {
 	bool pasid_iommu;
 	bool pasid_gated;
 	struct vfcap_wc wc;
+	struct {
+		u16 pos;
+		u32 allotted;
+		u16 failures;
+		bool halted;
+	} pri;
 	struct xarray pasids;
 	unsigned int nr_pasids;
 	unsigned long written;

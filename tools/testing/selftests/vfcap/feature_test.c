@@ -295,7 +295,7 @@ TEST_F(feature, other_indices)
 	uint32_t index;
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	for (index = VFCAP_FEATURE_RETURN_EVENTFD + 1; index <= 0xffff; index++) {
+	for (index = VFCAP_FEATURE_PRI_FAILED + 1; index <= 0xffff; index++) {
 		EXPECT_EQ(-ENOTTY, vfio_feature(&self->v, GET | index, buf,
 						sizeof(buf)));
 		EXPECT_EQ(-ENOTTY, vfio_feature(&self->v, PROBE | index, buf, 0));

@@ -217,9 +217,9 @@ TEST_F(pf, told)
 
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(0, q.offset);
-	EXPECT_EQ(VFCAP_REASON_WHOLE_FUNCTION, q.reason);
+	EXPECT_EQ(VFCAP_REASON_NO_VMM, q.reason);
 	EXPECT_EQ(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PRI));
-	EXPECT_EQ(1, host_log_count(host_pf(), "PRI capability not shown: it is shown in VFs"));
+	EXPECT_EQ(1, host_log_count(host_pf(), "PRI capability not shown: its VMM has not declared"));
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_SHDW, &q));
 	EXPECT_EQ(VFCAP_REASON_NOT_APPLICABLE, q.reason);
 }
@@ -331,7 +331,7 @@ TEST_F(pf, state_in_sysfs)
 	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_pf()));
 	EXPECT_STREQ("1", sample_state(host_pf(), "open"));
 	EXPECT_STREQ("held", sample_state(host_pf(), "pasid_state"));
-	EXPECT_STREQ("hidden", sample_state(host_pf(), "pri_state"));
+	EXPECT_STREQ("held", sample_state(host_pf(), "pri_state"));
 	EXPECT_STREQ("0x0", sample_state(host_pf(), "pasid_offset"));
 	vfio_get(&self->v, 0, 4);
 	EXPECT_STREQ("shown", sample_state(host_pf(), "pasid_state"));
@@ -366,7 +366,10 @@ TEST_F(pf, by_group)
 {
 	ASSERT_EQ(0, vfio_open_group(&self->v, host_pf()));
 	EXPECT_EQ(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
-	EXPECT_EQ(1, host_log_count(host_pf(), "not shown: it was opened through its VFIO group"));
+	EXPECT_EQ(1, host_log_count(host_pf(),
+				    "PASID capability not shown: it was opened through its VFIO group"));
+	EXPECT_EQ(1, host_log_count(host_pf(),
+				    "PRI capability not shown: it was opened through its VFIO group"));
 }
 
 static const uint8_t token[16] = "vfcap-test-token";

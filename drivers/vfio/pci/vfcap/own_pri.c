@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The Page Request Interface of a whole function, which its guest has
+ *
+ * PCIe r6.0, sec 7.8.10. The IOMMU's driver has enabled it when it found the function, and
+ * expects page requests of it at any time. Whether there are any is the function's affair:
+ * its Enable is what the guest has set, and what the guest reads in Status is what the
+ * function says. The kernel's driver gets back at the close what it had.
+ *
+ * A reset, or a return from D3cold, brings the kernel's state back, and so does AMD's IOMMU
+ * driver: what is to be there is compared to what is there, each time.
+ */
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+
+#include "base.h"
+#include "caps.h"
+#include "emul.h"
+
+#define VFCAP_OWN_FAILURES	(PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI)
+
+static u16 vfcap_own_pri_get(struct vfcap_device *vd, unsigned int reg)
+{
+	u16 val;
+
+	pci_read_config_word(vd->core.pdev, vd->pri.pos + reg, &val);
+	return PCI_POSSIBLE_ERROR(val) ? 0 : val;
+}
+
+static void vfcap_own_pri_control(struct vfcap_device *vd, u16 ctrl)
+{
+	pci_write_config_word(vd->core.pdev, vd->pri.pos + PCI_PRI_CTRL, ctrl);
+}
+
+/* May only change while Enable is 0 */
+static void vfcap_own_pri_allot(struct vfcap_device *vd, u32 requests)
+{
+	pci_write_config_dword(vd->core.pdev, vd->pri.pos + PCI_PRI_ALLOC_REQ,
+			       requests);
+}
+
+/* What the guest has cleared in Status, and then what the function has set there */
+static void vfcap_own_pri_status(struct vfcap_device *vd)
+{
+	u16 shown = upper_16_bits(vfcap_reg_get(vd, PCI_VFCAP_PRI, VFCAP_CTRL));
+	u16 cleared = vd->pri.failures & ~shown;
+	u16 status;
+
+	if (cleared)
+		pci_write_config_word(vd->core.pdev,
+				      vd->pri.pos + PCI_PRI_STATUS, cleared);
+	status = vfcap_own_pri_get(vd, PCI_PRI_STATUS);
+	vd->pri.failures = status & VFCAP_OWN_FAILURES;
+	status &= VFCAP_OWN_FAILURES | PCI_PRI_STATUS_STOPPED;
+	vfcap_set_status(vd, PCI_VFCAP_PRI, (u32)status << 16);
+}
+
+/* Returns what may be outstanding, 0 if nothing is to be requested. */
+static u32 vfcap_own_pri_wanted(struct vfcap_device *vd, bool enabled)
+{
+	u32 requests = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
+
+	return enabled && !vd->pri.halted && requests <= vd->pri.allotted ?
+	       requests : 0;
+}
+
+/**
+ * vfcap_own_pri_sync - have the function's registers follow the guest's
+ * @vd: a whole function that shows PRI as planned
+ * @enabled: Enable, as the guest has it
+ * @restart: it was reset, or its interface
+ *
+ * Context: Process context, under the dev_set lock. Does nothing while the function sleeps:
+ * it is called again when that is over.
+ */
+void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
+{
+	u32 wanted, requests;
+	u16 ctrl;
+
+	if (!vfcap_is_awake(vd))
+		return;
+	if (!vd->pri.pos) {
+		vd->pri.pos = vd->plan[PCI_VFCAP_PRI].pos;
+		vd->pri.allotted =
+			vd->plan[PCI_VFCAP_PRI].hw[PCI_PRI_ALLOC_REQ / 4];
+		vd->pri.failures = 0;
+	}
+	if (!enabled || restart)
+		vd->pri.halted = false;
+
+	wanted = vfcap_own_pri_wanted(vd, enabled);
+	ctrl = vfcap_own_pri_get(vd, PCI_PRI_CTRL) & PCI_PRI_CTRL_ENABLE;
+	pci_read_config_dword(vd->core.pdev, vd->pri.pos + PCI_PRI_ALLOC_REQ,
+			      &requests);
+	if (restart || (ctrl && requests != wanted)) {
+		vfcap_own_pri_control(vd, restart ? PCI_PRI_CTRL_RESET : 0);
+		ctrl = 0;
+	}
+	vfcap_own_pri_status(vd);
+	if (wanted && !ctrl) {
+		vfcap_own_pri_allot(vd, wanted);
+		vfcap_own_pri_control(vd, PCI_PRI_CTRL_ENABLE);
+	}
+}
+
+/**
+ * vfcap_own_pri_stop - have the function request nothing new
+ * @vd: a whole function
+ *
+ * Context: Process context, under the dev_set lock. vfcap_own_pri_sync() gives it back.
+ */
+void vfcap_own_pri_stop(struct vfcap_device *vd)
+{
+	if (vd->pri.pos && vfcap_is_awake(vd))
+		vfcap_own_pri_control(vd, 0);
+}
+
+/**
+ * vfcap_own_pri_return - give PRI back to the kernel
+ * @vd: the device, which its user has closed
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_own_pri_return(struct vfcap_device *vd)
+{
+	struct device *dev = &vd->core.pdev->dev;
+
+	/* One that cannot be woken gets it back when it is. */
+	if (vd->pri.pos && pm_runtime_resume_and_get(dev) >= 0) {
+		vfcap_own_pri_control(vd, 0);
+		vfcap_own_pri_allot(vd, vd->pri.allotted);
+		vfcap_own_pri_control(vd, PCI_PRI_CTRL_ENABLE);
+		pm_runtime_put(dev);
+	}
+	vd->pri.pos = 0;
+}
