@@ -278,8 +278,8 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[PRI_UNANSWERED] = {
 		"pri-unanswered", IF_AUTO,
-		"{pfdriver} does not declare that it answers its VFs' page requests",
-		"no driver of Linux does so far; pri=on shows it all the same, and nobody answers: echo on > {params}/pri",
+		"{pfdriver} does not declare that it answers its VFs' page requests: the kernel would have to deliver them to the VMM",
+		"no driver of Linux does so far, and no released kernel; pri=on shows it all the same, and nobody answers: echo on > {params}/pri",
 	},
 
 	[PASIDS_OK] = {

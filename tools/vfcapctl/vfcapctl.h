@@ -371,6 +371,7 @@ struct cap_view {
 	bool shown;
 	bool enabled;
 	bool not_gated;		/* Enable is register state only */
+	bool deliverable;	/* the kernel can deliver page requests to its VMM */
 	bool lost;
 	unsigned int offset;
 	unsigned int size;

@@ -74,6 +74,7 @@ static void take_answer(struct cap_view *c,
 	c->size = q->size;
 	c->enabled = q->flags & VFCAP_QUERY_ENABLED;
 	c->not_gated = q->flags & VFCAP_QUERY_NOT_GATED;
+	c->deliverable = q->flags & VFCAP_QUERY_DELIVERABLE;
 	c->lost |= !!(q->flags & VFCAP_QUERY_LOST);
 	c->step = q->step;
 	c->reason = q->reason;
@@ -286,6 +287,7 @@ static struct json_object *cap_json(const struct view *v,
 	json_set_number(o, "size", c->size ? (long)c->size : -1);
 	json_set_bool(o, "enabled", c->enabled);
 	json_set_bool(o, "not_gated", c->not_gated);
+	json_set_bool(o, "deliverable", c->deliverable);
 	json_object_object_add(o, "written", c->explained ?
 			       json_object_new_boolean(c->written) : NULL);
 	json_set_number(o, "attached", c->explained && cap == VFCAP_CAP_PASID ?

@@ -52,7 +52,7 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_HAS_VFS]		=
 		"it is a PF that has VFs, which share it; remove them first",
 	[VFCAP_REASON_NO_VMM]		=
-		"its VMM has not declared that it answers page requests (VFCAP_CHOOSE_ANSWERS)",
+		"its VMM has not declared that it answers page requests",
 };
 
 /**
