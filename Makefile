@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 
 .PHONY: modules modules_install tools tools_install demo check check-clients \
-	bench soak mutate coverage lint docs pictures dist deb rpm release clean help
+	bench soak mutate coverage lint docs pictures iopf-series dist deb rpm release clean help
 
 modules: links
 	+$(KBUILD) modules
@@ -82,6 +82,9 @@ docs:
 pictures:
 	@$(LAB)/pictures
 
+iopf-series:
+	@$(LAB)/iopf-series
+
 dist:
 	@scripts/dist
 
@@ -126,7 +129,9 @@ help:
 	@echo 'make lint             checkpatch, sparse, W=1, clang, shellcheck; as root'
 	@echo 'make pictures         the SVGs of the documentation, from their sources; as root'
 	@echo 'make docs             the documentation in HTML, in build/docs/html/; as root'
+	@echo 'make iopf-series      the patches for Linux with which page requests of VFs reach'
+	@echo '                      user space, ready to be sent, in build/iopf-series/; as root'
 	@echo 'make clean            remove build/'
 	@echo
-	@echo 'deb, rpm, release, demo, check, coverage, lint and docs make what they need in a cache outside'
+	@echo 'deb, rpm, release, demo, check, coverage, lint, docs and iopf-series make what they need in a cache outside'
 	@echo 'the checkout, see $(LAB)/setup --help.'

@@ -17,8 +17,13 @@ CACHE_DIR=${VFCAP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vfcap}
 # Kernels are named by their role. Which series plays it is looked up in the archive
 # when the root is made.
 SUITE=trixie
-KERNELS_BUILT="iommufd debug coverage"
+KERNELS_BUILT="iommufd debug coverage iopf iopf-debug"
 KERNELS_PREPARED="clang"
+# Those whose options go in the place of another one's, and the folder of patches that
+# one's source has
+declare -A KERNEL_BASE=([debug]=iommufd [coverage]=iommufd [clang]=iommufd
+			[iopf]=iommufd [iopf-debug]=debug)
+declare -A KERNEL_PATCHES=([iopf]=iopf [iopf-debug]=iopf)
 KERNELS_STOCK="debian-backports debian-stable"
 # Of another architecture: the newest of backports
 KERNELS_ARM64="arm64"

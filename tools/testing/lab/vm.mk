@@ -15,8 +15,11 @@ BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 CROSS := $(if $(CROSS_COMPILE),CC=$(CROSS_COMPILE)gcc AR=$(CROSS_COMPILE)ar \
 	PKG_CONFIG=$(CROSS_COMPILE)pkg-config)
 
-.PHONY: all modules selftests bench tools links
-all: modules selftests tools $(if $(CROSS_COMPILE),,bench) links \
+# Kernels with a mock device for iommufd's own tests
+MOCK := $(shell grep -sx CONFIG_IOMMUFD_TEST=y $(KDIR)/.config)
+
+.PHONY: all modules selftests bench tools links iommu
+all: modules selftests tools $(if $(CROSS_COMPILE),,bench) links $(if $(MOCK),iommu) \
 	$(OUT)/initramfs.cpio $(TOP)/build/agent.so
 
 # GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
@@ -33,6 +36,11 @@ selftests:
 	$(MAKE) -C $(PROGRAMS)/selftests/vfcap OUTPUT=$(PROGRAMS)/selftests/vfcap \
 		$(CROSS) top_srcdir=/cache/linux \
 		KHDR_INCLUDES='-isystem $(TOP)/include/uapi'
+
+iommu:
+	mkdir -p $(OUT)/iommu
+	$(MAKE) -C $(KDIR)/source/tools/testing/selftests/iommu OUTPUT=$(OUT)/iommu \
+		KHDR_INCLUDES=
 
 bench: selftests
 	$(MAKE) -C $(TOP)/tools/testing/bench OUTPUT=$(PROGRAMS)/bench $(CROSS) \
