@@ -38,7 +38,7 @@ static inline u64 pm_runtime_suspended_time(struct device *dev)
  * has it, so a kernel's tree is taken to lack it; what is proposed for it is in
  * tools/testing/lab/kernels/iopf.
  */
-#if defined(VFCAP_LACKS) && !defined(VFCAP_LACKS_IOPF_SHARED)
+#if (defined(VFCAP_LACKS) || defined(VFCAP_LOOKS)) && !defined(VFCAP_LACKS_IOPF_SHARED)
 static inline bool vfcap_delivers_page_requests(struct device *dev)
 {
 	return device_iommu_capable(dev, IOMMU_CAP_PAGE_REQUESTS);
