@@ -18,13 +18,18 @@
  *	TAG request BUS DEVFN PASID ADDRESS GROUP FLAGS
  *						-> "TAG ok 0"
  *	TAG response BUS DEVFN PASID		-> "TAG ok RESPONSE"
+ *	TAG groups BUS DEVFN PASID ADDRESS GROUP FLAGS COUNT PAGES
+ *						-> "TAG ok SENT"
+ *	TAG responses BUS DEVFN PASID		-> "TAG ok COUNT RESPONSE..."
  *
  * or "TAG fault": the IOMMU refused; "TAG none": there is no response, so far; or "TAG
  * error TEXT". TAG is any word. A value has 32 bits. PASID ffffffff: none, which page
  * requests must have, since QEMU's VT-d halts at the response to one without. FLAGS: 1:
  * to read, 2: to write, 4: the last of its group. RESPONSE: as in the PRG Response Message
  * (PCIe r6.0, sec 10.4.2.2), the code in bits 15:12 and the group in bits 8:0; each
- * is told once, in their order.
+ * is told once, in their order. "groups" is many requests in one: COUNT groups, numbered
+ * from GROUP on and again from 0 behind 1ff, of PAGES pages each from ADDRESS on; SENT: the
+ * groups that the IOMMU took before it refused one. "responses" tells up to 64 in one.
  *
  * Where QEMU keeps the IOMMU of a bus is found in the code of functions that it
  * exports. Where that cannot be found, QEMU runs as ever, and each answer says so.
@@ -201,6 +206,9 @@ struct request {
 	unsigned long long address;
 	unsigned int value;	/* or GROUP */
 	unsigned int flags;
+	unsigned int count;
+	unsigned int pages;
+	char more[512];		/* what the answer has behind its value */
 };
 
 #define REQUEST_READ	1
@@ -309,8 +317,11 @@ struct listener {
 	unsigned int pasid;
 	unsigned int heard;
 	unsigned int told;
-	uint16_t responses[64];
+	uint16_t responses[2048];
 };
+
+#define GROUP_MASK	0x1ff
+#define TOLD_AT_ONCE	64
 
 static struct listener *listeners;
 
@@ -346,27 +357,63 @@ static struct listener *make_listener(struct request *r)
 	return l;
 }
 
-static const char *run_request(struct place *p, struct request *r)
+static struct listener *listen_to(struct place *p, struct request *r)
 {
 	pri_register_fn *listen = iommu_function(p, &pri_register_offsets);
-	pri_request_fn *request = iommu_function(p, &pri_request_offsets);
-	struct listener *l = find_listener(r);
-	unsigned int group = r->value;
+	struct listener *l = find_listener(r) ?: make_listener(r);
 
-	r->value = 0;
-	if (!listen || !request)
+	if (l)
+		listen(p->bus, iommu_opaque(p), p->devfn, r->pasid, &l->notifier);
+	return l;
+}
+
+static const char *begin_requests(struct place *p, struct request *r)
+{
+	if (!iommu_function(p, &pri_register_offsets) ||
+	    !iommu_function(p, &pri_request_offsets))
 		return "error its IOMMU has no PRI";
 	if (r->pasid == ~0U)
 		return "error this takes a PASID";
-	if (!l)
-		l = make_listener(r);
-	if (!l)
-		return "error no memory";
-	listen(p->bus, iommu_opaque(p), p->devfn, r->pasid, &l->notifier);
-	if (request(p->bus, iommu_opaque(p), p->devfn, r->pasid, false, false,
-		    r->address & ~0xfffULL, r->flags & REQUEST_LAST, group,
-		    r->flags & REQUEST_READ, r->flags & REQUEST_WRITE))
-		return "fault";
+	return listen_to(p, r) ? NULL : "error no memory";
+}
+
+static bool send_request(struct place *p, const struct request *r, unsigned int page,
+			 unsigned int group, bool last)
+{
+	pri_request_fn *request = iommu_function(p, &pri_request_offsets);
+
+	return !request(p->bus, iommu_opaque(p), p->devfn, r->pasid, false, false,
+			(r->address & ~0xfffULL) + page * 0x1000ULL, last, group,
+			r->flags & REQUEST_READ, r->flags & REQUEST_WRITE);
+}
+
+static const char *run_request(struct place *p, struct request *r)
+{
+	const char *error = begin_requests(p, r);
+	unsigned int group = r->value;
+
+	r->value = 0;
+	if (error)
+		return error;
+	return send_request(p, r, 0, group, r->flags & REQUEST_LAST) ? NULL : "fault";
+}
+
+static const char *run_groups(struct place *p, struct request *r)
+{
+	const char *error = begin_requests(p, r);
+	unsigned int group = r->value, page;
+
+	r->value = 0;
+	if (error)
+		return error;
+	while (r->value < r->count) {
+		for (page = 0; page < r->pages; page++)
+			if (!send_request(p, r, page, group & GROUP_MASK,
+					  page + 1 == r->pages))
+				return NULL;
+		r->value++;
+		group++;
+	}
 	return NULL;
 }
 
@@ -377,7 +424,27 @@ static const char *run_response(struct place *p, struct request *r)
 	(void)p;
 	if (!l || l->told == l->heard)
 		return "none";
+	if (l->heard - l->told > ARRAY_SIZE(l->responses))
+		return "error more responses than are kept";
 	r->value = l->responses[l->told++ % ARRAY_SIZE(l->responses)];
+	return NULL;
+}
+
+static const char *run_responses(struct place *p, struct request *r)
+{
+	unsigned int count = 0, len = 0;
+	struct request one = *r;
+	const char *error;
+
+	do {
+		error = run_response(p, &one);
+		if (error)
+			break;
+		len += snprintf(r->more + len, sizeof(r->more) - len, " %x", one.value);
+	} while (++count < TOLD_AT_ONCE);
+	if (error && strcmp(error, "none"))
+		return error;
+	r->value = count;
 	return NULL;
 }
 
@@ -391,6 +458,8 @@ static const struct {
 	{ "write", 7, run_write },
 	{ "request", 8, run_request },
 	{ "response", 5, run_response },
+	{ "groups", 10, run_groups },
+	{ "responses", 5, run_responses },
 };
 
 static const char *run(const char *line, struct request *r)
@@ -400,8 +469,9 @@ static const char *run(const char *line, struct request *r)
 	unsigned int i;
 	int words;
 
-	words = sscanf(line, "%31s %15s %x %x %x %llx %x %x", r->tag, r->verb, &r->bus,
-		       &r->devfn, &r->pasid, &r->address, &r->value, &r->flags);
+	words = sscanf(line, "%31s %15s %x %x %x %llx %x %x %x %x", r->tag, r->verb,
+		       &r->bus, &r->devfn, &r->pasid, &r->address, &r->value, &r->flags,
+		       &r->count, &r->pages);
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (words == verbs[i].words && !strcmp(r->verb, verbs[i].name))
 			break;
@@ -463,7 +533,7 @@ static void *serve(void *arg)
 		if (error)
 			fprintf(out, "%s %s\n", r.tag, error);
 		else
-			fprintf(out, "%s ok %x\n", r.tag, r.value);
+			fprintf(out, "%s ok %x%s\n", r.tag, r.value, r.more);
 		fflush(out);
 	}
 	return NULL;

@@ -65,26 +65,24 @@ static bool get_line(char *line, size_t size)
 }
 
 /*
- * Returns 0 with a value, -EFAULT: refused, -EAGAIN: nothing yet. An answer to somebody
- * before us, who did not wait for it, has another tag.
+ * Returns 0 with what the agent says behind "ok", -EFAULT: refused, -EAGAIN: nothing yet.
+ * An answer to somebody before us, who did not wait for it, has another tag.
  */
-static int __printf(4, 5) ask(const char *verb, const char *function, uint32_t *value,
-			      const char *format, ...)
+static int ask_text(char *text, size_t size, const char *verb, const char *function,
+		    const char *format, va_list ap)
 {
 	unsigned int domain, bus, device, fn;
 	static unsigned int count;
-	char line[160], tag[32];
+	char line[640], tag[32];
+	const char *answer;
 	size_t len;
-	va_list ap;
 
 	if (sscanf(function, "%x:%x:%x.%x", &domain, &bus, &device, &fn) != 4)
 		return -EINVAL;
 	snprintf(tag, sizeof(tag), "%d-%u ", getpid(), ++count);
 	len = snprintf(line, sizeof(line), "%s%s %x %x ", tag, verb, bus,
 		       device << 3 | fn);
-	va_start(ap, format);
 	len += vsnprintf(line + len, sizeof(line) - len, format, ap);
-	va_end(ap);
 	if (write(agent, line, len) != len)
 		return -EIO;
 	do {
@@ -94,14 +92,44 @@ static int __printf(4, 5) ask(const char *verb, const char *function, uint32_t *
 		}
 	} while (strncmp(line, tag, strlen(tag)));
 
-	if (sscanf(line + strlen(tag), "ok %x", value) == 1)
+	answer = line + strlen(tag);
+	if (!strncmp(answer, "ok ", 3)) {
+		snprintf(text, size, "%s", answer + 3);
 		return 0;
-	if (!strcmp(line + strlen(tag), "fault"))
+	}
+	if (!strcmp(answer, "fault"))
 		return -EFAULT;
-	if (!strcmp(line + strlen(tag), "none"))
+	if (!strcmp(answer, "none"))
 		return -EAGAIN;
-	ksft_print_msg("%s of %s: %s\n", verb, function, line + strlen(tag));
+	ksft_print_msg("%s of %s: %s\n", verb, function, answer);
 	return -EIO;
+}
+
+static int __printf(4, 5) ask(const char *verb, const char *function, uint32_t *value,
+			      const char *format, ...)
+{
+	char text[32] = "";
+	va_list ap;
+	int ret;
+
+	va_start(ap, format);
+	ret = ask_text(text, sizeof(text), verb, function, format, ap);
+	va_end(ap);
+	if (!ret && sscanf(text, "%x", value) != 1)
+		return -EIO;
+	return ret;
+}
+
+static int __printf(5, 6) ask_many(char *text, size_t size, const char *verb,
+				   const char *function, const char *format, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, format);
+	ret = ask_text(text, size, verb, function, format, ap);
+	va_end(ap);
+	return ret;
 }
 
 int dma_write(const char *function, uint32_t pasid, uint64_t address, uint32_t value)
@@ -126,6 +154,11 @@ int dma_request_page(const char *function, uint32_t pasid, uint64_t address,
 		   (unsigned long long)address, group, flags);
 }
 
+static struct dma_response to_response(uint32_t value)
+{
+	return (struct dma_response){ .code = value >> 12, .group = value & 0x1ff };
+}
+
 int dma_response(const char *function, uint32_t pasid, struct dma_response *response,
 		 long ms)
 {
@@ -136,7 +169,40 @@ int dma_response(const char *function, uint32_t pasid, struct dma_response *resp
 	do
 		ret = ask("response", function, &value, "%x\n", pasid);
 	while (ret == -EAGAIN && now_ms() < end && !usleep(1000));
-	response->code = value >> 12;
-	response->group = value & 0x1ff;
+	*response = to_response(value);
 	return ret;
+}
+
+int dma_request_groups(const char *function, uint32_t pasid, uint64_t address,
+		       unsigned int group, unsigned int flags, unsigned int count,
+		       unsigned int pages)
+{
+	uint32_t sent = 0;
+	int ret;
+
+	ret = ask("groups", function, &sent, "%x %llx %x %x %x %x\n", pasid,
+		  (unsigned long long)address, group, flags, count, pages);
+	return ret ?: sent;
+}
+
+int dma_responses(const char *function, uint32_t pasid,
+		  struct dma_response responses[DMA_RESPONSES])
+{
+	unsigned int count, value;
+	char text[600], *at;
+	int ret, len, i;
+
+	ret = ask_many(text, sizeof(text), "responses", function, "%x\n", pasid);
+	if (ret)
+		return ret;
+	if (sscanf(text, "%x%n", &count, &len) != 1 || count > DMA_RESPONSES)
+		return -EIO;
+	at = text + len;
+	for (i = 0; i < count; i++) {
+		if (sscanf(at, " %x%n", &value, &len) != 1)
+			return -EIO;
+		responses[i] = to_response(value);
+		at += len;
+	}
+	return count;
 }

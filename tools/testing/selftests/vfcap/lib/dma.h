@@ -43,4 +43,16 @@ struct dma_response {
 int dma_response(const char *function, uint32_t pasid, struct dma_response *response,
 		 long ms);
 
+/*
+ * Many of both at once: groups of @pages pages each from @address on, numbered from @group
+ * on; and what was heard so far. Return how many, or -errno.
+ */
+#define DMA_GROUPS	512	/* numbers of groups; the next one is 0 again */
+int dma_request_groups(const char *function, uint32_t pasid, uint64_t address,
+		       unsigned int group, unsigned int flags, unsigned int count,
+		       unsigned int pages);
+#define DMA_RESPONSES	64
+int dma_responses(const char *function, uint32_t pasid,
+		  struct dma_response responses[DMA_RESPONSES]);
+
 #endif
