@@ -369,6 +369,14 @@ int host_access(const char *bdf, const char *state)
 	return host_write(FIXTURE "access", line);
 }
 
+int host_pri_event(const char *bdf, const char *event)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %s", event, bdf);
+	return host_write(FIXTURE "pri", line);
+}
+
 int host_reads(long *pf, long *vf)
 {
 	return sscanf(host_read(FIXTURE "reads"), "%ld %ld", pf, vf) == 2 ?

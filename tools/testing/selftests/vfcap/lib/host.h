@@ -102,6 +102,9 @@ int host_error(const char *bdf, const char *step);
 /* What the kernel makes of a function's config space, see vfcap-fixture.c */
 int host_access(const char *bdf, const char *state);
 
+/* What happens in a PRI capability that is alive, see vfcap-fixture.c */
+int host_pri_event(const char *bdf, const char *event);
+
 /* How often config space of PFs and of VFs was read; begin anew */
 int host_reads(long *pf, long *vf);
 int host_reads_clear(void);
