@@ -45,3 +45,10 @@ int vfcap_set_lost_eventfd(struct vfio *v, int efd)
 	return vfio_feature(v, SET | VFCAP_FEATURE_LOST_EVENTFD, &data,
 			    sizeof(data));
 }
+
+int vfcap_pri_failed(struct vfio *v, uint32_t flags)
+{
+	struct vfcap_feature_pri_failed data = { .flags = flags };
+
+	return vfio_feature(v, SET | VFCAP_FEATURE_PRI_FAILED, &data, sizeof(data));
+}

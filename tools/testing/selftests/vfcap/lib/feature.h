@@ -19,5 +19,6 @@ int vfcap_get_state(struct vfio *v, struct vfcap_feature_state *state);
 int vfcap_set_state(struct vfio *v, const struct vfcap_feature_state *state);
 /* -1: none */
 int vfcap_set_lost_eventfd(struct vfio *v, int efd);
+int vfcap_pri_failed(struct vfio *v, uint32_t flags);
 
 #endif

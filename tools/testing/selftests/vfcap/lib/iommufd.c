@@ -23,19 +23,42 @@ int iommufd_ioas(struct vfio *v, uint32_t *id)
 	return 0;
 }
 
-int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id)
+static int alloc_hwpt(struct vfio *v, uint32_t ioas, uint32_t flags, uint32_t fault,
+		      uint32_t *id)
 {
 	struct iommu_hwpt_alloc alloc = {
 		.size = sizeof(alloc),
-		.flags = pasid ? IOMMU_HWPT_ALLOC_PASID : 0,
+		.flags = flags,
 		.dev_id = v->devid,
 		.pt_id = ioas,
+		.fault_id = fault,
 	};
 
 	if (ioctl(v->parent, IOMMU_HWPT_ALLOC, &alloc))
 		return -errno;
 	*id = alloc.out_hwpt_id;
 	return 0;
+}
+
+int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id)
+{
+	return alloc_hwpt(v, ioas, pasid ? IOMMU_HWPT_ALLOC_PASID : 0, 0, id);
+}
+
+int iommufd_fault_queue(struct vfio *v, uint32_t *id)
+{
+	struct iommu_fault_alloc alloc = { .size = sizeof(alloc) };
+
+	if (ioctl(v->parent, IOMMU_FAULT_QUEUE_ALLOC, &alloc))
+		return -errno;
+	*id = alloc.out_fault_id;
+	return alloc.out_fault_fd;
+}
+
+int iommufd_fault_hwpt(struct vfio *v, uint32_t ioas, uint32_t fault, uint32_t *id)
+{
+	return alloc_hwpt(v, ioas, IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID,
+			  fault, id);
 }
 
 int iommufd_map(struct vfio *v, uint32_t ioas, void *memory, size_t size,

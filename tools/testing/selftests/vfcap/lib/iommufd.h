@@ -15,6 +15,9 @@
 int iommufd_ioas(struct vfio *v, uint32_t *id);
 /* With or without IOMMU_HWPT_ALLOC_PASID */
 int iommufd_hwpt(struct vfio *v, uint32_t ioas, bool pasid, uint32_t *id);
+/* Page requests for the user: the file of a queue, or -errno; a page table that has it */
+int iommufd_fault_queue(struct vfio *v, uint32_t *id);
+int iommufd_fault_hwpt(struct vfio *v, uint32_t ioas, uint32_t fault, uint32_t *id);
 int iommufd_map(struct vfio *v, uint32_t ioas, void *memory, size_t size,
 		uint64_t address);
 /* A page table that PASIDs take, of an address space of its own with this memory in it */

@@ -168,6 +168,11 @@ static bool vfs_have_ats(bool enabled)
 	       ctrl & PCI_ATS_CTRL_ENABLE;
 }
 
+bool sample_vfs_have_ats(void)
+{
+	return vfs_have_ats(true);
+}
+
 /* The layout's file lies beside that of the default. */
 int sample_layout_ats(void)
 {

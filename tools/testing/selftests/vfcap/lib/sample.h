@@ -29,6 +29,7 @@ int sample_prepare(const char *driver, unsigned int nr_vfs, bool ats);
 
 /* VFs have ATS from now on, if they are created after that. */
 int sample_layout_ats(void);
+bool sample_vfs_have_ats(void);
 
 /* igb and two VFs, the first one ours, as other tests expect */
 int sample_give_back(void);
