@@ -25,6 +25,7 @@
 #define OFFSET	VFCAP_CHOOSE_OFFSET
 #define HIDE	VFCAP_CHOOSE_HIDE
 #define FORCE	VFCAP_CHOOSE_FORCE
+#define ANSWERS	VFCAP_CHOOSE_ANSWERS
 
 FIXTURE(choose) {
 	struct vfio v;
@@ -161,6 +162,15 @@ TEST_F(choose, places)
 		{ 2, { { VFCAP_CAP_PASID, HIDE, 0 },
 		    { VFCAP_CAP_PASID, 0, 0 } },
 		  "1@100 e@150 13@1c0 1b@1e0 " },
+		/* Who answers page requests says so beside all that, or takes it back. */
+		{ 1, { { VFCAP_CAP_PRI, ANSWERS, 0 } }, "1@100 e@150 13@1c0 1b@1e0 " },
+		{ 1, { { VFCAP_CAP_PRI, OFFSET | ANSWERS, 0xfe8 } },
+		  "1@100 e@150 1b@1e0 13@fe8 " },
+		{ 3, { { VFCAP_CAP_PRI, OFFSET | FORCE | ANSWERS, 0xfe8 },
+		    { VFCAP_CAP_PRI, ANSWERS, 0 },
+		    { VFCAP_CAP_PRI, 0, 0 } }, "1@100 e@150 13@1c0 1b@1e0 " },
+		{ 2, { { VFCAP_CAP_PRI, ANSWERS, 0 },
+		    { VFCAP_CAP_PRI, HIDE, 0 } }, "1@100 e@150 1b@1e0 " },
 		/* What is chosen for one the other does not get. */
 		{ 3, { { VFCAP_CAP_PASID, HIDE, 0 },
 		    { VFCAP_CAP_PRI, OFFSET, 0x1e0 },
@@ -270,6 +280,8 @@ TEST_F(choose, committed)
 		for (j = 0; j < 2; j++)
 			EXPECT_EQ(acts[i].commits ? -EBUSY : 0,
 				  choose(v, VFCAP_CAP_PASID, j ? HIDE : 0, 0));
+		EXPECT_EQ(acts[i].commits ? -EBUSY : 0,
+			  choose(v, VFCAP_CAP_PRI, ANSWERS, 0));
 		EXPECT_EQ(acts[i].commits ? 0x200 : 0, find(v));
 		EXPECT_EQ(VFCAP_QUERY_COMMITTED,
 			  query(v, VFCAP_CAP_PASID).flags & VFCAP_QUERY_COMMITTED);
@@ -343,7 +355,17 @@ TEST_F(choose, refused)
 		{ VFCAP_CAP_PASID, HIDE | FORCE, 0 },
 		{ VFCAP_CAP_PASID, FORCE, 0 },
 		{ VFCAP_CAP_PASID, FORCE, 0x200 },
-		{ VFCAP_CAP_PASID, 8, 0x200 },
+		{ VFCAP_CAP_PRI, HIDE | ANSWERS, 0 },
+		{ VFCAP_CAP_PRI, FORCE | ANSWERS, 0 },
+		{ VFCAP_CAP_PRI, OFFSET | HIDE | ANSWERS, 0xfe8 },
+		{ VFCAP_CAP_PRI, ANSWERS, 0xfe8 },
+		{ VFCAP_CAP_PRI, OFFSET | ANSWERS, 0x1e0 },	/* PASID */
+		{ VFCAP_CAP_PRI, OFFSET | ANSWERS, 0x201 },
+		{ VFCAP_CAP_PRI, ANSWERS | 16, 0 },
+		{ VFCAP_CAP_PASID, ANSWERS, 0 },
+		{ VFCAP_CAP_PASID, OFFSET | ANSWERS, 0x200 },
+		{ VFCAP_CAP_SHDW, ANSWERS, 0 },
+		{ VFCAP_CAP_PASID, 16, 0x200 },
 		{ VFCAP_CAP_PASID, OFFSET | 0x80000000, 0x200 },
 		{ VFCAP_CAP_SHDW, 0, 0 },		/* not of a VF */
 		{ VFCAP_CAP_SHDW, OFFSET, 0x50 },

@@ -42,6 +42,7 @@ FIXTURE_TEARDOWN(feature)
 {
 	vfio_close(&self->v);
 	EXPECT_EQ(0, host_param("pasid", "auto"));
+	EXPECT_EQ(0, host_param("pri", "auto"));
 	EXPECT_EQ(0, host_param("placement", "auto"));
 	EXPECT_EQ(0, host_layout_default());
 }
@@ -53,6 +54,7 @@ static const struct feature {
 	size_t first;			/* of the first version, for good */
 	size_t size;
 	size_t reserved, reserved_end;	/* bytes that must be zero */
+	int ret;			/* what comes of it when it is right */
 } features[] = {
 	{
 		VFCAP_FEATURE_QUERY, GET, 40, sizeof(struct vfcap_feature_query),
@@ -76,6 +78,12 @@ static const struct feature {
 		sizeof(struct vfcap_feature_lost_eventfd),
 		offsetof(struct vfcap_feature_lost_eventfd, reserved),
 		sizeof(struct vfcap_feature_lost_eventfd),
+	}, {
+		/* Nobody has declared that page requests are answered. */
+		VFCAP_FEATURE_PRI_FAILED, SET, 8,
+		sizeof(struct vfcap_feature_pri_failed),
+		offsetof(struct vfcap_feature_pri_failed, reserved),
+		sizeof(struct vfcap_feature_pri_failed), -ENODEV,
 	},
 };
 
@@ -84,6 +92,7 @@ union argument {
 	struct vfcap_feature_choose choose;
 	struct vfcap_feature_state state;
 	struct vfcap_feature_lost_eventfd lost;
+	struct vfcap_feature_pri_failed failed;
 	uint8_t bytes[512];
 };
 
@@ -99,6 +108,9 @@ static void make_argument(struct __test_metadata *_metadata, struct vfio *v,
 	case VFCAP_FEATURE_LOST_EVENTFD:
 	case VFCAP_FEATURE_RETURN_EVENTFD:
 		arg->lost.fd = -1;
+		break;
+	case VFCAP_FEATURE_PRI_FAILED:
+		arg->failed.flags = VFCAP_PRI_FAILURE;
 		break;
 	}
 }
@@ -154,12 +166,12 @@ TEST_F(feature, sizes_and_flags)
 			EXPECT_EQ(-EINVAL, vfio_feature(&self->v, flags | 1U << 20,
 							&arg, f->size));
 			for (size = 0; size < f->size; size++)
-				EXPECT_EQ(size < f->first ? -EINVAL : 0,
+				EXPECT_EQ(size < f->first ? -EINVAL : f->ret,
 					  vfio_feature_told(&self->v, flags, &arg,
 							    f->size, size));
 			for (size = f->size; size < f->size + 16; size++)
-				EXPECT_EQ(0, vfio_feature(&self->v, flags, &arg,
-							  size));
+				EXPECT_EQ(f->ret, vfio_feature(&self->v, flags, &arg,
+							       size));
 			for (size = f->size; size < f->size + 16; size++) {
 				arg.bytes[size] = 0x80;
 				EXPECT_EQ(-E2BIG,
@@ -182,6 +194,7 @@ TEST_F(feature, more_than_a_page)
 		GET | VFCAP_FEATURE_STATE, SET | VFCAP_FEATURE_STATE,
 		SET | VFCAP_FEATURE_LOST_EVENTFD,
 		SET | VFCAP_FEATURE_RETURN_EVENTFD,
+		SET | VFCAP_FEATURE_PRI_FAILED,
 		GET | VFCAP_FEATURE_WRITE_COMBINE,
 		SET | VFCAP_FEATURE_WRITE_COMBINE,
 	};
@@ -223,8 +236,8 @@ TEST_F(feature, reserved)
 				}
 				arg.bytes[at] = 0;
 			}
-			EXPECT_EQ(0, vfio_feature(&self->v, ops[op] | f->index,
-						  &arg, f->size));
+			EXPECT_EQ(f->ret, vfio_feature(&self->v, ops[op] | f->index,
+						       &arg, f->size));
 		}
 	}
 }
@@ -303,6 +316,36 @@ TEST_F(feature, other_indices)
 	EXPECT_EQ(-ENOTTY, vfio_feature(&self->v, GET | 0xfeff, buf, sizeof(buf)));
 	EXPECT_EQ(0, vfio_feature(&self->v, PROBE | SET |
 				  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, buf, 0));
+}
+
+static int pri_failed(struct vfio *v, uint32_t flags, uint32_t reserved)
+{
+	struct vfcap_feature_pri_failed data = { .flags = flags, .reserved = reserved };
+
+	return vfio_feature(v, SET | VFCAP_FEATURE_PRI_FAILED, &data, sizeof(data));
+}
+
+/* Where PRI is shown and its PF's driver answers, or nobody: no VMM has responded. */
+TEST_F(feature, pri_failed)
+{
+	static const uint32_t wrong[] = { 0, 4, 0x80000000, 0xffffffff };
+	const unsigned int status = PF_PRI + PCI_PRI_STATUS;
+	struct vfio *v = &self->v;
+	unsigned int i, shown;
+
+	for (shown = 0; shown <= 1; shown++) {
+		ASSERT_EQ(0, host_param("pri", shown ? "on" : "off"));
+		ASSERT_EQ(0, vfio_open(v, host_vf()));
+		EXPECT_EQ(shown ? PF_PRI : 0, vfio_find_ecap(v, PCI_EXT_CAP_ID_PRI));
+		for (i = 0; i < ARRAY_SIZE(wrong); i++)
+			EXPECT_EQ(-EINVAL, pri_failed(v, wrong[i], 0));
+		EXPECT_EQ(-EINVAL, pri_failed(v, VFCAP_PRI_FAILURE, 1));
+		EXPECT_EQ(-ENODEV, pri_failed(v, VFCAP_PRI_FAILURE, 0));
+		EXPECT_EQ(-ENODEV, pri_failed(v, VFCAP_PRI_UNEXPECTED, 0));
+		if (shown)
+			EXPECT_EQ(PCI_PRI_STATUS_STOPPED, vfio_get(v, status, 2));
+		vfio_close(v);
+	}
 }
 
 TEST_F(feature, query)

@@ -79,14 +79,16 @@ FIXTURE_VARIANT(layout) {
 	unsigned int pos;
 	unsigned int chain[10];
 	unsigned int ims;
+	unsigned int pri;	/* where that is which the kernel has enabled */
 };
 
 /* As in an Intel GPU */
 FIXTURE_VARIANT_ADD(layout, first) {
 	.lines = "pf 100 2001001b\npf 104 00001406 ffffffff 00070000\n"
 		 "pf 200 3001000f\npf 204 00000060 ffffffff 801f0000\n"
-		 "pf 300 00010013\npf 304 01000000\npf 308 00000040\n",
-	.pos = 0x100, .chain = { 0x100, 0x200 },
+		 "pf 300 00010013\npf 304 81000000 ffffffff 00000001\n"
+		 "pf 308 00000040\npf 30c 00000000 ffffffff ffffffff\npf pri 300\n",
+	.pos = 0x100, .chain = { 0x100, 0x200 }, .pri = 0x300,
 };
 
 FIXTURE_VARIANT_ADD(layout, only) {
@@ -179,6 +181,42 @@ TEST_F(layout, shown_where_it_is)
 		EXPECT_EQ(1, host_config_read(host_pf(), variant->ims, 4) & 1);
 		EXPECT_EQ(0, vfio_get(v, variant->ims, 4) & 1);
 	}
+}
+
+/* Shown at its place to a VMM that answers page requests, where the kernel has enabled it */
+TEST_F(layout, pri_where_it_is)
+{
+	struct vfio *v = &self->v;
+	struct vfcap_feature_query q;
+
+	vfio_close(v);
+	ASSERT_EQ(0, vfio_open_cdev(v, host_pf()));
+	ASSERT_EQ(0, vfcap_choose(v, VFCAP_CAP_PASID, 0, 0));
+	if (!variant->pri) {
+		ASSERT_EQ(0, vfcap_query(v, VFCAP_CAP_PRI, &q));
+		EXPECT_NE(VFCAP_REASON_NONE, q.reason);
+		EXPECT_EQ(0, q.flags & VFCAP_QUERY_DELIVERABLE);
+		EXPECT_EQ(0, vfio_find_ecap(v, PCI_EXT_CAP_ID_PRI));
+		return;
+	}
+	EXPECT_EQ(PCI_PRI_CTRL_ENABLE,
+		  host_config_read(host_pf(), variant->pri + PCI_PRI_CTRL, 2));
+	EXPECT_EQ(-EINVAL, vfcap_choose(v, VFCAP_CAP_PRI, VFCAP_CHOOSE_ANSWERS |
+					VFCAP_CHOOSE_OFFSET, variant->pri + 0x40));
+	ASSERT_EQ(0, vfcap_choose(v, VFCAP_CAP_PRI, VFCAP_CHOOSE_ANSWERS, 0));
+	ASSERT_EQ(0, vfcap_query(v, VFCAP_CAP_PRI, &q));
+	EXPECT_EQ(variant->pri, q.offset);
+	EXPECT_EQ(VFCAP_STEP_HARDWARE, q.step);
+	EXPECT_NE(0, q.flags & VFCAP_QUERY_DELIVERABLE);
+	EXPECT_EQ(variant->pri, vfio_find_ecap(v, PCI_EXT_CAP_ID_PRI));
+	EXPECT_EQ(variant->pos, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	/* The guest has not enabled it. */
+	EXPECT_EQ(0, host_config_read(host_pf(), variant->pri + PCI_PRI_CTRL, 2));
+	EXPECT_EQ(PCI_PRI_STATUS_STOPPED | PCI_PRI_STATUS_PASID,
+		  vfio_get(v, variant->pri + PCI_PRI_STATUS, 2));
+	vfio_close(v);
+	EXPECT_EQ(PCI_PRI_CTRL_ENABLE,
+		  host_config_read(host_pf(), variant->pri + PCI_PRI_CTRL, 2));
 }
 
 /*
@@ -394,6 +432,10 @@ TEST_F(pf, vfs)
 	ASSERT_EQ(0, vfcap_query(&vf, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_REASON_PF_USER_SPACE, q.reason);
 	EXPECT_EQ(1, host_log_count(host_vf(), "not shown: its PF is itself given to user space"));
+	/* Nor does the PF's guest have what they share. */
+	EXPECT_EQ(0, vfcap_choose(&self->v, VFCAP_CAP_PRI, VFCAP_CHOOSE_ANSWERS, 0));
+	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
+	EXPECT_EQ(VFCAP_REASON_HAS_VFS, q.reason);
 	/* The PF's folder is its own. */
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_STREQ("shown", sample_state(host_pf(), "pasid_state"));

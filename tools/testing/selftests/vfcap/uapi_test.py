@@ -148,6 +148,16 @@ def run(api, device, tap):
               choose(api, device, cap=api.VFCAP_CAP_PASID,
                      flags=api.VFCAP_CHOOSE_OFFSET, offset=0x300), 0)
     pasid = query(api, device, api.VFCAP_CAP_PASID)
+    tap.check("to answer page requests and to hide PRI contradict each other",
+              choose(api, device, cap=api.VFCAP_CAP_PRI,
+                     flags=api.VFCAP_CHOOSE_ANSWERS | api.VFCAP_CHOOSE_HIDE),
+              errno.EINVAL)
+    tap.check("to answer them is accepted, wherever they come from",
+              choose(api, device, cap=api.VFCAP_CAP_PRI,
+                     flags=api.VFCAP_CHOOSE_ANSWERS), 0)
+    tap.check("and changes nothing where none come",
+              query(api, device, api.VFCAP_CAP_PRI)["flags"] &
+              api.VFCAP_QUERY_DELIVERABLE, 0)
     tap.check("it is planned to be there",
               (pasid["offset"], pasid["step"],
                pasid["flags"] & api.VFCAP_QUERY_COMMITTED),
@@ -170,6 +180,14 @@ def run(api, device, tap):
     tap.check("it is too late to choose",
               choose(api, device, cap=api.VFCAP_CAP_PASID,
                      flags=api.VFCAP_CHOOSE_OFFSET, offset=0x300), errno.EBUSY)
+
+    failed = None
+    try:
+        device.feature(SET | api.VFCAP_FEATURE_PRI_FAILED,
+                       api.pack("vfcap_feature_pri_failed", flags=api.VFCAP_PRI_FAILURE))
+    except OSError as error:
+        failed = error.errno
+    tap.check("nobody has responded to a page request", failed, errno.ENODEV)
 
     blank = api.pack("vfcap_feature_state")
     before = device.feature(GET | api.VFCAP_FEATURE_STATE, blank)
