@@ -303,9 +303,7 @@ static void vfcap_vf_lost(void *priv, unsigned long mask)
 	 * The registers show the loss at once. The rest needs the dev_set lock, which may
 	 * take long to get.
 	 */
-	scoped_guard(mutex, &vd->lock)
-		vd->lost |= mask;
-	vfcap_emul_disable(vd, mask);
+	vfcap_emul_lose(vd, mask);
 	vfcap_queue_sync(vd);
 }
 

@@ -298,15 +298,15 @@ bool vfcap_emul_could_be(struct vfcap_device *vd, unsigned int id,
 }
 
 /**
- * vfcap_emul_disable - clear control bits that a guest has set
+ * vfcap_emul_lose - clear control bits that a guest has set, since they are lost
  * @vd: the device
- * @mask: of which capabilities, BIT(index) each
+ * @mask: which capabilities are, BIT(index) each
  *
  * What is behind them follows at the next vfcap_sync().
  *
  * Context: Process context.
  */
-void vfcap_emul_disable(struct vfcap_device *vd, unsigned long mask)
+void vfcap_emul_lose(struct vfcap_device *vd, unsigned long mask)
 {
 	const struct vfcap_cap *cap;
 	unsigned long id;
@@ -314,6 +314,8 @@ void vfcap_emul_disable(struct vfcap_device *vd, unsigned long mask)
 
 	guard(mutex)(&vd->lock);
 
+	/* Whoever sees the loss sees the bits clear. */
+	vd->lost |= mask;
 	mask &= vd->shown;
 	for_each_set_bit(id, &mask, VFCAP_NR_CAPS) {
 		cap = vd->table[id];

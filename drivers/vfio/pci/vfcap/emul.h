@@ -22,7 +22,7 @@ bool vfcap_emul_set_w1c(struct vfcap_device *vd, unsigned int id, u32 ctrl);
 void vfcap_emul_save(struct vfcap_device *vd, unsigned int id, u32 *regs);
 bool vfcap_emul_could_be(struct vfcap_device *vd, unsigned int id,
 			 const u32 *wanted, const u32 *now, u32 ignored);
-void vfcap_emul_disable(struct vfcap_device *vd, unsigned long mask);
+void vfcap_emul_lose(struct vfcap_device *vd, unsigned long mask);
 void vfcap_emul_reset(struct vfcap_device *vd);
 
 #endif /* VFCAP_EMUL_H */
