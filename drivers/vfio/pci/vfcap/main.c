@@ -344,8 +344,9 @@ static void vfcap_remove(struct pci_dev *pdev)
 	vfcap_power_unwatch(vd);
 	vfcap_sysfs_remove(vd);
 	vfcap_let_sleep(pdev);
-	pci_vfcap_vf_unregister(vd->handle);
+	/* Nothing is shown any more that could be lost, and have it queued again. */
 	cancel_work_sync(&vd->sync_work);
+	pci_vfcap_vf_unregister(vd->handle);
 	vfio_put_device(&vd->core.vdev);
 }
 
