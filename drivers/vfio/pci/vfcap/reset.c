@@ -23,7 +23,6 @@
  * that comes from elsewhere a worker detaches them.
  */
 #include <linux/log2.h>
-#include <linux/pagemap.h>
 #include <linux/pci.h>
 #include <linux/pm_domain.h>
 #include <linux/pm_runtime.h>
@@ -111,8 +110,10 @@ static bool vfcap_get_bytes(struct vfcap_core_call *c)
 /*
  * Make a call of core under the dev_set lock, without waiting there for memory of the user,
  * which may take any time to provide it. Others need the lock meanwhile, above all the
- * worker that handles a loss. The memory is faulted in without the lock, and again if it is
- * gone by the time core reads it, which is before core has done anything.
+ * worker that handles a loss. The memory is read once without the lock, which faults it in,
+ * and again if it is gone by the time core reads it, which is before core has done anything.
+ * What cannot be read although it is there, as with a wrong tag of arm64's memory tagging,
+ * ends the call here.
  */
 static ssize_t vfcap_call_core(struct vfcap_device *vd,
 			       struct vfcap_core_call *c)
@@ -121,7 +122,7 @@ static ssize_t vfcap_call_core(struct vfcap_device *vd,
 	ssize_t ret;
 
 	do {
-		if (fault_in_readable(c->buf, c->count))
+		if (!vfcap_get_bytes(c))
 			return -EFAULT;
 		if (fatal_signal_pending(current))
 			return -EINTR;
