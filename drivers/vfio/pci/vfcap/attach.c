@@ -58,26 +58,28 @@ struct vfcap_domain {
 	u64 mark;
 };
 
-enum vfcap_attachment_state {
-	VFCAP_REMEMBERED,
-	VFCAP_ATTACHED,
-	VFCAP_FAILED,
-};
-
 /**
  * struct vfcap_attachment - what the user attached to a PASID
+ *
+ * Whether it is attached in the IOMMU now is VFIO's to say: see vfcap_is_attached().
+ *
  * @pt_id: the page table, as the user named it
  * @domain: what it was when it was tried, or nothing if the VF slept
- * @state: whether it is attached in the IOMMU; VFCAP_FAILED when that failed after
- *	Enable was set, and is not tried again until it is set anew, or the VF has slept
+ * @failed: To attach it failed after Enable was set, and is not tried again until it is
+ *	set anew, or the VF has slept.
  * @reported: the failure was logged
  */
 struct vfcap_attachment {
 	u32 pt_id;
 	struct vfcap_domain domain;
-	enum vfcap_attachment_state state;
+	bool failed;
 	bool reported;
 };
+
+static bool vfcap_is_attached(struct vfcap_device *vd, u32 pasid)
+{
+	return ida_exists(&vd->core.vdev.pasids, pasid);
+}
 
 static bool vfcap_pasid_is_shown(struct vfcap_device *vd)
 {
@@ -174,8 +176,9 @@ static int vfcap_attach_again(struct vfcap_device *vd, u32 pasid,
  * @pt_id: the page table to attach, and the one that was attached
  *
  * Context: Process context, under the dev_set lock.
- * Return: as vfio_iommufd_physical_pasid_attach_ioas(), or -ENOSPC when there are
- * too many.
+ * Return: as vfio_iommufd_physical_pasid_attach_ioas(), -ENOSPC when there are too many,
+ * or -EBUSY while the VF sleeps and the PASID is attached all the same, see
+ * vfcap_pasid_block().
  */
 int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 {
@@ -190,6 +193,10 @@ int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
 
+	awake = vfcap_is_awake(vd);
+	if (!awake && vfcap_is_attached(vd, pasid))
+		return -EBUSY;
+
 	a = xa_load(&vd->pasids, pasid);
 	new = !a;
 	if (new)
@@ -198,7 +205,6 @@ int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 		return PTR_ERR(a);
 
 	/* Where one is attached, this replaces it. */
-	awake = vfcap_is_awake(vd);
 	ret = awake ? vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							      pt_id) : 0;
 	if (ret) {
@@ -210,11 +216,10 @@ int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 	a->pt_id = wanted;
 	a->domain = awake ? vfcap_pasid_domain(vd, pasid) :
 			    (struct vfcap_domain) {};
-	a->state = awake ? VFCAP_ATTACHED : VFCAP_REMEMBERED;
+	a->failed = false;
 	a->reported = false;
 	if (awake && !vfcap_pasid_may_stay(vd)) {
 		vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
-		a->state = VFCAP_REMEMBERED;
 		*pt_id = wanted;
 	}
 	return 0;
@@ -250,12 +255,11 @@ void vfcap_pasid_block(struct vfcap_device *vd)
 	unsigned long pasid;
 
 	xa_for_each(&vd->pasids, pasid, a) {
-		if (a->state == VFCAP_ATTACHED && !awake)
-			continue;
-		if (a->state == VFCAP_ATTACHED)
+		/* One that is not attached is left alone. */
+		if (awake)
 			vfio_iommufd_physical_pasid_detach_ioas(&vd->core.vdev,
 								pasid);
-		a->state = VFCAP_REMEMBERED;
+		a->failed = false;
 	}
 }
 
@@ -280,10 +284,10 @@ void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
 	xa_for_each(&vd->pasids, pasid, a) {
 		int ret;
 
-		if (a->state != VFCAP_REMEMBERED)
+		if (a->failed || vfcap_is_attached(vd, pasid))
 			continue;
 		ret = vfcap_attach_again(vd, pasid, a);
-		a->state = ret ? VFCAP_FAILED : VFCAP_ATTACHED;
+		a->failed = ret;
 		if (!ret || a->reported)
 			continue;
 		a->reported = true;
