@@ -7,17 +7,25 @@
 load_module()		# PATH [PARAMETER...]
 {
 	local path=$1 name
-	name=$(basename "$path" .ko | tr - _)
+	name=${path##*/} name=${name%.ko}
 
-	insmod "$@" || fail "insmod $* failed"
-	objcopy -O binary --only-section=.note.gnu.build-id "$path" /run/build-id
-	cmp -s /run/build-id "/sys/module/$name/notes/.note.gnu.build-id" ||
+	busybox insmod "$@" || fail "insmod $* failed"
+	cmp -s "${path%.ko}.build-id" "/sys/module/${name//-/_}/notes/.note.gnu.build-id" ||
 		fail "module $name is not the one in $path"
 }
 
 find_device()		# VENDOR:DEVICE
 {
-	lspci -D -d "$1" | awk '{ print $1; exit }'
+	local dir vendor device
+
+	for dir in /sys/bus/pci/devices/*; do
+		read -r vendor < "$dir/vendor"
+		read -r device < "$dir/device"
+		[ "$vendor:$device" != "0x${1%:*}:0x${1#*:}" ] || {
+			echo "${dir##*/}"
+			return
+		}
+	done
 }
 
 load_fixture()		# LAYOUT
@@ -38,7 +46,7 @@ load_fixture()		# LAYOUT
 # It makes no VMD yet: that is for who wants one to say. VMDs are x86's.
 load_mock_vmd()
 {
-	[ "$(uname -m)" = x86_64 ] || return 0
+	[ "$HOSTTYPE" = x86_64 ] || return 0
 	load_module "$VFCAP_MODULES/tools/testing/fixture/vfcap-mock-vmd.ko" \
 		"lender=$(find_device 1b36:0005)" "memory=$VFCAP_VMD_MEMORY"
 }
@@ -47,7 +55,7 @@ bind_vf()		# BDF DRIVER
 {
 	echo "$2" > "/sys/bus/pci/devices/$1/driver_override"
 	echo "$1" > /sys/bus/pci/drivers_probe
-	[ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = "$2" ] ||
+	[ "/sys/bus/pci/devices/$1/driver" -ef "/sys/bus/pci/drivers/$2" ] ||
 		fail "$1 was not bound to $2"
 }
 
@@ -63,8 +71,8 @@ create_vfs()		# NUMBER
 
 	echo 0 > "$pf/sriov_drivers_autoprobe"
 	echo "$1" > "$pf/sriov_numvfs" || fail "the PF creates no VFs"
-	VFCAP_VF=$(basename "$(readlink "$pf/virtfn0")")
-	VFCAP_VF2=$(basename "$(readlink "$pf/virtfn1")")
+	VFCAP_VF=$(cd -P "$pf/virtfn0" && echo "${PWD##*/}")
+	VFCAP_VF2=$(cd -P "$pf/virtfn1" && echo "${PWD##*/}")
 }
 
 set_scene()
@@ -74,13 +82,13 @@ set_scene()
 	load_fixture "$VFCAP_FIXTURE"
 	modprobe igb || fail "modprobe igb failed"
 	modprobe -a vfio-pci-core vfio_iommu_type1 || fail "no VFIO"
-	! modinfo iommufd > /dev/null 2>&1 || modprobe iommufd
+	modprobe -q iommufd
 	# Of a machine without an IOMMU, VFIO gives away nothing in any other mode.
-	[ -n "$(ls /sys/class/iommu)" ] ||
+	[ "$(echo /sys/class/iommu/*)" != "/sys/class/iommu/*" ] ||
 		echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
 	create_vfs 2
 	# What the kernel does where the IOMMU has PASIDs, as QEMU's SMMUv3 has not
-	[ "$(uname -m)" = x86_64 ] || setpci -s "$VFCAP_PF" ECAP001b+6.w=7
+	[ "$HOSTTYPE" = x86_64 ] || setpci -s "$VFCAP_PF" ECAP001b+6.w=7
 	load_vfcap
 	load_mock_vmd
 	bind_vf "$VFCAP_VF" vfcap-vfio-pci
@@ -101,7 +109,7 @@ set_scene_of_functions()
 		> /sys/kernel/debug/vfcap-fixture/cover
 	echo 1 > /sys/kernel/debug/vfcap-fixture/rescan
 	modprobe -a vfio-pci-core vfio_iommu_type1 || fail "no VFIO"
-	! modinfo iommufd > /dev/null 2>&1 || modprobe iommufd
+	modprobe -q iommufd
 	load_vfcap
 	bind_vf "$VFCAP_VF" vfcap-vfio-pci
 	export VFCAP_PF VFCAP_VF VFCAP_VF2 VFCAP_LAYOUT VFCAP_FUNCTIONS=1

@@ -22,9 +22,14 @@ MOCK := $(shell grep -sx CONFIG_IOMMUFD_TEST=y $(KDIR)/.config)
 all: modules selftests tools $(if $(CROSS_COMPILE),,bench) links $(if $(MOCK),iommu) \
 	$(OUT)/initramfs.cpio $(TOP)/build/agent.so
 
-# GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL.
+# GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL. The build IDs tell the
+# VM which modules it has.
 modules:
 	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m GCOV_PROFILE=y modules
+	find $(OUT) -name '*.ko' | while read -r module; do \
+		$(CROSS_COMPILE)objcopy -O binary --only-section=.note.gnu.build-id \
+			$$module $${module%.ko}.build-id; \
+	done
 
 # The layout of the kernel's tools/testing/selftests, of links, which stay where they
 # are: VMs may be running what they lead to.
