@@ -225,18 +225,34 @@ select_kernel()		# NAME
 	KERNEL_OUT=build/$KERNEL_RELEASE
 }
 
+# Whether what was built is of these sources and this kernel: make takes seconds to see that
+# there is nothing to do.
+is_built()		# STAMP KERNEL
+{
+	[ -e "$1" ] && [ "$(< "$1")" = "$2" ] &&
+		[ -z "$(cd "$TOP_DIR" && find Kbuild Makefile debian drivers include samples \
+			scripts tools -newer "$1" -print -quit)" ]
+}
+
 # Build the modules, the fixture and the tests for the selected kernel, the
 # initramfs that takes it to its root, and the nested guest's.
 build_kernel_modules()
 {
 	local make=(make -s -j"$(nproc)" -C /vfcap/tools/testing/lab -f vm.mk) cross=()
+	local stamp=$TOP_DIR/$KERNEL_OUT/built kernel
 
 	[ "$KERNEL_ARCH" != arm64 ] ||
 		cross=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- ROOT="$KERNEL_ROOT"
 			W=1 KCFLAGS=-Werror USERCFLAGS=-Werror)
-	mkdir -p "$TOP_DIR/build"
+	kernel="$(root_key) ${ROOT_LAYER-} $KERNEL_BUILD"
+	mkdir -p "$TOP_DIR/$KERNEL_OUT"
 	exec 8> "$TOP_DIR/build/lock"
 	flock 8
+	if is_built "$stamp" "$kernel"; then
+		exec 8>&-
+		return
+	fi
+	echo "$kernel" > "$stamp.part"
 	if ! {
 		in_root "${make[@]}" guest &&
 		in_root_with_modules "${make[@]}" "${cross[@]}" KDIR="$KERNEL_BUILD" \
@@ -245,6 +261,7 @@ build_kernel_modules()
 		cat "$TOP_DIR/build/build.log" >&2
 		die "building for kernel $KERNEL_RELEASE failed"
 	fi
+	mv "$stamp.part" "$stamp"
 	exec 8>&-
 }
 
