@@ -16,7 +16,7 @@ fixture=/sys/kernel/debug/vfcap-fixture
 mock=/sys/kernel/debug/vfcap-mock-vmd
 # shellcheck disable=SC2153 # from the environment
 pf=$VFCAP_PF vf2=$VFCAP_VF2
-out="" err="" status=0 cpu=0
+out="" err="" status=0 cpu=0 used=0
 # What a command is run by, as another user
 as=()
 # What takes so many seconds hangs.
@@ -33,12 +33,13 @@ shares=true
 	[ "$(printf '%s\n' 6.18 "$(uname -r)" | sort -V | head -n 1)" = 6.18 ] ||
 	shares=false
 
-# The CPU that this shell's children took so far, in hundredths of a second
+# Set $used: the CPU that this shell's children took so far, in hundredths of a second.
+# What runs with each command starts no process: that takes an emulated CPU long.
 cpu_used()
 {
 	local stat
 	read -ra stat < /proc/$$/stat
-	echo $((stat[15] + stat[16]))
+	used=$((stat[15] + stat[16]))
 }
 
 # Run it, keep its output in $out and $err, and the CPU that it took, in hundredths of a
@@ -48,9 +49,11 @@ ctl()			# STATUS ARG...
 {
 	local wanted=$1 before
 	shift
-	status=0 before=$(cpu_used)
+	cpu_used
+	status=0 before=$used
 	out=$(timeout -k 1 $hang "${as[@]}" vfcapctl "$@" 2> /tmp/stderr < /dev/null) || status=$?
-	cpu=$(($(cpu_used) - before))
+	cpu_used
+	cpu=$((used - before))
 	err=$(< /tmp/stderr)
 	[ $status = "$wanted" ] && return
 	echo "# vfcapctl $*: status $status, not $wanted"
@@ -69,9 +72,10 @@ function_of()		# BDF
 	echo "f('$1')"
 }
 
+# For a subshell: it changes the folder.
 driver()		# BDF
 {
-	basename "$(readlink "$devices/$1/driver")"
+	cd -P "$devices/$1/driver" 2> /dev/null && echo "${PWD##*/}"
 }
 
 override()		# BDF
@@ -111,11 +115,13 @@ measure()
 	local before _
 	slow=1
 	[ -z "$counted" ] || return 0
-	before=$(cpu_used)
+	cpu_used
+	before=$used
 	for _ in 1 2; do
 		vfcapctl --version > /dev/null
 	done
-	slow=$(($(cpu_used) - before))
+	cpu_used
+	slow=$((used - before))
 	[ $slow -gt 0 ] || slow=1
 }
 
@@ -135,13 +141,15 @@ takes()			# COMMAND...
 	local before _
 
 	for _ in 1 2 3; do
-		before=$(cpu_used)
+		cpu_used
+		before=$used
 		timeout -s KILL $hang "${as[@]}" "$@" > /tmp/out 2> /tmp/stderr < /dev/null
 		if [ $? = 137 ]; then
 			echo "# $*: hangs"
 			return 1
 		fi
-		cpu=$(($(cpu_used) - before))
+		cpu_used
+		cpu=$((used - before))
 		! is_prompt $cpu "$*" || {
 			echo "# $*: $cpu hundredths of CPU"
 			return
