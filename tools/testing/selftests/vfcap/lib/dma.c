@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -115,8 +116,8 @@ static int __printf(4, 5) ask(const char *verb, const char *function, uint32_t *
 	va_start(ap, format);
 	ret = ask_text(text, sizeof(text), verb, function, format, ap);
 	va_end(ap);
-	if (!ret && sscanf(text, "%x", value) != 1)
-		return -EIO;
+	if (!ret)
+		*value = strtoul(text, NULL, 16);
 	return ret;
 }
 
