@@ -5,7 +5,8 @@
  * VFIO_DEVICE_RESET, an FLR that the guest writes, and the resets by sysfs or
  * by the bus's owner all end in the driver's reset_done callback. A return from
  * D3hot to D0, which resets a function without No_Soft_Reset (PCI PM r1.2, sec
- * 5.4.1), has no callback: it is seen by comparing power states.
+ * 5.4.1), has no callback: it is seen by comparing power states. One from D3cold resets
+ * any.
  *
  * An IOMMU that detaches a PASID has a function with ATS invalidate its cache of
  * translations, and waits for the answer. Outside of D0 a function gives none. So PASIDs
@@ -16,7 +17,8 @@
  * There are two ways out of D0. A guest writes PMCSR, which core carries out at once. Or
  * the user lets it go to low power, with VFIO_DEVICE_FEATURE_LOW_POWER_*: from then on
  * runtime PM suspends it at any time, and resumes it for each access. Core tells nobody
- * but the user when a wakeup has ended that: callbacks of the device's own do.
+ * but the user when that was, or when a wakeup has ended it: a callback of the device's own
+ * does.
  *
  * All of the user's calls that may do either go through vfcap_call_core(). It runs under the
  * dev_set lock, and when it returns no PASID is attached that must not be. After a reset
@@ -335,12 +337,8 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
 		   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT)
 		return ret;
 
-	vd->entry.noted = true;
-	vd->entry.suspended = pm_runtime_suspended_time(&vd->core.pdev->dev);
-	vd->entry.losses = pci_vfcap_vf_losses(vd->handle);
-	vd->entry.soft_reset = vfcap_soft_reset(vd);
 	vfcap_block(vd, ~0UL);
-	if (vd->entry.soft_reset)
+	if (vfcap_soft_reset(vd))
 		vfcap_emul_reset(vd);
 	return 0;
 }
@@ -353,7 +351,7 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
  * @argsz: its size in bytes
  *
  * The VF enters low power, or leaves it. A function that loses its registers on the way
- * from D3hot to D0 loses them when it is let go.
+ * from D3hot to D0 loses them when it is let go, and again when it is resumed.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature(), or -EINTR.
@@ -376,12 +374,23 @@ int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 	return ret == 1 ? vfcap_call_core(vd, &c) : ret;
 }
 
+/*
+ * What it was suspended to is only known before it is resumed. A whole function may have
+ * come to D3cold when the bridge above it was powered down: it has lost everything, whatever
+ * No_Soft_Reset says.
+ */
 static int vfcap_runtime_resume(struct device *dev)
 {
+	struct vfcap_device *vd = vfcap_from_pci(to_pci_dev(dev));
+	u64 losses = pci_vfcap_vf_losses(vd->handle);
+	pci_power_t state = vd->core.pdev->current_state;
 	int ret = dev->bus->pm->runtime_resume(dev);
 
+	if (state == PCI_D3cold ||
+	    (state == PCI_D3hot && vfcap_soft_reset(vd)))
+		vfcap_was_reset(vd, losses);
 	/* If the user asked for a wakeup eventfd, this has ended low power. */
-	vfcap_queue_sync(vfcap_from_pci(to_pci_dev(dev)));
+	vfcap_queue_sync(vd);
 	return ret;
 }
 

@@ -157,6 +157,16 @@ TEST_F(reset, low_power)
 	EXPECT_RESET(false);
 }
 
+/* What had no power has lost everything, whatever No_Soft_Reset says. */
+TEST_F(reset, without_power)
+{
+	EXPECT_EQ(0, vfio_set_low_power(&self->v, true));
+	EXPECT_TRUE(sample_suspends(host_vf()));
+	EXPECT_EQ(0, host_access(host_vf(), "cold"));
+	EXPECT_EQ(0, vfio_set_low_power(&self->v, false));
+	EXPECT_RESET(true);
+}
+
 /* A write to the capability wakes the VF like any other, and is kept then. */
 TEST_F(reset, low_power_with_wakeup)
 {
