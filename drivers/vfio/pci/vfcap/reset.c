@@ -303,26 +303,58 @@ long vfcap_ioctl_reset(struct vfcap_device *vd)
 	});
 }
 
+static void vfcap_note_state(struct vfcap_device *vd)
+{
+	vd->in_d3 = vfcap_in_d3(vd);
+}
+
+/* What was lost meanwhile stays lost. */
+static void vfcap_see_state(struct vfcap_device *vd)
+{
+	if (vd->in_d3 && !vfcap_in_d3(vd) && vfcap_soft_reset(vd))
+		vfcap_was_reset(vd, 0);
+	vfcap_sync(vd);
+}
+
+/*
+ * Of all functions that are reset together, those that are open and bound to this driver.
+ * They have one lock. Returns false if the caller is killed.
+ */
+static bool vfcap_each_together(struct vfcap_device *vd,
+				void (*call)(struct vfcap_device *vd))
+{
+	struct vfio_device_set *set = vd->core.vdev.dev_set;
+	struct vfio_device *vdev;
+
+	CLASS(vfcap_locked, lock)(vd);
+	if (!lock)
+		return false;
+	list_for_each_entry(vdev, &set->device_list, dev_set_list)
+		if (vdev->ops == vd->core.vdev.ops && vdev->open_count)
+			call(to_vfcap(vdev));
+	return true;
+}
+
 /**
  * vfcap_ioctl_hot_reset - VFIO_DEVICE_PCI_HOT_RESET
  * @vd: the device
  * @arg: its argument
  *
  * Core resets all functions that are reset together, which their user has, under the
- * dev_set lock. What that has cleared is taken away when this returns, and of the other
- * functions by their workers.
+ * dev_set lock. What that has cleared is taken away when this returns. If it fails they may
+ * all be in D0 nevertheless: core wakes them first.
  *
  * Context: Process context, no locks held.
- * Return: as vfio_pci_core_ioctl().
+ * Return: as vfio_pci_core_ioctl(), or -EINTR with nothing done.
  */
 long vfcap_ioctl_hot_reset(struct vfcap_device *vd, unsigned long arg)
 {
-	long ret = vfio_pci_core_ioctl(&vd->core.vdev,
-				       VFIO_DEVICE_PCI_HOT_RESET, arg);
+	long ret;
 
-	CLASS(vfcap_locked, lock)(vd);
-	if (lock)
-		vfcap_catch_up(vd);
+	if (!vfcap_each_together(vd, vfcap_note_state))
+		return -EINTR;
+	ret = vfio_pci_core_ioctl(&vd->core.vdev, VFIO_DEVICE_PCI_HOT_RESET, arg);
+	vfcap_each_together(vd, ret ? vfcap_see_state : vfcap_catch_up);
 	return ret;
 }
 

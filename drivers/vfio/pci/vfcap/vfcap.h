@@ -237,7 +237,7 @@ struct vfcap_plan {
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @plan, @committed and @shown, which
- *	@lock protects as well, @pri, @pasids, @written and @choice.
+ *	@lock protects as well, @in_d3, @pri, @pasids, @written and @choice.
  * @table: the capabilities that there are, for what they are made of
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
@@ -247,6 +247,7 @@ struct vfcap_plan {
  *	used in the error handlers, which the PCI core calls one by one.
  * @losses: how often it had lost something when the last reset with callbacks began,
  *	or the last error was detected. Under its device lock.
+ * @in_d3: it was in D3 when a hot reset began
  * @sync_work: makes good, under the dev_set lock, what happened without it
  * @log_limit: how many opens may be logged
  * @quiet: Nothing is logged of what is shown: this open is one of too many, or it is
@@ -292,6 +293,7 @@ struct vfcap_device {
 	struct pci_vfcap_vf *handle;
 	bool link_reset;
 	u64 losses;
+	bool in_d3;
 	struct work_struct sync_work;
 	struct ratelimit_state log_limit;
 	bool quiet;

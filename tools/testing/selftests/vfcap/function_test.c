@@ -362,6 +362,30 @@ TEST_F(pf, hot_reset)
 	EXPECT_TRUE(iommu_has_pasid(host_pf(), PASID));
 }
 
+/* Core wakes it up first, and then the port cannot be had. */
+TEST_F(pf, hot_reset_that_fails)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+	struct vfio *v = &self->v;
+	unsigned int pmcsr;
+	bool kept;
+
+	ASSERT_EQ(0, vfio_open_cdev(v, host_pf()));
+	ASSERT_EQ(0, attach(v));
+	pmcsr = vfio_find_cap(v, PCI_CAP_ID_PM) + PCI_PM_CTRL;
+	kept = vfio_get(v, pmcsr, 2) & PCI_PM_CTRL_NO_SOFT_RESET;
+	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 1));
+	EXPECT_EQ(0, vfio_set(v, pmcsr, 2, 3));
+	EXPECT_FALSE(iommu_has_pasid(host_pf(), PASID));
+	ASSERT_EQ(0, host_access(host_port(), "blocked"));
+	EXPECT_EQ(-1, ioctl(v->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset));
+	EXPECT_EQ(EAGAIN, errno);
+	ASSERT_EQ(0, host_access(host_port(), "normal"));
+	EXPECT_EQ(0, vfio_get(v, pmcsr, 2) & PCI_PM_CTRL_STATE_MASK);
+	EXPECT_EQ(kept, vfio_get(v, PASID_CTRL, 2));
+	EXPECT_EQ(kept, iommu_has_pasid(host_pf(), PASID));
+}
+
 TEST_F(pf, state_in_sysfs)
 {
 	EXPECT_STREQ("0", sample_state(host_pf(), "open"));
