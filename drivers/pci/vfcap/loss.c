@@ -24,20 +24,8 @@ struct workqueue_struct *vfcap_tell_wq;
 
 const char vfcap_no_answer[] =
 	"its PF does not answer; it was removed or is powered down";
-
-/**
- * vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
- * @pdev: the PF or VF
- *
- * Its registers are meaningless then, and must not be accessed.
- *
- * Return: true if so.
- */
-bool vfcap_is_busy(struct pci_dev *pdev)
-{
-	return pdev->block_cfg_access ||
-	       READ_ONCE(pdev->error_state) == pci_channel_io_frozen;
-}
+const char vfcap_not_now[] =
+	"its PF is being reset, or recovers from an error";
 
 /* Read from hardware, since user space can change it behind the kernel's back. */
 static bool vfcap_in_low_power(struct pci_dev *pf)
@@ -55,15 +43,16 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
  * @id: a capability that VFs show, or showed
  * @seen: what its registers had set then
  *
- * Return: the cause as far as it is known, NULL when all is well.
+ * Return: the cause as far as it is known, NULL when all is well. vfcap_not_now is none:
+ * nobody knows then.
  */
 const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 			    const u32 *seen)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
 	u32 regs[VFCAP_MAX_REGS];
+	bool lost, asleep;
 	unsigned int i;
-	bool lost;
 	int pos;
 
 	lockdep_assert_held(&record->lock);
@@ -71,13 +60,18 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 	/* The notifier may miss a probe that fails, or be called before its end. */
 	if (!READ_ONCE(record->pf->dev.driver))
 		return "its PF has no driver";
+	if (pci_vfcap_is_busy(record->pf))
+		return vfcap_not_now;
 
+	asleep = vfcap_in_low_power(record->pf);
 	pos = pci_vfcap_read(record->pf, id, regs, cap->nr_regs);
+	if (pos == -EAGAIN)
+		return vfcap_not_now;
 	if (pos == -ENODEV)
 		return vfcap_no_answer;
 	if (pos < 0)
 		return "the capability is gone from its PF";
-	if (vfcap_in_low_power(record->pf))
+	if (asleep)
 		return "its PF is in a low power state";
 
 	lost = cap->number && regs[cap->number] < seen[cap->number];

@@ -285,6 +285,22 @@ void vfcap_put(struct pci_vfcap *record)
 }
 
 /**
+ * pci_vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
+ * @pdev: the PF or VF
+ *
+ * Its registers are meaningless then, and must not be accessed.
+ *
+ * Context: Any context.
+ * Return: true if so.
+ */
+bool pci_vfcap_is_busy(struct pci_dev *pdev)
+{
+	return READ_ONCE(pdev->error_state) == pci_channel_io_frozen ||
+	       pdev->block_cfg_access;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_is_busy);
+
+/**
  * pci_vfcap_read - read a capability that a PF shares with its VFs
  * @pf: the PF
  * @id: which one
@@ -297,7 +313,8 @@ void vfcap_put(struct pci_vfcap *record)
  * Context: Any context that may read config space. The result is a snapshot; it is
  * watched only while a VF shows the capability.
  * Return: the capability's offset in bytes, -ENOENT when the PF has no such
- * capability, -ENODEV when it does not answer (removed, or powered down).
+ * capability, -ENODEV when it does not answer (removed, or powered down), -EAGAIN while
+ * it is busy, see pci_vfcap_is_busy().
  */
 int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs)
@@ -307,6 +324,8 @@ int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 	u32 val = 0;
 	size_t i;
 
+	if (pci_vfcap_is_busy(pf))
+		return -EAGAIN;
 	if (pos)
 		pci_read_config_dword(pf, pos, &val);
 	if (PCI_EXT_CAP_ID(val) != cap->ext_id)
@@ -324,7 +343,8 @@ int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 	 */
 	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
 		return -ENODEV;
-	return pos;
+	/* If that has begun meanwhile, what was read means nothing. */
+	return pci_vfcap_is_busy(pf) ? -EAGAIN : pos;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_read);
 

@@ -42,13 +42,14 @@ static ssize_t pf_driver_show(struct pci_vfcap *record, struct pci_vfcap_vf *han
 static ssize_t pf_state_show(struct pci_vfcap *record, struct pci_vfcap_vf *handle,
 			     enum pci_vfcap_id id, char *buf)
 {
-	const char *state = "unlocked";
+	const char *state = "unlocked", *cause = NULL;
 
+	if (record->showing[id])
+		cause = vfcap_find_loss(record, id, record->seen[id]);
 	if (record->changing & BIT(id))
 		state = "changing";
-	else if (record->showing[id] && !vfcap_is_busy(record->pf))
-		state = vfcap_find_loss(record, id, record->seen[id]) ?
-			"lost" : "locked";
+	else if (cause && cause != vfcap_not_now)
+		state = "lost";
 	else if (record->holders[id])
 		state = "locked";
 	return sysfs_emit(buf, "%s\n", state);

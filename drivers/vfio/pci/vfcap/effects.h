@@ -30,7 +30,7 @@ enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
 			      u16 hw_pos);
 
 /* show.c: what a VF shows: planned as often as asked, committed once */
-void vfcap_plan(struct vfcap_device *vd);
+int vfcap_plan(struct vfcap_device *vd);
 int vfcap_commit(struct vfcap_device *vd);
 int vfcap_begin(struct vfcap_device *vd);
 

@@ -64,6 +64,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 	const struct vfcap_plan *plan;
 	unsigned int id;
 	bool returned;
+	int ret;
 
 	if (query->reserved[0] || query->reserved[1] ||
 	    !vfcap_has_cap(&query->cap))
@@ -74,7 +75,9 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	vfcap_plan(vd);
+	ret = vfcap_plan(vd);
+	if (ret)
+		return ret;
 	/* A loss that is known is told. */
 	vfcap_sync(vd);
 	*query = (struct vfcap_feature_query) {
@@ -149,7 +152,9 @@ static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 	if (vd->committed)
 		return -EBUSY;
 	/* It is not to lie where others would. */
-	vfcap_plan(vd);
+	ret = vfcap_plan(vd);
+	if (ret)
+		return ret;
 	if (choice.offset && !vfcap_may_lie(vd, choose->cap, &choice))
 		return -EINVAL;
 	if (choose->cap == VFCAP_CAP_PRI) {

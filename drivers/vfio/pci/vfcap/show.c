@@ -85,11 +85,14 @@ static void vfcap_not_shown(struct vfcap_plan *plan, enum vfcap_reason reason)
 	plan->reason = reason;
 }
 
-static void vfcap_make_plan(struct vfcap_device *vd)
+static int vfcap_make_plan(struct vfcap_device *vd)
 {
+	struct pci_dev *pf = pci_physfn(vd->core.pdev);
 	enum vfcap_reason reason;
 	unsigned long id;
 
+	if (pci_vfcap_is_busy(pf))
+		return -EAGAIN;
 	memset(vd->plan, 0, sizeof(vd->plan));
 	for (id = 0; id < VFCAP_NR_CAPS; id++) {
 		reason = vd->caps & BIT(id) ? vfcap_plan_cap(vd, id) :
@@ -97,6 +100,8 @@ static void vfcap_make_plan(struct vfcap_device *vd)
 		if (reason)
 			vfcap_not_shown(&vd->plan[id], reason);
 	}
+	/* If that has begun meanwhile, what was read means nothing. */
+	return pci_vfcap_is_busy(pf) ? -EAGAIN : 0;
 }
 
 /**
@@ -107,18 +112,22 @@ static void vfcap_make_plan(struct vfcap_device *vd)
  *
  * Context: Process context, under the dev_set lock, with the VF powered up, as VFIO
  * keeps it around an ioctl. Calls the PF driver's place.
+ * Return: 0, or -EAGAIN while the kernel resets the PF or recovers it from an error, since
+ * nobody knows then.
  */
-void vfcap_plan(struct vfcap_device *vd)
+int vfcap_plan(struct vfcap_device *vd)
 {
 	bool quiet = vd->quiet;
+	int ret;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
 	if (vd->committed)
-		return;
+		return 0;
 	vd->quiet = true;
-	vfcap_make_plan(vd);
+	ret = vfcap_make_plan(vd);
 	vd->quiet = quiet;
+	return ret;
 }
 
 /* Show a capability as planned, or say why not. The PF may have lost it just now. */
@@ -152,12 +161,13 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
  * over.
  *
  * Context: Process context, under the dev_set lock.
- * Return: 0, or -EIO when the VF cannot be woken.
+ * Return: 0, -EIO when the VF cannot be woken, -EAGAIN as vfcap_plan(), which is logged.
  */
 int vfcap_commit(struct vfcap_device *vd)
 {
 	struct device *dev = &vd->core.pdev->dev;
 	unsigned long id;
+	int ret;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
@@ -166,15 +176,20 @@ int vfcap_commit(struct vfcap_device *vd)
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	vfcap_make_plan(vd);
+	ret = vfcap_make_plan(vd);
+	if (ret) {
+		dev_warn_ratelimited(dev, "not accessed: the kernel is resetting %s, or recovers it from an error; try again later\n",
+				     pci_name(pci_physfn(vd->core.pdev)));
+		goto out;
+	}
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vd, id);
 	vfcap_sync(vd);
 	/* Readers that see it set, by vfcap_is_committed(), see what was shown. */
 	smp_store_release(&vd->committed, true);
-
+out:
 	pm_runtime_put(dev);
-	return 0;
+	return ret;
 }
 
 /**

@@ -11,6 +11,7 @@
 #include <linux/pci_regs.h>
 
 #include "../kselftest_harness.h"
+#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/sample.h"
 #include "lib/vfio.h"
@@ -214,6 +215,38 @@ TEST_F(busy, looks_away)
 	EXPECT_TRUE(in_state("pasid_state", "shown"));
 	ASSERT_EQ(0, host_access(host_pf(), "normal"));
 	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
+}
+
+/* What is shown is not decided then either, for a whole session. */
+TEST_F(busy, decides_later)
+{
+	struct vfcap_feature_query q;
+	struct vfcap_feature_state state;
+	struct vfio *v = &self->v;
+
+	vfio_close(v);
+	ASSERT_EQ(0, host_access(host_pf(), variant->state));
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	ASSERT_EQ(0, host_reads_clear());
+	EXPECT_EQ(-EAGAIN, vfcap_query(v, VFCAP_CAP_PASID, &q));
+	EXPECT_EQ(-EAGAIN, vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, 0x400));
+	EXPECT_EQ(-EAGAIN, vfcap_get_state(v, &state));
+	EXPECT_EQ(-EAGAIN, vfio_read(v, PCI_VENDOR_ID, &q, 4));
+	ASSERT_EQ(0, host_access(host_pf(), "normal"));
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+}
+
+/* A reset of the VF does not end a loss by what it reads then. */
+TEST_F(busy, returns_later)
+{
+	ASSERT_EQ(0, sample_set("lost_event", "its PF says so"));
+	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), 2000));
+	ASSERT_EQ(0, host_access(host_pf(), variant->state));
+	EXPECT_EQ(0, vfio_reset(&self->v));
+	EXPECT_TRUE(in_state("pasid_state", "lost"));
+	ASSERT_EQ(0, host_access(host_pf(), "normal"));
+	EXPECT_EQ(0, vfio_reset(&self->v));
+	EXPECT_TRUE(in_state("pasid_state", "shown"));
 }
 
 int main(int argc, char **argv)
