@@ -212,7 +212,8 @@ bool vfcap_chain_fits(struct vfcap_device *vd, unsigned int id,
 	const struct vfcap_cap *cap = vd->table[id];
 	DECLARE_BITMAP(used, VFCAP_DWORDS) = {};
 
-	if (vd->core.pdev->cfg_size < cap->list->end || pos % sizeof(u32))
+	if (!vd->map_known || vd->core.pdev->cfg_size < cap->list->end ||
+	    pos % sizeof(u32))
 		return false;
 	vfcap_find_used(vd, id, used);
 	return vfcap_is_unused(cap, used, pos);

@@ -127,7 +127,6 @@ static bool vfcap_cut_virtual(struct vfcap_device *vd, unsigned int offset,
 	bool is_virtual;
 	size_t n = 1;
 
-	/* A map of another kind may be shorter. */
 	if (!vd->map_known)
 		return false;
 	is_virtual = *map == VFCAP_MAP_VIRTUAL;
@@ -188,7 +187,8 @@ static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vd,
  */
 static bool vfcap_is_plain(struct vfcap_device *vd, u64 pos)
 {
-	return vd->core.pci_config_map[pos] != VFCAP_MAP_VIRTUAL &&
+	return vd->map_known &&
+	       vd->core.pci_config_map[pos] != VFCAP_MAP_VIRTUAL &&
 	       (pos >= PCI_CFG_SPACE_SIZE || !vfcap_is_power_reg(vd, pos));
 }
 

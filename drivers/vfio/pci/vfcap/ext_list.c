@@ -222,6 +222,9 @@ void vfcap_ext_hide(struct vfcap_device *vd)
 {
 	unsigned long id;
 
+	if (!vd->map_known)
+		return;
+
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS) {
 		const struct vfcap_cap *cap = vd->table[id];
 		u16 pos;

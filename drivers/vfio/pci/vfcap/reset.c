@@ -232,7 +232,8 @@ static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
  * @count: how many bytes it has
  *
  * Context: Any context, while the VF is open.
- * Return: how many bytes core gets before it does anything: 1, 2 or 4.
+ * Return: how many bytes core gets before it does anything: 1, 2 or 4. Of a map that is not
+ * known, how many it gets at most.
  */
 size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count)
 {
@@ -240,7 +241,7 @@ size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count)
 	size_t size = 1;
 
 	while (size < count && (pos + size) % sizeof(u32) &&
-	       map[pos + size] == map[pos])
+	       (!vd->map_known || map[pos + size] == map[pos]))
 		size++;
 	size = rounddown_pow_of_two(size);
 	return pos % size ? 1 : size;

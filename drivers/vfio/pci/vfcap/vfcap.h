@@ -252,8 +252,9 @@ struct vfcap_plan {
  * @log_limit: how many opens may be logged
  * @quiet: Nothing is logged of what is shown: this open is one of too many, or it is
  *	only planned.
- * @map_known: whether core's map of its config space is what this driver knows; if not,
- *	nothing is shown in this session
+ * @map_known: Whether core's map of its config space is what this driver knows. If not,
+ *	nothing is shown in this session, and nobody looks at the map: one of another
+ *	kind may be shorter.
  * @shadow: whether the native shadow registers are emulated in this session
  * @ims_pos: offset in config space of the byte that tells of IMS, which is hidden in
  *	this session, or 0

@@ -5,6 +5,7 @@
  * vfcap-other-core changes the map. Config space is not accessed with such a map, which
  * the kernel's real core goes by.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include <linux/pci_regs.h>
@@ -93,6 +94,12 @@ TEST_F(core, otherwise)
 		EXPECT_EQ(0, q.offset);
 		ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 		EXPECT_EQ(VFCAP_REASON_CORE, q.reason);
+		/* Nor is there a place for it: nobody knows what is taken. */
+		EXPECT_EQ(-EINVAL, vfcap_choose(&self->v, VFCAP_CAP_PASID,
+						VFCAP_CHOOSE_OFFSET, PF_PASID));
+		EXPECT_EQ(-EINVAL, vfcap_choose(&self->v, VFCAP_CAP_PASID,
+						VFCAP_CHOOSE_OFFSET | VFCAP_CHOOSE_FORCE,
+						PF_PASID));
 		EXPECT_EQ(1, host_log_count(host_vf(), NOTHING));
 		EXPECT_EQ(0, host_log_count(host_vf(), "not shown"));
 		vfio_close(&self->v);
