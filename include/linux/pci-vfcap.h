@@ -3,7 +3,7 @@
  * PCI capabilities that VFs share with their PF
  *
  * PCIe r6.0, sec 9.3.7, lets a VF use its PF's PASID (sec 7.8.9) and Page
- * Request (sec 7.8.10, PRI) Extended Capability and forbids it to implement its
+ * Request (sec 10.5.2, PRI) Extended Capability and forbids it to implement its
  * own. What a VF may do with them therefore depends on registers of another
  * function. Here the two sides meet: a PF's driver, which may take part and need
  * not, and the driver of a VF that hands it out to user space.
@@ -34,8 +34,8 @@ struct pci_vfcap_vf;
 
 /**
  * enum pci_vfcap_id - the capabilities that VFs share with their PF
- * @PCI_VFCAP_PASID: PASID Extended Capability, PCIe r6.0, sec 9.3.7.14
- * @PCI_VFCAP_PRI: Page Request Extended Capability, sec 9.3.7.11
+ * @PCI_VFCAP_PASID: PASID Extended Capability, PCIe r6.0, sec 9.3.7
+ * @PCI_VFCAP_PRI: Page Request Extended Capability, sec 9.3.7
  * @PCI_VFCAP_COUNT: how many there are
  */
 enum pci_vfcap_id {
@@ -74,7 +74,7 @@ enum pci_vfcap_id {
  *	lost the capability, or its Page Request Interface was reset, with the
  *	control bits of both values 0; the answer is ignored then.
  * @pri_enable: Let @vf send page requests, at most @allocation outstanding
- *	(PCIe r6.0, sec 7.8.10.5). Not called again before @pri_disable. Requests
+ *	(PCIe r6.0, sec 10.5.2.5). Not called again before @pri_disable. Requests
  *	of a @pri_drain that timed out may still be outstanding. Return 0, or
  *	-errno: the guest's Enable reads 1 then, and nothing is requested until
  *	the guest clears and sets it.

@@ -229,7 +229,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
  * a VF that was reset between these and found the capability still in place.
  *
  * All VFs that show a shared capability lose it until they are reset: their
- * PASIDs are detached, and pri_disable and pri_reset follow for each that sends
+ * PASIDs are detached, and pri_disable and pri_drain follow for each that sends
  * page requests.
  *
  * Context: Process context; may be called from a callback.

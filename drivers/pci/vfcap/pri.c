@@ -4,7 +4,7 @@
  *
  * Clearing Enable of the Page Request Interface stops new requests at once; the
  * interface is stopped when those in flight are answered (PCIe r6.0, sec
- * 7.8.10.3). Only who answers them knows when that is. The PF's interface goes
+ * 10.5.2.3). Only who answers them knows when that is. The PF's interface goes
  * on meanwhile, and so do those of other VFs.
  */
 #include <linux/cleanup.h>
@@ -330,7 +330,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_claimed);
  * @handle: the VF's handle
  *
  * Each VF has an equal share of what the PF was allotted (PCIe r6.0, sec
- * 7.8.10.5), which is not its capacity. While a VF shows PRI the allotment is
+ * 10.5.2.5), which is not its capacity. While a VF shows PRI the allotment is
  * watched, and VFs cannot become more, so that the shares never exceed it.
  *
  * Context: Process context.

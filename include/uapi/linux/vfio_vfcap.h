@@ -366,7 +366,7 @@ struct vfcap_feature_lost_eventfd {
  * that kind is not handed to iommufd, since one function's failure could end the page
  * requests of others: of a failure the VMM answers the group with IOMMUFD_PAGE_RESP_INVALID,
  * and then tells it here. The guest finds it in Page Request Status: Response Failure,
- * Unexpected Page Request Group Index (PCIe r6.0, sec 7.8.10.3).
+ * Unexpected Page Request Group Index (PCIe r6.0, sec 10.5.2.3).
  *
  * Return: 0, or -1 with errno EINVAL: no flag, or one that is not known; ENODEV: PRI is
  * not shown, or the VMM does not answer its page requests (VFCAP_CHOOSE_ANSWERS); EIO: the

@@ -26,7 +26,7 @@
  * error TEXT". TAG is any word. A value has 32 bits. PASID ffffffff: none, which page
  * requests must have, since QEMU's VT-d halts at the response to one without. FLAGS: 1:
  * to read, 2: to write, 4: the last of its group. RESPONSE: as in the PRG Response Message
- * (PCIe r6.0, sec 10.4.2.2), the code in bits 15:12 and the group in bits 8:0; each
+ * (PCIe r6.0, sec 10.4.2), the code in bits 15:12 and the group in bits 8:0; each
  * is told once, in their order. "groups" is many requests in one: COUNT groups, numbered
  * from GROUP on and again from 0 behind 1ff, of PAGES pages each from ADDRESS on; SENT: the
  * groups that the IOMMU took before it refused one. "responses" tells up to 64 in one.

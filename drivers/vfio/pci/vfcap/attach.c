@@ -44,7 +44,8 @@ MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 
 /*
  * Bits of a domain's bitmap of page sizes that stand for sizes which no mapping reaches:
- * they have no effect in the IOMMU core or in iommufd.
+ * the IOMMU core and iommufd pick no size by them. Who asks iommufd for page sizes the way
+ * of VFIO's containers (VFIO_IOMMU_GET_INFO) is told of them.
  */
 #define VFCAP_MARK	GENMASK_ULL(62, 57)
 

@@ -3,10 +3,11 @@
  * vfcap-vfio-pci: a vfio-pci variant driver for SR-IOV virtual functions, for Intel VMD
  * endpoints, and for whole functions with a PASID capability
  *
- * Everything that vfio-pci offers for them. In a VF's virtual config space there
- * are the capabilities that PCIe has it share with its PF but forbids it to
- * show, in a VMD endpoint's what its driver must know of the host, and in that of another
- * function, a PF or not, the PASID and PRI capabilities that it has and vfio-pci hides.
+ * It offers what vfio-pci offers for them, but for the regions of Intel graphics. In a VF's
+ * virtual config space there are the capabilities that PCIe has it share with its PF but
+ * forbids it to show, in a VMD endpoint's what its driver must know of the host, and in that
+ * of another function, a PF or not, the PASID and PRI capabilities that it has and vfio-pci
+ * hides.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>

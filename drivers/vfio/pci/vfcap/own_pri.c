@@ -2,7 +2,7 @@
 /*
  * The Page Request Interface of a whole function, which its guest has
  *
- * PCIe r6.0, sec 7.8.10. The IOMMU's driver has enabled it when it found the function, and
+ * PCIe r6.0, sec 10.5.2. The IOMMU's driver has enabled it when it found the function, and
  * expects page requests of it at any time. Whether there are any is the function's affair:
  * its Enable is what the guest has set, and what the guest reads in Status is what the
  * function says. The kernel's driver gets back at the close what it had.

@@ -2,7 +2,7 @@
 /*
  * The PASID Extended Capability, PCIe r6.0, sec 7.8.9
  *
- * A VF shares its PF's (sec 9.3.7.14), a whole function has its own, which vfio-pci-core
+ * A VF shares its PF's (sec 9.3.7), a whole function has its own, which vfio-pci-core
  * hides. What is shown follows these registers as they are at that time, cut down to what
  * the IOMMU gives the function.
  *

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The Page Request Extended Capability (PRI), PCIe r6.0, sec 7.8.10
+ * The Page Request Extended Capability (PRI), PCIe r6.0, sec 10.5.2
  *
- * A VF shares the PF's (sec 9.3.7.11), whose interface stays as it is: what a
+ * A VF shares the PF's (sec 9.3.7), whose interface stays as it is: what a
  * guest does to the VF's registers reaches who answers the VF's page requests, the PF's
  * driver or the VMM, and concerns requests of this VF only. A whole function has its own.
  */

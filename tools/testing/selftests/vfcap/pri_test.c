@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The PRI capability of VFs (PCIe r6.0, sec 7.8.10): when it is shown, what each
+ * The PRI capability of VFs (PCIe r6.0, sec 10.5.2): when it is shown, what each
  * of its registers does, and that it follows the page requests which the PF's
  * driver answers. The sample PF driver simulates these, with delay or for ever.
  */

@@ -30,7 +30,7 @@ int dma_read(const char *function, uint32_t pasid, uint64_t address, uint32_t *v
 int dma_request_page(const char *function, uint32_t pasid, uint64_t address,
 		     unsigned int group, unsigned int flags);
 
-/* Response codes: PCIe r6.0, sec 10.4.2.2 */
+/* Response codes: PCIe r6.0, sec 10.4.2.1 */
 #define DMA_SUCCESS	0
 #define DMA_INVALID	1
 #define DMA_FAILURE	0xf

@@ -24,7 +24,7 @@ const uint16_t model_ecap[MODEL_CAPS] = {
 	[MODEL_PRI]	= PCI_EXT_CAP_ID_PRI,
 };
 
-/* PCIe r6.0, sec 7.8.9 and 7.5.x: all Control bits are 0, and PRI has stopped */
+/* PCIe r6.0, sec 7.8.9 and 10.5.2: all Control bits are 0, and PRI has stopped */
 static void reset_cap(struct model *m, enum model_id id)
 {
 	struct model_cap *c = &m->caps[id];
