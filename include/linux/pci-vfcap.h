@@ -150,6 +150,7 @@ void pci_vfcap_vf_close(struct pci_vfcap_vf *handle);
 void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask);
 bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			  char *cause, bool *returned);
+const char *pci_vfcap_state(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
 u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle);
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses);
 bool pci_vfcap_is_busy(struct pci_dev *pdev);

@@ -233,14 +233,8 @@ bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_query_loss);
 
-/**
- * vfcap_state - the state of a VF's capability, as user space is told of it
- * @handle: the VF's handle, with its PF's lock held
- * @id: the capability
- *
- * Return: a word that the ABI lists.
- */
-const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
+/* Caller holds the lock. */
+static const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
 	if (handle->losing & BIT(id))
 		return "losing";
@@ -250,6 +244,26 @@ const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 		return "shown";
 	return handle->held & BIT(id) ? "held" : "hidden";
 }
+
+/**
+ * pci_vfcap_state - the state of a VF's capability, for its file of that name
+ * @handle: the VF's handle
+ * @id: the capability
+ *
+ * The file is in the folder "vfcap" of the VF in sysfs, which its driver makes: whoever
+ * polls it is woken when the capability is lost, and at the end of that.
+ *
+ * Context: Process context. Calls nothing back.
+ * Return: "hidden", "held", "shown", "losing" or "lost", see
+ * Documentation/ABI/testing/sysfs-bus-pci-vfcap.
+ */
+const char *pci_vfcap_state(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
+{
+	guard(mutex)(&handle->record->lock);
+
+	return vfcap_state(handle, id);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_state);
 
 /* Frees @cause. Without memory for a detail, the list of variables ends before it. */
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,

@@ -216,7 +216,6 @@ void vfcap_lose(struct pci_vfcap *record, unsigned long mask,
 		const char *cause);
 void vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_loss_over(struct pci_vfcap_vf *handle, unsigned long mask);
-const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
 void vfcap_log_losses(struct pci_vfcap *record, const char *cause);
 void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_tell(struct work_struct *work);
@@ -228,7 +227,6 @@ void vfcap_pri_exit(struct pci_vfcap_vf *handle);
 
 /* sysfs.c */
 extern const struct kobj_type vfcap_pf_ktype;
-extern const struct attribute_group vfcap_vf_group;
 
 /* vf.c: which VF has what */
 void vfcap_mark_assigned(struct pci_vfcap_vf *handle);

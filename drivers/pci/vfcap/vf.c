@@ -11,7 +11,6 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
-#include <linux/sysfs.h>
 
 #include "pci-vfcap.h"
 
@@ -62,8 +61,7 @@ static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
  *
  * Context: Process context. Takes no device lock, so it may be called from a
  * driver's probe, also from inside the PF driver's pci_enable_sriov().
- * Return: a handle, NULL when @vf is no VF, which shares nothing, ERR_PTR(-ENOMEM), or
- * another error from sysfs.
+ * Return: a handle, NULL when @vf is no VF, which shares nothing, or ERR_PTR(-ENOMEM).
  */
 struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 					   const struct pci_vfcap_vf_ops *ops,
@@ -71,7 +69,6 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 {
 	struct pci_vfcap_vf *handle __free(kfree) = NULL;
 	struct pci_vfcap *record;
-	int ret;
 
 	if (!vf->is_virtfn)
 		return NULL;
@@ -90,14 +87,6 @@ struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 	INIT_WORK(&handle->tell, vfcap_tell);
 	scoped_guard(mutex, &record->lock)
 		list_add_tail(&handle->node, &record->vfs);
-
-	ret = sysfs_create_group(&vf->dev.kobj, &vfcap_vf_group);
-	if (ret) {
-		scoped_guard(mutex, &record->lock)
-			list_del(&handle->node);
-		vfcap_put(record);
-		return ERR_PTR(ret);
-	}
 	return no_free_ptr(handle);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_register);
@@ -118,8 +107,6 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 	record = handle->record;
 	vfcap_pri_exit(handle);
 	vfcap_tell_rest(handle);
-	/* Waits for readers. */
-	sysfs_remove_group(&handle->vf->dev.kobj, &vfcap_vf_group);
 	scoped_guard(mutex, &record->lock)
 		list_del(&handle->node);
 	kfree(handle);

@@ -49,7 +49,7 @@ ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz);
 
-/* sysfs.c: the folder of a whole function */
+/* sysfs.c: the folder of a device */
 int vfcap_sysfs_add(struct vfcap_device *vd);
 void vfcap_sysfs_remove(struct vfcap_device *vd);
 

@@ -317,19 +317,22 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	}
 
 	vfcap_keep_awake(pdev);
-	ret = vfcap_sysfs_add(vd);
-	if (ret)
-		goto err_unregister;
 	ret = vfio_pci_core_register_device(&vd->core);
 	if (ret)
-		goto err_sysfs;
+		goto err_unregister;
 	vfcap_power_watch(vd);
+	/* Core has refused a PF that has VFs, and a folder for them. */
+	ret = vfcap_sysfs_add(vd);
+	if (ret)
+		goto err_core;
 	return 0;
 
-err_sysfs:
-	vfcap_sysfs_remove(vd);
+err_core:
+	vfio_pci_core_unregister_device(&vd->core);
+	vfcap_power_unwatch(vd);
 err_unregister:
 	vfcap_let_sleep(pdev);
+	cancel_work_sync(&vd->sync_work);
 	pci_vfcap_vf_unregister(vd->handle);
 err_put:
 	vfio_put_device(&vd->core.vdev);

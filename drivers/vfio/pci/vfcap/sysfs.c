@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "vfcap" in the sysfs folder of a whole function, with the files that pci-vfcap has for a
- * VF, see Documentation/ABI/testing/sysfs-bus-pci-vfcap
+ * "vfcap" in the sysfs folder of a VF or a whole function, see
+ * Documentation/ABI/testing/sysfs-bus-pci-vfcap
  */
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -34,21 +34,26 @@ static ssize_t open_show(struct device *dev, struct device_attribute *attr,
 			  vfcap_is_open(vfcap_from_pci(to_pci_dev(dev))));
 }
 
+/* What is not shared is not lost either. */
+static const char *vfcap_own_state(struct vfcap_device *vd, unsigned long id)
+{
+	guard(mutex)(&vd->lock);
+
+	if (vd->shown & BIT(id))
+		return "shown";
+	return vd->caps & BIT(id) && vfcap_is_open(vd) && !vfcap_is_committed(vd) ?
+	       "held" : "hidden";
+}
+
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
 	unsigned long id;
 	struct vfcap_device *vd = vfcap_of_attr(dev, attr, &id);
-	const char *state = "hidden";
 
-	guard(mutex)(&vd->lock);
-
-	if (vd->shown & BIT(id))
-		state = "shown";
-	else if (vd->caps & BIT(id) && vfcap_is_open(vd) &&
-		 !vfcap_is_committed(vd))
-		state = "held";
-	return sysfs_emit(buf, "%s\n", state);
+	return sysfs_emit(buf, "%s\n", vd->handle ?
+			  pci_vfcap_state(vd->handle, id) :
+			  vfcap_own_state(vd, id));
 }
 
 static ssize_t offset_show(struct device *dev, struct device_attribute *attr,
@@ -87,14 +92,14 @@ static const struct attribute_group vfcap_group = {
 	.attrs	= vfcap_attrs,
 };
 
+/* A VMD endpoint has none. */
 static bool vfcap_has_group(struct vfcap_device *vd)
 {
-	return vd->caps & BIT(PCI_VFCAP_PASID) &&
-	       vfcap_is_own(vd, PCI_VFCAP_PASID);
+	return vd->caps & BIT(PCI_VFCAP_PASID);
 }
 
 /**
- * vfcap_sysfs_add - make the folder of a whole function
+ * vfcap_sysfs_add - make the folder of a device
  * @vd: the device
  *
  * Context: Process context, while the device is probed.
