@@ -415,51 +415,25 @@ union vfcap_feature_data {
 	struct vfcap_feature_write_combine write_combine;
 };
 
+#define VFCAP_GET	VFIO_DEVICE_FEATURE_GET
+#define VFCAP_SET	VFIO_DEVICE_FEATURE_SET
+
 static const struct vfcap_feature vfcap_features[] = {
-	{
-		.index	= VFCAP_FEATURE_QUERY,
-		.ops	= VFIO_DEVICE_FEATURE_GET,
-		.first	= 40,
-		.size	= sizeof(struct vfcap_feature_query),
-		.handle	= vfcap_query,
-	}, {
-		.index	= VFCAP_FEATURE_CHOOSE,
-		.ops	= VFIO_DEVICE_FEATURE_SET,
-		.first	= 16,
-		.size	= sizeof(struct vfcap_feature_choose),
-		.handle	= vfcap_choose,
-	}, {
-		.index	= VFCAP_FEATURE_STATE,
-		.ops	= VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
-		.first	= 112,
-		.size	= sizeof(struct vfcap_feature_state),
-		.handle	= vfcap_state,
-	}, {
-		.index	= VFCAP_FEATURE_LOST_EVENTFD,
-		.ops	= VFIO_DEVICE_FEATURE_SET,
-		.first	= 8,
-		.size	= sizeof(struct vfcap_feature_lost_eventfd),
-		.handle	= vfcap_lost_eventfd,
-	}, {
-		.index	= VFCAP_FEATURE_RETURN_EVENTFD,
-		.ops	= VFIO_DEVICE_FEATURE_SET,
-		.first	= 8,
-		.size	= sizeof(struct vfcap_feature_lost_eventfd),
-		.handle	= vfcap_return_eventfd,
-	}, {
-		.index	= VFCAP_FEATURE_PRI_FAILED,
-		.ops	= VFIO_DEVICE_FEATURE_SET,
-		.first	= 8,
-		.size	= sizeof(struct vfcap_feature_pri_failed),
-		.handle	= vfcap_pri_failed,
-	}, {
-		.index	= VFCAP_FEATURE_WRITE_COMBINE,
-		.ops	= VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
-		.first	= 32,
-		.size	= sizeof(struct vfcap_feature_write_combine),
-		.handle	= vfcap_write_combine,
-		.undo	= vfcap_undo_write_combine,
-	},
+	{ VFCAP_FEATURE_QUERY, VFCAP_GET, 40,
+	  sizeof(struct vfcap_feature_query), vfcap_query },
+	{ VFCAP_FEATURE_CHOOSE, VFCAP_SET, 16,
+	  sizeof(struct vfcap_feature_choose), vfcap_choose },
+	{ VFCAP_FEATURE_STATE, VFCAP_GET | VFCAP_SET, 112,
+	  sizeof(struct vfcap_feature_state), vfcap_state },
+	{ VFCAP_FEATURE_LOST_EVENTFD, VFCAP_SET, 8,
+	  sizeof(struct vfcap_feature_lost_eventfd), vfcap_lost_eventfd },
+	{ VFCAP_FEATURE_RETURN_EVENTFD, VFCAP_SET, 8,
+	  sizeof(struct vfcap_feature_lost_eventfd), vfcap_return_eventfd },
+	{ VFCAP_FEATURE_PRI_FAILED, VFCAP_SET, 8,
+	  sizeof(struct vfcap_feature_pri_failed), vfcap_pri_failed },
+	{ VFCAP_FEATURE_WRITE_COMBINE, VFCAP_GET | VFCAP_SET, 32,
+	  sizeof(struct vfcap_feature_write_combine), vfcap_write_combine,
+	  vfcap_undo_write_combine },
 };
 
 static int vfcap_do_feature(struct vfcap_device *vd,

@@ -150,28 +150,13 @@ static bool vfcap_pasid_alone_in_group(struct vfcap_device *vd)
 
 /* What "auto" asks for: that somebody can back a guest's PASIDs */
 static const struct vfcap_condition vfcap_pasid_backing[] = {
-	{
-		vfcap_has_iommu, NULL,
-		VFCAP_REASON_NOIOMMU_MODE, true,
-	}, {
-		vfcap_pasid_has_any, NULL,
-		VFCAP_REASON_NO_PASIDS,
-	}, {
-		vfcap_by_cdev, vfcap_by_iommufd,
-		VFCAP_REASON_NO_CDEV,
-	}, {
-		vfcap_pasid_by_iommu, NULL,
-		VFCAP_REASON_NO_IOMMU,
-	}, {
-		vfcap_pasid_is_gated, NULL,
-		VFCAP_REASON_NOT_GATED, .gated = true,
-	}, {
-		vfcap_pasid_alone_in_group, NULL,
-		VFCAP_REASON_GROUP_SHARED,
-	}, {
-		vfcap_pf_is_kernels, NULL,
-		VFCAP_REASON_PF_USER_SPACE,
-	},
+	{ vfcap_has_iommu, NULL, VFCAP_REASON_NOIOMMU_MODE, true },
+	{ vfcap_pasid_has_any, NULL, VFCAP_REASON_NO_PASIDS },
+	{ vfcap_by_cdev, vfcap_by_iommufd, VFCAP_REASON_NO_CDEV },
+	{ vfcap_pasid_by_iommu, NULL, VFCAP_REASON_NO_IOMMU },
+	{ vfcap_pasid_is_gated, NULL, VFCAP_REASON_NOT_GATED, .gated = true },
+	{ vfcap_pasid_alone_in_group, NULL, VFCAP_REASON_GROUP_SHARED },
+	{ vfcap_pf_is_kernels, NULL, VFCAP_REASON_PF_USER_SPACE },
 };
 
 /*

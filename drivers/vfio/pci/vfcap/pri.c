@@ -87,28 +87,13 @@ static bool vfcap_pri_has_ats(struct vfcap_device *vd)
 }
 
 static const struct vfcap_condition vfcap_pri_backing[] = {
-	{
-		vfcap_has_iommu, NULL,
-		VFCAP_REASON_NOIOMMU_MODE, true,
-	}, {
-		vfcap_pri_is_not_shared, NULL,
-		VFCAP_REASON_HAS_VFS, true,
-	}, {
-		vfcap_pri_has_way, NULL,
-		VFCAP_REASON_NO_ANSWERER,
-	}, {
-		vfcap_pri_has_cdev, vfcap_pri_may_have_cdev,
-		VFCAP_REASON_NO_CDEV,
-	}, {
-		vfcap_pri_is_answered, vfcap_pri_may_have_cdev,
-		VFCAP_REASON_NO_VMM,
-	}, {
-		vfcap_pri_has_ats, NULL,
-		VFCAP_REASON_NO_ATS,
-	}, {
-		vfcap_pf_is_kernels, NULL,
-		VFCAP_REASON_PF_USER_SPACE,
-	},
+	{ vfcap_has_iommu, NULL, VFCAP_REASON_NOIOMMU_MODE, true },
+	{ vfcap_pri_is_not_shared, NULL, VFCAP_REASON_HAS_VFS, true },
+	{ vfcap_pri_has_way, NULL, VFCAP_REASON_NO_ANSWERER },
+	{ vfcap_pri_has_cdev, vfcap_pri_may_have_cdev, VFCAP_REASON_NO_CDEV },
+	{ vfcap_pri_is_answered, vfcap_pri_may_have_cdev, VFCAP_REASON_NO_VMM },
+	{ vfcap_pri_has_ats, NULL, VFCAP_REASON_NO_ATS },
+	{ vfcap_pf_is_kernels, NULL, VFCAP_REASON_PF_USER_SPACE },
 };
 
 /* How many requests may be outstanding is what the kernel allotted, not what would fit. */

@@ -48,13 +48,8 @@ static bool vfcap_shdw_leaves_room(struct vfcap_device *vd)
 }
 
 static const struct vfcap_condition vfcap_shdw_conditions[] = {
-	{
-		vfcap_shdw_is_first, NULL,
-		VFCAP_REASON_OWN,
-	}, {
-		vfcap_shdw_leaves_room, NULL,
-		VFCAP_REASON_QEMU,
-	},
+	{ vfcap_shdw_is_first, NULL, VFCAP_REASON_OWN },
+	{ vfcap_shdw_leaves_room, NULL, VFCAP_REASON_QEMU },
 };
 
 static enum vfcap_reason vfcap_shdw_init(struct vfcap_device *vd, const u32 *pf,
