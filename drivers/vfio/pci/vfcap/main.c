@@ -53,64 +53,26 @@ static const struct pci_device_id vfcap_denylist[] = {
 	{ }
 };
 
-static bool vfcap_is_vf(struct pci_dev *pdev)
-{
-	return pdev->is_virtfn;
-}
-
-static bool vfcap_is_native_vmd(struct pci_dev *pdev)
-{
-	return vfcap_vmd_find(pdev) & VFCAP_VMD_NATIVE;
-}
-
-static bool vfcap_is_vmd(struct pci_dev *pdev)
-{
-	return vfcap_vmd_find(pdev);
-}
-
-static bool vfcap_has_pasid(struct pci_dev *pdev)
-{
-	return pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_PASID);
-}
-
-/**
- * struct vfcap_kind - a kind of function that this driver takes
- * @is: whether a function that is none of those before is of this kind
- * @caps: the capabilities that it may come to show, BIT(index) each
- * @own: of these it shows those that it has itself
+/*
+ * Which capabilities a function may come to show, BIT(index) each. Returns false if it is
+ * not of a kind that this driver takes. What is no VF shows what it has itself.
  */
-struct vfcap_kind {
-	bool (*is)(struct pci_dev *pdev);
-	unsigned long caps;
-	bool own;
-};
-
-static const struct vfcap_kind vfcap_kinds[] = {
-	{ vfcap_is_vf,		BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI) },
-	{ vfcap_is_native_vmd,	0 },
-	{ vfcap_is_vmd,		BIT(VFCAP_SHDW) },
-	{ vfcap_has_pasid,	BIT(PCI_VFCAP_PASID) | BIT(PCI_VFCAP_PRI), true },
-};
-
-static const struct vfcap_kind *vfcap_find_kind(struct pci_dev *pdev)
+static bool vfcap_find_caps(struct pci_dev *pdev, unsigned long *caps)
 {
-	unsigned int i;
+	unsigned long vmd = vfcap_vmd_find(pdev);
+	unsigned int id;
 
-	for (i = 0; i < ARRAY_SIZE(vfcap_kinds); i++)
-		if (vfcap_kinds[i].is(pdev))
-			return &vfcap_kinds[i];
-	return NULL;
-}
-
-static unsigned long vfcap_find_caps(const struct vfcap_kind *kind,
-				     struct pci_dev *pdev)
-{
-	unsigned long id, caps = kind->caps;
-
-	for_each_set_bit(id, &kind->caps, VFCAP_NR_CAPS)
-		if (kind->own && !pci_find_ext_capability(pdev, vfcap_caps[id]->id))
-			__clear_bit(id, &caps);
-	return caps;
+	*caps = 0;
+	if (vmd) {
+		if (!(vmd & VFCAP_VMD_NATIVE))
+			*caps |= BIT(VFCAP_SHDW);
+		return true;
+	}
+	for (id = 0; id < PCI_VFCAP_COUNT; id++)
+		if (pdev->is_virtfn ||
+		    pci_find_ext_capability(pdev, vfcap_caps[id]->id))
+			*caps |= BIT(id);
+	return *caps & BIT(PCI_VFCAP_PASID);
 }
 
 static int vfcap_init_device(struct vfio_device *vdev)
@@ -284,11 +246,11 @@ static const struct vfio_device_ops vfcap_ops = {
 
 static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	const struct vfcap_kind *kind = vfcap_find_kind(pdev);
 	struct vfcap_device *vd;
+	unsigned long caps;
 	int ret;
 
-	if (!kind) {
+	if (!vfcap_find_caps(pdev, &caps)) {
 		pci_err(pdev, "%s; use vfio-pci for it\n",
 			vfcap_vmd_is_unknown(pdev) ?
 			"an Intel RAID function whose ID is no VMD endpoint's that is known here" :
@@ -309,7 +271,7 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	dev_set_drvdata(&pdev->dev, &vd->core);
 	vd->vmd = vfcap_vmd_find(pdev);
-	vd->caps = vfcap_find_caps(kind, pdev);
+	vd->caps = caps;
 	vd->handle = pci_vfcap_vf_register(pdev, &vfcap_vf_ops, vd);
 	if (IS_ERR(vd->handle)) {
 		ret = PTR_ERR(vd->handle);

@@ -41,16 +41,10 @@ struct vfcap_quirk {
 	u16 pos;
 };
 
-#define VFCAP_MAX_QUIRKS	32
+/* The parameter's text, which is valid, and constant once the module is loaded */
+static char *vfcap_quirks;
 
-/* Filled by the parameter when the module is loaded, and constant then */
-static struct vfcap_quirk vfcap_quirks[VFCAP_MAX_QUIRKS];
-static unsigned int vfcap_nr_quirks;
-
-/*
- * "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex. Returns its length, or -EINVAL.
- * Nothing is allocated: of a built-in driver this runs before there is memory.
- */
+/* "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex. Returns its length, or -EINVAL. */
 static int vfcap_quirk_parse(const char *text, struct vfcap_quirk *quirk)
 {
 	char param[16];
@@ -69,48 +63,32 @@ static int vfcap_quirk_parse(const char *text, struct vfcap_quirk *quirk)
 
 static int vfcap_quirks_set(const char *val, const struct kernel_param *kp)
 {
+	struct vfcap_quirk quirk;
 	const char *rest = val;
 	int len;
 
 	do {
-		if (vfcap_nr_quirks == VFCAP_MAX_QUIRKS)
-			goto err;
-		len = vfcap_quirk_parse(rest, &vfcap_quirks[vfcap_nr_quirks]);
+		len = vfcap_quirk_parse(rest, &quirk);
 		if (len < 0)
 			goto err;
-		vfcap_nr_quirks++;
 		rest += len;
 	} while (*rest++ == ',');
 	if (!rest[-1])
-		return 0;
+		return param_set_charp(val, kp);
 
 err:
-	pr_err("%s: parameter %s: not at most %u of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%.*s\"\n",
-	       KBUILD_MODNAME, kp->name, VFCAP_MAX_QUIRKS,
-	       (int)strcspn(val, "\n"), val);
+	pr_err("%s: parameter %s: no list of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%.*s\"\n",
+	       KBUILD_MODNAME, kp->name, (int)strcspn(val, "\n"), val);
 	return -EINVAL;
 }
 
-static int vfcap_quirks_get(char *buf, const struct kernel_param *kp)
-{
-	int len = 0;
-	unsigned int i;
-
-	for (i = 0; i < vfcap_nr_quirks; i++)
-		len += sysfs_emit_at(buf, len, "%s%04x:%04x:%s=%x",
-				     i ? "," : "", vfcap_quirks[i].vendor,
-				     vfcap_quirks[i].device,
-				     vfcap_caps[vfcap_quirks[i].id]->param,
-				     vfcap_quirks[i].pos);
-	return len + sysfs_emit_at(buf, len, "\n");
-}
-
 static const struct kernel_param_ops vfcap_quirks_ops = {
-	.set = vfcap_quirks_set,
-	.get = vfcap_quirks_get,
+	.set	= vfcap_quirks_set,
+	.get	= param_get_charp,
+	.free	= param_free_charp,
 };
 
-module_param_cb(quirks, &vfcap_quirks_ops, NULL, 0444);
+module_param_cb(quirks, &vfcap_quirks_ops, &vfcap_quirks, 0444);
 MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET,..., all hex; 0: never show it");
 
 /*
@@ -156,31 +134,32 @@ static int vfcap_ask_pf_driver(struct vfcap_device *vd, unsigned int id,
 	return vfcap_check_fits(vd, id, pos, "the driver of its PF");
 }
 
-static const struct vfcap_quirk *vfcap_find_quirk(struct vfcap_device *vd,
-						  unsigned int id)
+static bool vfcap_find_quirk(struct vfcap_device *vd, unsigned int id,
+			     struct vfcap_quirk *quirk)
 {
 	struct pci_dev *pdev = vd->core.pdev;
-	unsigned int i;
+	const char *rest = vfcap_quirks;
 
-	for (i = 0; i < vfcap_nr_quirks; i++) {
-		const struct vfcap_quirk *quirk = &vfcap_quirks[i];
-
+	if (!rest)
+		return false;
+	do {
+		rest += vfcap_quirk_parse(rest, quirk);
 		if (quirk->vendor == pdev->vendor &&
 		    quirk->device == pdev->device && quirk->id == id)
-			return quirk;
-	}
-	return NULL;
+			return true;
+	} while (*rest++ == ',');
+	return false;
 }
 
 static int vfcap_ask_quirk(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 {
-	const struct vfcap_quirk *quirk = vfcap_find_quirk(vd, id);
+	struct vfcap_quirk quirk;
 
-	if (!quirk)
+	if (!vfcap_find_quirk(vd, id, &quirk))
 		return 0;
-	if (!quirk->pos)
+	if (!quirk.pos)
 		return -VFCAP_REASON_QUIRK;
-	return vfcap_check_fits(vd, id, quirk->pos, "parameter quirks");
+	return vfcap_check_fits(vd, id, quirk.pos, "parameter quirks");
 }
 
 /**
@@ -193,7 +172,9 @@ static int vfcap_ask_quirk(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
  */
 bool vfcap_place_is_given(struct vfcap_device *vd, unsigned int id)
 {
-	return vd->choice[id].offset || vfcap_find_quirk(vd, id);
+	struct vfcap_quirk quirk;
+
+	return vd->choice[id].offset || vfcap_find_quirk(vd, id, &quirk);
 }
 
 static int vfcap_ask_pf_offset(struct vfcap_device *vd, unsigned int id,
