@@ -50,7 +50,7 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 			    const u32 *seen)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
-	u32 regs[VFCAP_MAX_REGS];
+	u32 regs[VFCAP_SHARED_REGS];
 	bool lost, asleep;
 	unsigned int i;
 	int pos;
@@ -234,7 +234,7 @@ bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 EXPORT_SYMBOL_GPL(pci_vfcap_query_loss);
 
 /* Caller holds the lock. */
-static const char *vfcap_state(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
+static const char *vfcap_state_word(const struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
 	if (handle->losing & BIT(id))
 		return "losing";
@@ -261,11 +261,14 @@ const char *pci_vfcap_state(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
 	guard(mutex)(&handle->record->lock);
 
-	return vfcap_state(handle, id);
+	return vfcap_state_word(handle, id);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_state);
 
-/* Frees @cause. Without memory for a detail, the list of variables ends before it. */
+/*
+ * Frees @cause, which may be NULL. The list of variables ends with the first that there was
+ * no memory for.
+ */
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			 const char *state, char *cause)
 {
@@ -336,7 +339,7 @@ void vfcap_tell(struct work_struct *work)
 			cause[bit] = kasprintf(GFP_KERNEL, "VFCAP_CAUSE=%s",
 					       handle->cause[bit]);
 		for_each_set_bit(bit, &over, PCI_VFCAP_COUNT)
-			state[bit] = vfcap_state(handle, bit);
+			state[bit] = vfcap_state_word(handle, bit);
 	}
 	for_each_set_bit(bit, &lost, PCI_VFCAP_COUNT)
 		vfcap_uevent(handle, bit, "lost", cause[bit]);

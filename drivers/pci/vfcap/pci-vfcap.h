@@ -13,7 +13,7 @@
 #include <linux/workqueue.h>
 
 /* The longest shared capability, in dwords */
-#define VFCAP_MAX_REGS	(PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32))
+#define VFCAP_SHARED_REGS	(PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32))
 
 /**
  * struct vfcap_shared - a capability of a PF that its VFs share
@@ -33,7 +33,7 @@ struct vfcap_shared {
 	u16 (*find)(struct pci_dev *pf);
 	u8 nr_regs;
 	u8 number;
-	u32 locked[VFCAP_MAX_REGS];
+	u32 locked[VFCAP_SHARED_REGS];
 };
 
 extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
@@ -84,7 +84,7 @@ struct pci_vfcap {
 	unsigned int showing[PCI_VFCAP_COUNT];
 	unsigned long changing;
 	bool unbinding;
-	u32 seen[PCI_VFCAP_COUNT][VFCAP_MAX_REGS];
+	u32 seen[PCI_VFCAP_COUNT][VFCAP_SHARED_REGS];
 	struct resource *claimed[PCI_VFCAP_COUNT];
 	unsigned long missing;
 	struct delayed_work guard;
@@ -136,7 +136,7 @@ struct pci_vfcap_vf {
 	u64 lost_last[PCI_VFCAP_COUNT];
 	bool pri_answered;
 	unsigned int misses;
-	struct vfcap_pri *pri;
+	struct vfcap_requests *pri;
 };
 
 static inline bool vfcap_is_shown(const struct pci_vfcap_vf *handle,
@@ -222,8 +222,8 @@ void vfcap_tell(struct work_struct *work);
 void vfcap_tell_rest(struct pci_vfcap_vf *handle);
 
 /* pri.c: page requests that the PF's driver answers, or the VF's user */
-int vfcap_pri_init(struct pci_vfcap_vf *handle);
-void vfcap_pri_exit(struct pci_vfcap_vf *handle);
+int vfcap_requests_init(struct pci_vfcap_vf *handle);
+void vfcap_requests_exit(struct pci_vfcap_vf *handle);
 
 /* sysfs.c */
 extern const struct kobj_type vfcap_pf_ktype;

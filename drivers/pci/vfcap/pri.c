@@ -23,7 +23,7 @@ module_param(pri_answer_ms, uint, 0644);
 MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page request of its VF, before the kernel does in its place (default: 10000)");
 
 /**
- * struct vfcap_pri - the page requests of a VF
+ * struct vfcap_requests - the page requests of a VF
  *
  * Allocated apart from the handle, since many VFs may be bound of which few are open
  *
@@ -40,7 +40,7 @@ MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page reques
  * @claimed: The VF's user answers, and not the PF's driver: iopf_shared_claim(). Set
  *	before the VF shows PRI, and not changed while it does.
  */
-struct vfcap_pri {
+struct vfcap_requests {
 	struct pci_vfcap_vf *handle;
 	struct mutex lock;		/* all below */
 	bool on;
@@ -107,7 +107,7 @@ static const struct pci_vfcap_ops vfcap_iopf_ops = {
  * Caller holds the lock. PRI may have been lost since the VF asked for it, and the VF may
  * not know yet: then it stays off, as it will in the VF.
  */
-static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
+static void vfcap_pri_start(struct vfcap_requests *pri, u32 allocation)
 {
 	int ret;
 
@@ -123,7 +123,7 @@ static void vfcap_pri_start(struct vfcap_pri *pri, u32 allocation)
 }
 
 /* Caller holds the lock. */
-static void vfcap_pri_stop(struct vfcap_pri *pri)
+static void vfcap_pri_stop(struct vfcap_requests *pri)
 {
 	if (pri->on)
 		vfcap_pri_call(pri, (void)0, pri_disable);
@@ -140,7 +140,7 @@ static void vfcap_pri_report_stopped(struct pci_vfcap_vf *handle)
 }
 
 /* Caller holds the lock. Reports the end of the wait, once. */
-static void vfcap_pri_end_wait(struct vfcap_pri *pri, int error)
+static void vfcap_pri_end_wait(struct vfcap_requests *pri, int error)
 {
 	static const char cause[] = "its page requests were not answered in time";
 	struct pci_vfcap *record = pri->handle->record;
@@ -165,7 +165,7 @@ static void vfcap_pri_end_wait(struct vfcap_pri *pri, int error)
 
 static void vfcap_pri_drain(struct work_struct *work)
 {
-	struct vfcap_pri *pri = container_of(work, struct vfcap_pri, drain);
+	struct vfcap_requests *pri = container_of(work, struct vfcap_requests, drain);
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
 	int ret;
 
@@ -183,8 +183,8 @@ static void vfcap_pri_drain(struct work_struct *work)
 /* The limit holds whether or not the PF's driver observes it. */
 static void vfcap_pri_limit(struct work_struct *work)
 {
-	struct vfcap_pri *pri = container_of(to_delayed_work(work),
-					     struct vfcap_pri, limit);
+	struct vfcap_requests *pri =
+		container_of(to_delayed_work(work), struct vfcap_requests, limit);
 
 	guard(mutex)(&pri->lock);
 
@@ -194,15 +194,15 @@ static void vfcap_pri_limit(struct work_struct *work)
 }
 
 /**
- * vfcap_pri_init - prepare a VF for an open
+ * vfcap_requests_init - prepare a VF for an open
  * @handle: its handle
  *
  * Context: Process context; opens of a VF do not run side by side.
  * Return: 0, -ENOMEM.
  */
-int vfcap_pri_init(struct pci_vfcap_vf *handle)
+int vfcap_requests_init(struct pci_vfcap_vf *handle)
 {
-	struct vfcap_pri *pri;
+	struct vfcap_requests *pri;
 
 	if (handle->pri)
 		return 0;
@@ -220,12 +220,12 @@ int vfcap_pri_init(struct pci_vfcap_vf *handle)
 }
 
 /**
- * vfcap_pri_exit - end what runs for a VF
+ * vfcap_requests_exit - end what runs for a VF
  * @handle: its handle, closed
  *
  * Context: Process context. Waits for the PF driver's pri_drain.
  */
-void vfcap_pri_exit(struct pci_vfcap_vf *handle)
+void vfcap_requests_exit(struct pci_vfcap_vf *handle)
 {
 	if (!handle->pri)
 		return;
@@ -279,7 +279,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_deliverable);
 int pci_vfcap_pri_claim(struct pci_vfcap_vf *handle)
 {
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_answer_ms));
-	struct vfcap_pri *pri = handle->pri;
+	struct vfcap_requests *pri = handle->pri;
 	int ret;
 
 	if (pci_vfcap_pri_answered(handle))
@@ -303,7 +303,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_claim);
  */
 void pci_vfcap_pri_release(struct pci_vfcap_vf *handle)
 {
-	struct vfcap_pri *pri = handle->pri;
+	struct vfcap_requests *pri = handle->pri;
 
 	guard(mutex)(&pri->lock);
 
@@ -340,7 +340,7 @@ u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle)
 {
 	const unsigned int reg = PCI_PRI_ALLOC_REQ / 4;
 	struct pci_vfcap *record = handle->record;
-	u32 regs[VFCAP_MAX_REGS];
+	u32 regs[VFCAP_SHARED_REGS];
 	u16 vfs;
 
 	/* pci_num_vf() is 0 until the last of them was added. */
@@ -375,7 +375,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_share);
  */
 void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation)
 {
-	struct vfcap_pri *pri = handle->pri;
+	struct vfcap_requests *pri = handle->pri;
 
 	guard(mutex)(&pri->lock);
 
@@ -403,7 +403,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
 void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle)
 {
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(pri_drain_ms));
-	struct vfcap_pri *pri = handle->pri;
+	struct vfcap_requests *pri = handle->pri;
 
 	guard(mutex)(&pri->lock);
 
@@ -434,7 +434,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_disable);
  */
 void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 {
-	struct vfcap_pri *pri = handle->pri;
+	struct vfcap_requests *pri = handle->pri;
 	bool shown;
 
 	guard(mutex)(&pri->lock);
@@ -464,8 +464,8 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
  */
 void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle)
 {
-	/* Pairs with vfcap_pri_init(). */
-	struct vfcap_pri *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
+	/* Pairs with vfcap_requests_init(). */
+	struct vfcap_requests *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
 
 	if (!pri)
 		return;
@@ -490,7 +490,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_flush);
  */
 void pci_vfcap_pri_halt(struct pci_vfcap_vf *handle)
 {
-	struct vfcap_pri *pri = handle->pri;
+	struct vfcap_requests *pri = handle->pri;
 
 	guard(mutex)(&pri->lock);
 

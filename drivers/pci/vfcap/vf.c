@@ -105,7 +105,7 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 		return;
 
 	record = handle->record;
-	vfcap_pri_exit(handle);
+	vfcap_requests_exit(handle);
 	vfcap_tell_rest(handle);
 	scoped_guard(mutex, &record->lock)
 		list_del(&handle->node);
@@ -127,8 +127,9 @@ static void vfcap_claim(struct pci_vfcap *record, enum pci_vfcap_id id)
 }
 
 /*
- * What VFs depend on from now on: bits that any of them has found set, and a number as it
- * was when the first of them got a share of it.
+ * Note what VFs depend on from now on: each locked bit that was set when any of them came
+ * to show the capability, and the number as it was when the first of them did, since all
+ * have shares of that.
  */
 static void vfcap_see(const struct vfcap_shared *cap, u32 *seen,
 		      const u32 *regs)
@@ -254,7 +255,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 	if (!handle)
 		return 0;
 
-	ret = vfcap_pri_init(handle);
+	ret = vfcap_requests_init(handle);
 	if (ret)
 		return ret;
 	if (!mask)
@@ -418,7 +419,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs)
 {
-	u32 seen[VFCAP_MAX_REGS] = {};
+	u32 seen[VFCAP_SHARED_REGS] = {};
 	struct pci_vfcap *record;
 	bool first;
 

@@ -12,11 +12,10 @@
  * While the VF sleeps the IOMMU knows none of them either, whatever Enable says (see
  * reset.c). Then an attach is not tried but only remembered.
  *
- * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins
- * one, so its user may destroy it meanwhile; what the ID names then fails to
- * attach, or is another page table of the same user, which is told from it by its
- * domain and is taken away again. An IOAS is never remembered, since iommufd attaches
- * none to a PASID.
+ * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins one, so
+ * its user may destroy it meanwhile. Then the attach fails when Enable is set; or another
+ * page table of the same user has the ID by now. That one is recognised by its domain, and
+ * detached again. An IOAS is never remembered, since iommufd attaches none to a PASID.
  */
 #include <linux/bitfield.h>
 #include <linux/idr.h>

@@ -208,7 +208,7 @@ static vm_fault_t vfcap_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (addr < vma->vm_start || vma->vm_end - addr < size)
 		return VM_FAULT_FALLBACK;
 
-	/* Held until the page is inserted: whoever waits for the lock then removes it. */
+	/* Held until the page is inserted, so that who then gets the lock can remove it. */
 	guard(rwsem_read)(&vd->wc.map_lock);
 
 	if (!vfcap_belongs(vd, vma, offset + (addr - vma->vm_start), size))

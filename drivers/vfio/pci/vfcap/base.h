@@ -41,7 +41,7 @@ static inline bool vfcap_is_awake(struct vfcap_device *vd)
 	return READ_ONCE(vd->core.pdev->current_state) == PCI_D0;
 }
 
-/* Whether its user has let the VF go to low power. Without memory_lock. */
+/* Whether its user has let the device go to low power. Takes memory_lock. */
 static inline bool vfcap_is_let_go(struct vfcap_device *vd)
 {
 	guard(rwsem_read)(&vd->core.memory_lock);

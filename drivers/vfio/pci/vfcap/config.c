@@ -149,7 +149,7 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vd, char __user *buf,
 
 	for_each_set_bit(id, &vd->shown, VFCAP_NR_CAPS)
 		if (vfcap_cut(offset, count, vd->plan[id].pos,
-			      vfcap_cap_size(vfcap_caps[id])))
+			      vfcap_cap_size(vd->table[id])))
 			return vfcap_cap_write(vd, id, buf, *count,
 					       offset - vd->plan[id].pos);
 	if (vfcap_cut_virtual(vd, offset, count))

@@ -27,7 +27,7 @@ const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
 	[VFCAP_SHDW]		= &vfcap_shdw,
 };
 
-static struct workqueue_struct *vfcap_wq;
+static struct workqueue_struct *vfcap_sync_wq;
 
 /**
  * vfcap_queue_sync - have vfcap_sync() called by a worker
@@ -37,7 +37,7 @@ static struct workqueue_struct *vfcap_wq;
  */
 void vfcap_queue_sync(struct vfcap_device *vd)
 {
-	queue_work(vfcap_wq, &vd->sync_work);
+	queue_work(vfcap_sync_wq, &vd->sync_work);
 }
 
 /**
@@ -83,7 +83,7 @@ void vfcap_block(struct vfcap_device *vd, unsigned long caps)
 
 	caps &= vd->shown;
 	for_each_set_bit(id, &caps, VFCAP_NR_CAPS)
-		vfcap_block_cap(vd, vfcap_caps[id]);
+		vfcap_block_cap(vd, vd->table[id]);
 }
 
 /* Tell the PF's side and the VF's user of a loss that has taken effect. */
@@ -102,7 +102,7 @@ static void vfcap_tell_loss(struct vfcap_device *vd, unsigned long lost)
 
 static void vfcap_sync_cap(struct vfcap_device *vd, unsigned int id)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	bool cleared, restart;
 	u32 ctrl = vfcap_emul_take(vd, id, &cleared, &restart);
 
@@ -144,7 +144,7 @@ void vfcap_sync(struct vfcap_device *vd)
  */
 void vfcap_catch_up(struct vfcap_device *vd)
 {
-	/* A change that is made right now may be ordered after this. */
+	/* What happens at this moment may be missed: it counts as what happens later. */
 	if (READ_ONCE(vd->lost) || READ_ONCE(vd->cleared))
 		vfcap_sync(vd);
 }
@@ -159,8 +159,9 @@ void vfcap_sync_work(struct work_struct *work)
 					       sync_work);
 
 	/*
-	 * A user may hold the lock for as long as it does not let a page of its
-	 * own be read. Nothing interrupts a worker, but it is no hung task so.
+	 * A user may hold the lock for as long as it keeps a page of its own from being
+	 * read. A worker gets no signal: this waits as mutex_lock() does, but the kernel
+	 * does not report it as a hung task.
 	 */
 	if (mutex_lock_interruptible(vfcap_dev_set_lock(vd)))
 		return;
@@ -178,7 +179,7 @@ void vfcap_sync_work(struct work_struct *work)
  */
 bool vfcap_may_enable(struct vfcap_device *vd, unsigned int id)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 
 	return pci_vfcap_usable(vfcap_handle(vd, id), id) &&
 	       (!cap->may_enable || cap->may_enable(vd));
@@ -191,7 +192,7 @@ bool vfcap_may_enable(struct vfcap_device *vd, unsigned int id)
 static u32 vfcap_agree(struct vfcap_device *vd, unsigned int id, u32 old,
 		       u32 new)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	u32 open = vfcap_emul_writable(cap, VFCAP_CTRL, old) |
 		   cap->behavior[VFCAP_CTRL].w1c;
 	u32 answer;
@@ -222,7 +223,7 @@ static u32 vfcap_agree(struct vfcap_device *vd, unsigned int id, u32 old,
 void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
 		       const u32 *val, const u32 *mask)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	u32 old, new;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
@@ -361,9 +362,9 @@ void vfcap_end_session(struct vfcap_device *vd)
 int vfcap_effects_init(void)
 {
 	/* While the host sleeps so do VFs. */
-	vfcap_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
+	vfcap_sync_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
 				   0);
-	return vfcap_wq ? 0 : -ENOMEM;
+	return vfcap_sync_wq ? 0 : -ENOMEM;
 }
 
 /**
@@ -371,5 +372,5 @@ int vfcap_effects_init(void)
  */
 void vfcap_effects_exit(void)
 {
-	destroy_workqueue(vfcap_wq);
+	destroy_workqueue(vfcap_sync_wq);
 }

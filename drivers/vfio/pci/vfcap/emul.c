@@ -130,7 +130,7 @@ u32 vfcap_emul_take(struct vfcap_device *vd, unsigned int id, bool *cleared,
 {
 	*cleared = false;
 	*restart = false;
-	/* Code that clears it now calls vfcap_sync() again. */
+	/* Whoever clears bits at this moment has vfcap_sync() called again. */
 	if (!(READ_ONCE(vd->cleared) & BIT(id)))
 		return vfcap_emul_ctrl(vd, id);
 

@@ -40,7 +40,7 @@ static bool vfcap_has_cap(u32 *cap)
 
 static u32 vfcap_query_flags(struct vfcap_device *vd, unsigned int id)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	u32 flags = 0;
 
 	if (cap->list == &vfcap_ext_list)
@@ -85,9 +85,9 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 		.cap		= id,
 		.nr_caps	= VFCAP_NR_CAPS,
 		.flags		= vfcap_query_flags(vd, id),
-		.id		= vfcap_caps[id]->id,
+		.id		= vd->table[id]->id,
 		.offset		= plan->pos,
-		.size		= vfcap_cap_size(vfcap_caps[id]),
+		.size		= vfcap_cap_size(vd->table[id]),
 		.step		= plan->step,
 		.reason		= plan->reason,
 		.nr_pasids	= id == PCI_VFCAP_PASID ? vd->nr_pasids : 0,
@@ -183,7 +183,7 @@ static void vfcap_state_fill(struct vfcap_device *vd,
 		struct vfcap_state_cap *cap = &state->caps[id];
 
 		cap->offset = vd->plan[id].pos;
-		cap->size = vfcap_cap_size(vfcap_caps[id]);
+		cap->size = vfcap_cap_size(vd->table[id]);
 		vfcap_emul_save(vd, id, cap->regs);
 	}
 }
@@ -193,7 +193,7 @@ static bool vfcap_state_fits(struct vfcap_device *vd, unsigned int id,
 			     const struct vfcap_state_cap *now, bool all)
 {
 	/* Capabilities that the state lacks are hidden now, and are not linked. */
-	u32 ignored = all ? 0 : vfcap_caps[id]->list->next;
+	u32 ignored = all ? 0 : vd->table[id]->list->next;
 	unsigned int end = now->size / sizeof(u32);
 
 	return wanted->offset == now->offset && wanted->size == now->size &&
@@ -271,7 +271,7 @@ static int vfcap_state_set(struct vfcap_device *vd,
 	/* What would fail is not begun. */
 	for (id = 0; id < nr_caps; id++)
 		if (state->caps[id].regs[VFCAP_CTRL] &
-		    ~before.caps[id].regs[VFCAP_CTRL] & vfcap_caps[id]->enable &&
+		    ~before.caps[id].regs[VFCAP_CTRL] & vd->table[id]->enable &&
 		    !vfcap_may_enable(vd, id))
 			return -EBUSY;
 

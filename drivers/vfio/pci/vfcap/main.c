@@ -115,7 +115,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	unsigned int id;
 	int ret;
 
-	/* What was lost last is not lost to this session. */
+	/* A loss that the last session did not get to is none of this one. */
 	scoped_guard(mutex, &vd->lock)
 		vd->lost = 0;
 	/* Without a reset in between a user can open it many times a second. */
@@ -125,7 +125,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	if (ret)
 		return ret;
 	for (id = 0; vd->handle && id < PCI_VFCAP_COUNT; id++)
-		if (vfcap_mode_wants(vd, vfcap_caps[id]))
+		if (vfcap_mode_wants(vd, vd->table[id]))
 			wanted |= BIT(id);
 	ret = pci_vfcap_vf_open(vd->handle, wanted);
 	if (ret)
@@ -223,7 +223,7 @@ static int vfcap_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 	return ret;
 }
 
-static const struct vfio_device_ops vfcap_ops = {
+static const struct vfio_device_ops vfcap_device_ops = {
 	.name			= "vfcap-vfio-pci",
 	.init			= vfcap_init_device,
 	.release		= vfio_pci_core_release_dev,
@@ -265,7 +265,7 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 			return -EINVAL;
 	}
 
-	vd = vfio_alloc_device(vfcap_device, core.vdev, &pdev->dev, &vfcap_ops);
+	vd = vfio_alloc_device(vfcap_device, core.vdev, &pdev->dev, &vfcap_device_ops);
 	if (IS_ERR(vd))
 		return PTR_ERR(vd);
 

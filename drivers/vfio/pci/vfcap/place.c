@@ -120,7 +120,7 @@ static int vfcap_check_fits(struct vfcap_device *vd, unsigned int id, int pos,
 		return pos;
 	vfcap_log(vd,
 		  "%s capability does not fit at %#x, where %s wants it\n",
-		  vfcap_caps[id]->name, pos, who);
+		  vd->table[id]->name, pos, who);
 	return 0;
 }
 

@@ -88,7 +88,10 @@ static ssize_t vfcap_call_locked(struct vfcap_device *vd,
 	ssize_t ret;
 	bool in_d3;
 
-	/* Core does so too. Done first, what changes the state below is the guest. */
+	/*
+	 * Core wakes it, too. It is done before the state is read, so that a change of the
+	 * state is the guest's doing.
+	 */
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 	/* What a wakeup has ended is not what begins now. */

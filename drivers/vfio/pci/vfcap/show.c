@@ -29,7 +29,7 @@ static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
 		return VFCAP_REASON_NONE;
 
 	pos = pci_vfcap_read(pci_physfn(vd->core.pdev), id, hw,
-			     vfcap_caps[id]->nr_regs);
+			     vd->table[id]->nr_regs);
 	if (pos < 0 && vfcap_is_own(vd, id))
 		return VFCAP_REASON_NOT_ENABLED;
 	if (pos == -ENODEV)
@@ -50,7 +50,7 @@ static enum vfcap_reason vfcap_check_enabled(struct vfcap_device *vd,
 }
 
 /* With a place, the PF's side watches over it from now on. */
-static enum vfcap_reason vfcap_hold(struct vfcap_device *vd, unsigned int id,
+static enum vfcap_reason vfcap_have_watched(struct vfcap_device *vd, unsigned int id,
 				    u16 pos)
 {
 	int ret = pci_vfcap_show(vfcap_handle(vd, id), id, pos, vd->plan[id].hw);
@@ -63,7 +63,7 @@ static enum vfcap_reason vfcap_hold(struct vfcap_device *vd, unsigned int id,
 static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vd,
 					unsigned int id)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	struct vfcap_plan *plan = &vd->plan[id];
 	u16 hw_pos = 0;
 
@@ -75,7 +75,7 @@ static enum vfcap_reason vfcap_plan_cap(struct vfcap_device *vd,
 	       vfcap_check_enabled(vd, cap, plan->hw) ?:
 	       cap->init(vd, plan->hw, plan->regs) ?:
 	       vfcap_place(vd, id, hw_pos) ?:
-	       vfcap_hold(vd, id, 0);
+	       vfcap_have_watched(vd, id, 0);
 }
 
 static void vfcap_not_shown(struct vfcap_plan *plan, enum vfcap_reason reason)
@@ -133,11 +133,11 @@ int vfcap_plan(struct vfcap_device *vd)
 /* Show a capability as planned, or say why not. The PF may have lost it just now. */
 static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 {
-	const struct vfcap_cap *cap = vfcap_caps[id];
+	const struct vfcap_cap *cap = vd->table[id];
 	struct vfcap_plan *plan = &vd->plan[id];
 	enum vfcap_reason reason;
 
-	reason = plan->reason ?: vfcap_hold(vd, id, plan->pos);
+	reason = plan->reason ?: vfcap_have_watched(vd, id, plan->pos);
 	if (!reason) {
 		vfcap_emul_show(vd, id);
 		vfcap_log(vd, "%s capability shown at %#x\n", cap->name,

@@ -68,17 +68,17 @@ static ssize_t offset_show(struct device *dev, struct device_attribute *attr,
 			  vd->shown & BIT(id) ? vd->plan[id].pos : 0);
 }
 
-#define VFCAP_ATTRIBUTE(_name, _id, _show)				\
+#define VFCAP_DEVICE_ATTR(_name, _id, _show)				\
 static struct dev_ext_attribute vfcap_##_name = {			\
 	.attr	= __ATTR(_name, 0444, _show, NULL),			\
 	.var	= (void *)(unsigned long)(_id),				\
 }
 
-VFCAP_ATTRIBUTE(open, 0, open_show);
-VFCAP_ATTRIBUTE(pasid_state, PCI_VFCAP_PASID, state_show);
-VFCAP_ATTRIBUTE(pasid_offset, PCI_VFCAP_PASID, offset_show);
-VFCAP_ATTRIBUTE(pri_state, PCI_VFCAP_PRI, state_show);
-VFCAP_ATTRIBUTE(pri_offset, PCI_VFCAP_PRI, offset_show);
+VFCAP_DEVICE_ATTR(open, 0, open_show);
+VFCAP_DEVICE_ATTR(pasid_state, PCI_VFCAP_PASID, state_show);
+VFCAP_DEVICE_ATTR(pasid_offset, PCI_VFCAP_PASID, offset_show);
+VFCAP_DEVICE_ATTR(pri_state, PCI_VFCAP_PRI, state_show);
+VFCAP_DEVICE_ATTR(pri_offset, PCI_VFCAP_PRI, offset_show);
 
 static struct attribute *vfcap_attrs[] = {
 	&vfcap_open.attr.attr,

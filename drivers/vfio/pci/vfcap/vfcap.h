@@ -238,7 +238,7 @@ struct vfcap_plan {
  *	writes an emulated register, resets the VF or changes its power state,
  *	each with its effects. It protects @plan, @committed and @shown, which
  *	@lock protects as well, @in_d3, @pri, @pasids, @written and @choice.
- * @table: the capabilities that there are, for what they are made of
+ * @table: vfcap_caps: what each capability is made of, for files which come before it
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
  * @handle: what pci-vfcap knows of a VF, from probe to remove; NULL for others, which

@@ -217,8 +217,10 @@ static int vfcap_bar_guard(struct vfcap_device *vd, unsigned int bar)
 }
 
 /*
- * End an alias whose pages are not write combining, or no longer. Without memory to guard
- * others on this side, they are guarded on the other.
+ * End an alias whose pages are not write combining, or no longer. The page beside another
+ * alias becomes a guard page, which takes memory. Without any, the other alias has a guard
+ * page on its other side only, or none at the end of the BAR, until the next alias of the
+ * BAR comes or goes. Only a task that is being killed is refused so little.
  */
 static void vfcap_alias_forget(struct vfcap_device *vd,
 			       struct vfcap_alias *alias)
