@@ -7,7 +7,7 @@
 
 #include "vfcap.h"
 
-/* reset.c: what resets a VF or changes its power state, and so its emulated registers */
+/* reset.c: what resets a device or changes its power state, and so its emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
 size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count);
 ssize_t vfcap_core_config_write(struct vfcap_device *vd, const char __user *buf,
@@ -21,7 +21,7 @@ void vfcap_power_watch(struct vfcap_device *vd);
 void vfcap_power_unwatch(struct vfcap_device *vd);
 
 /*
- * Whether a write to a byte of standard config space may reset the VF or change its power
+ * Whether a write to a byte of standard config space may reset the device or change its power
  * state. Upon a write to any register of a capability core acts on the bit that does,
  * which another write may have just left there.
  */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PASIDs that the VF's user attaches with VFIO_DEVICE_ATTACH_PASID, while the VF
+ * PASIDs that the device's user attaches with VFIO_DEVICE_ATTACH_PASID, while the device
  * shows the PASID capability
  *
  * A function must not send requests with a PASID while its PASID Enable is 0
  * (PCIe r6.0, sec 6.20), and the PF's is 1 for all its VFs. So that a guest's
- * Enable means what it says, the IOMMU knows no PASID of the VF while it is 0,
+ * Enable means what it says, the IOMMU knows no PASID of the device while it is 0,
  * but for the moment of an attach by its user: that is tried, taken back and
  * remembered, and takes effect when the guest sets Enable.
  *
- * While the VF sleeps the IOMMU knows none of them either, whatever Enable says (see
+ * While the device sleeps the IOMMU knows none of them either, whatever Enable says (see
  * reset.c). Then an attach is not tried but only remembered.
  *
  * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins one, so
@@ -64,9 +64,9 @@ struct vfcap_domain {
  * Whether it is attached in the IOMMU now is VFIO's to say: see vfcap_is_attached().
  *
  * @pt_id: the page table, as the user named it
- * @domain: what it was when it was tried, or nothing if the VF slept
+ * @domain: what it was when it was tried, or nothing if the device slept
  * @failed: To attach it failed after Enable was set, and is not tried again until it is
- *	set anew, or the VF has slept.
+ *	set anew, or the device has slept.
  * @reported: the failure was logged
  */
 struct vfcap_attachment {
@@ -113,7 +113,7 @@ static void vfcap_attachment_free(struct vfcap_device *vd, u32 pasid)
 	vd->nr_pasids--;
 }
 
-/* Whether the IOMMU may know the VF's PASIDs */
+/* Whether the IOMMU may know the device's PASIDs */
 static bool vfcap_pasid_may_stay(struct vfcap_device *vd)
 {
 	return (vfcap_emul_ctrl(vd, PCI_VFCAP_PASID) &
@@ -137,7 +137,7 @@ static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vd, u32 pasid
 	if (IS_ERR(handle))
 		return (struct vfcap_domain) {};
 	domain = handle->domain;
-	/* Another VF that has the same domain may leave its mark at the same time. */
+	/* Another device that has the same domain may leave its mark at the same time. */
 	sizes = READ_ONCE(domain->pgsize_bitmap) & ~VFCAP_MARK;
 	mark = 1 + (u32)atomic_inc_return(&marks) % (u32)FIELD_MAX(VFCAP_MARK);
 	cmpxchg(&domain->pgsize_bitmap, sizes,
@@ -177,7 +177,7 @@ static int vfcap_attach_again(struct vfcap_device *vd, u32 pasid,
  *
  * Context: Process context, under the dev_set lock.
  * Return: as vfio_iommufd_physical_pasid_attach_ioas(), -ENOSPC when there are too many,
- * or -EBUSY while the VF sleeps and the PASID is attached all the same, see
+ * or -EBUSY while the device sleeps and the PASID is attached all the same, see
  * vfcap_pasid_block().
  */
 int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
@@ -264,10 +264,10 @@ void vfcap_pasid_block(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_pasid_sync - have the IOMMU know the VF's PASIDs, or know none
+ * vfcap_pasid_sync - have the IOMMU know the device's PASIDs, or know none
  * @vd: the device
  * @enabled: PASID Enable
- * @restart: the VF was reset; no matter here
+ * @restart: the device was reset; no matter here
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -300,7 +300,7 @@ void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
  * vfcap_pasid_forget - forget all attachments, which vfcap_unbind_iommufd() detaches
  * @vd: the device
  *
- * Context: Process context, under the dev_set lock, as the VF is closed.
+ * Context: Process context, under the dev_set lock, as the device is closed.
  */
 void vfcap_pasid_forget(struct vfcap_device *vd)
 {
@@ -314,10 +314,10 @@ void vfcap_pasid_forget(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_unbind_iommufd - detach all that is attached, after the VF was closed
+ * vfcap_unbind_iommufd - detach all that is attached, after the device was closed
  * @vdev: the VFIO device
  *
- * The VF is no bus master any more, and was reset. Nobody uses it, so it may be suspended
+ * The device is no bus master any more, and was reset. Nobody uses it, so it may be suspended
  * at any time, or already is: it is resumed if there are PASIDs to detach.
  *
  * Context: Process context, under the dev_set lock.

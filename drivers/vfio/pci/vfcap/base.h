@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Used by all other files: the log, parameters, and whether the VF is awake */
+/* Used by all other files: the log, parameters, and whether the device is awake */
 #ifndef VFCAP_BASE_H
 #define VFCAP_BASE_H
 
@@ -32,7 +32,7 @@ bool vfcap_by_iommufd(struct vfcap_device *vd);
 bool vfcap_pf_is_kernels(struct vfcap_device *vd);
 
 /*
- * Whether the VF is in D0. Under the dev_set lock. If its user has let it go to low power
+ * Whether the device is in D0. Under the dev_set lock. If its user has let it go to low power
  * then it may leave D0 right after, unless the caller is an ioctl or a write of the user,
  * around which it is kept awake.
  */
@@ -50,7 +50,7 @@ static inline bool vfcap_is_let_go(struct vfcap_device *vd)
 }
 
 /*
- * Whether the VF is in D0, and leaves it only under the dev_set lock, which the caller
+ * Whether the device is in D0, and leaves it only under the dev_set lock, which the caller
  * holds: what is attached to it may stay attached.
  */
 static inline bool vfcap_stays_awake(struct vfcap_device *vd)

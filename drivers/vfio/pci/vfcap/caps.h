@@ -7,7 +7,7 @@
 
 #include "vfcap.h"
 
-/* attach.c: PASIDs that the VF's user attaches, if VFCAP_PASID_ATTACH */
+/* attach.c: PASIDs that the device's user attaches, if VFCAP_PASID_ATTACH */
 void vfcap_unbind_iommufd(struct vfio_device *vdev);
 int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id);
 void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid);

@@ -202,7 +202,7 @@ static bool vfcap_reads_zero(struct vfcap_device *vd,
  * @id: the capability
  * @pos: the place
  *
- * Context: Process context, under the dev_set lock, with the VF powered up.
+ * Context: Process context, under the dev_set lock, with the device powered up.
  * Return: true if it lies, aligned, in the list's part of config space, and over
  * no other capability. The contents of these bytes are not examined.
  */
@@ -225,7 +225,7 @@ bool vfcap_chain_fits(struct vfcap_device *vd, unsigned int id,
  * @id: the capability
  * @pos: the place
  *
- * Context: Process context, under the dev_set lock, with the VF powered up.
+ * Context: Process context, under the dev_set lock, with the device powered up.
  * Return: true if it fits there, and all bytes read as zero.
  */
 bool vfcap_chain_is_free(struct vfcap_device *vd, unsigned int id,
@@ -253,7 +253,7 @@ static u16 vfcap_find_gap(struct vfcap_device *vd, const struct vfcap_cap *cap,
  * @vd: the device
  * @id: the capability
  *
- * Context: Process context, under the dev_set lock, with the VF powered up.
+ * Context: Process context, under the dev_set lock, with the device powered up.
  * Return: the highest offset where it would cover nothing, 0 if there is none.
  */
 u16 vfcap_chain_find_gap(struct vfcap_device *vd, unsigned int id)

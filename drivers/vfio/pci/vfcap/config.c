@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access to a VF's virtual config space: what falls into emulated capabilities,
+ * Access to a device's virtual config space: what falls into emulated capabilities,
  * and what goes to core
  */
 #include <linux/cleanup.h>
@@ -29,7 +29,7 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vd, unsigned int id,
 	le32_to_cpu_array(val, VFCAP_MAX_REGS);
 	le32_to_cpu_array(mask, VFCAP_MAX_REGS);
 
-	/* Like any access, it wakes a VF in low power. Core does so for its own. */
+	/* Like any access, it wakes a device in low power. Core does so for its own. */
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
@@ -99,7 +99,7 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
 }
 
 /**
- * vfcap_config_read - read the VF's virtual config space
+ * vfcap_config_read - read the device's virtual config space
  * @vd: the device
  * @buf: where the bytes go
  * @count: how many
@@ -182,7 +182,7 @@ static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vd,
 }
 
 /*
- * Whether a byte is not emulated, nor can have the VF reset or change its power state. In
+ * Whether a byte is not emulated, nor can have the device reset or change its power state. In
  * the list of extended capabilities others have the same IDs.
  */
 static bool vfcap_is_plain(struct vfcap_device *vd, u64 pos)
@@ -206,7 +206,7 @@ static bool vfcap_is_cores(struct vfcap_device *vd, u64 offset, size_t count)
 }
 
 /**
- * vfcap_config_write - write the VF's virtual config space
+ * vfcap_config_write - write the device's virtual config space
  * @vd: the device
  * @buf: the bytes
  * @count: how many

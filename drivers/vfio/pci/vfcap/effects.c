@@ -33,7 +33,7 @@ static struct workqueue_struct *vfcap_sync_wq;
  * vfcap_queue_sync - have vfcap_sync() called by a worker
  * @vd: the device
  *
- * Context: Any context; the VF is bound.
+ * Context: Any context; the device is bound.
  */
 void vfcap_queue_sync(struct vfcap_device *vd)
 {
@@ -41,7 +41,7 @@ void vfcap_queue_sync(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_was_reset - the VF was reset
+ * vfcap_was_reset - the device was reset
  * @vd: the device
  * @losses: what pci_vfcap_vf_losses() was when the reset began
  *
@@ -66,7 +66,7 @@ static void vfcap_block_cap(struct vfcap_device *vd, const struct vfcap_cap *cap
 }
 
 /**
- * vfcap_block - take away what the VF's Enable bits give
+ * vfcap_block - take away what the device's Enable bits give
  * @vd: the device
  * @caps: of which capabilities, BIT(index) each
  *
@@ -86,7 +86,7 @@ void vfcap_block(struct vfcap_device *vd, unsigned long caps)
 		vfcap_block_cap(vd, vd->table[id]);
 }
 
-/* Tell the PF's side and the VF's user of a loss that has taken effect. */
+/* Tell the PF's side and the device's user of a loss that has taken effect. */
 static void vfcap_tell_loss(struct vfcap_device *vd, unsigned long lost)
 {
 	pci_vfcap_loss_done(vd->handle, lost);
@@ -256,7 +256,7 @@ void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
  * @regs: its dwords, as vfcap_emul_could_be() accepts them
  *
  * It is a guest's write of all of them; what only the device sets and only a guest
- * clears follows. Stopped is left as it is, since it depends on the VF's page requests.
+ * clears follows. Stopped is left as it is, since it depends on the device's page requests.
  *
  * Context: Process context, under the dev_set lock.
  * Return: false if Enable should be 1 and is not.
@@ -333,8 +333,8 @@ void vfcap_set_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
  * @vd: the device
  *
  * Context: Before core is closed, since that frees vconfig and then resets the
- * VF; under the dev_set lock. The last user of the file is gone, so nobody else
- * accesses config space. PASIDs stay attached until the VF is no bus master any more.
+ * device; under the dev_set lock. The last user of the file is gone, so nobody else
+ * accesses config space. PASIDs stay attached until the device is no bus master any more.
  */
 void vfcap_end_session(struct vfcap_device *vd)
 {

@@ -29,7 +29,7 @@ bool vfcap_place_is_given(struct vfcap_device *vd, unsigned int id);
 enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
 			      u16 hw_pos);
 
-/* show.c: what a VF shows: planned as often as asked, committed once */
+/* show.c: what a device shows: planned as often as asked, committed once */
 int vfcap_plan(struct vfcap_device *vd);
 int vfcap_commit(struct vfcap_device *vd);
 int vfcap_begin(struct vfcap_device *vd);

@@ -55,7 +55,7 @@ static bool vfcap_mode_asks(enum vfcap_mode mode,
 }
 
 /**
- * vfcap_mode_wants - whether a VF that is being opened may come to show it
+ * vfcap_mode_wants - whether a device that is being opened may come to show it
  * @vd: the device
  * @cap: the capability
  *
@@ -79,7 +79,7 @@ bool vfcap_mode_wants(struct vfcap_device *vd, const struct vfcap_cap *cap)
 }
 
 /**
- * vfcap_mode_forbids - why a VF that is open does not show it
+ * vfcap_mode_forbids - why a device that is open does not show it
  * @vd: the device
  * @cap: the capability
  *

@@ -213,7 +213,7 @@ static const struct {
  * @id: the capability, in whose plan the place and the step that decided it are set
  * @hw_pos: where the PF has it, or the function itself, 0 if there is no such place
  *
- * Context: Process context, under the dev_set lock, with the VF powered up. Calls
+ * Context: Process context, under the dev_set lock, with the device powered up. Calls
  * the PF driver's place.
  * Return: VFCAP_REASON_NONE, or why it cannot be shown.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What resets a VF, and so its emulated registers, or changes its power state
+ * What resets a device, and so its emulated registers, or changes its power state
  *
  * VFIO_DEVICE_RESET, an FLR that the guest writes, and the resets by sysfs or
  * by the bus's owner all end in the driver's reset_done callback. A return from
@@ -10,7 +10,7 @@
  *
  * An IOMMU that detaches a PASID has a function with ATS invalidate its cache of
  * translations, and waits for the answer. Outside of D0 a function gives none. So PASIDs
- * are attached in the IOMMU only while the VF is in D0 and its user has not let it go to
+ * are attached in the IOMMU only while the device is in D0 and its user has not let it go to
  * low power: they are detached before it leaves D0, and attached again after it came
  * back.
  *
@@ -37,7 +37,7 @@
 #include "emul.h"
 
 /**
- * struct vfcap_core_call - a call of core that may reset the VF or change its power state
+ * struct vfcap_core_call - a call of core that may reset the device or change its power state
  * @call: do it, and before what it may clear, vfcap_block()
  * @buf: what core reads, before it does anything
  * @count: how many bytes
@@ -58,7 +58,7 @@ struct vfcap_core_call {
 	size_t argsz;
 };
 
-/* Whether the VF is in a state that it leaves by a reset, unless it has No_Soft_Reset */
+/* Whether the device is in a state that it leaves by a reset, unless it has No_Soft_Reset */
 static bool vfcap_in_d3(struct vfcap_device *vd)
 {
 	pci_power_t state = READ_ONCE(vd->core.pdev->current_state);
@@ -66,7 +66,7 @@ static bool vfcap_in_d3(struct vfcap_device *vd)
 	return state == PCI_D3hot || state == PCI_D3cold;
 }
 
-/* Whether a return from D3hot to D0 resets the VF, which is not suspended */
+/* Whether a return from D3hot to D0 resets the device, which is not suspended */
 static bool vfcap_soft_reset(struct vfcap_device *vd)
 {
 	struct pci_dev *pdev = vd->core.pdev;
@@ -154,13 +154,13 @@ static bool vfcap_write_sets(const struct vfcap_core_call *c, unsigned int pos,
 	       c->bytes[pos - c->start] & bit;
 }
 
-/* Whether the PCI core has a way to reset the VF: without one it does not begin. */
+/* Whether the PCI core has a way to reset the device: without one it does not begin. */
 static bool vfcap_can_reset(struct vfcap_device *vd)
 {
 	return READ_ONCE(vd->core.pdev->reset_methods[0]);
 }
 
-/* Whether a write has the VF leave D0 */
+/* Whether a write has the device leave D0 */
 static bool vfcap_write_sleeps(struct vfcap_device *vd,
 			       const struct vfcap_core_call *c)
 {
@@ -191,7 +191,7 @@ static bool vfcap_write_resets_by_af(struct pci_dev *pdev,
 	return (cap & needed) == needed;
 }
 
-/* Whether a write has core reset the VF: only where the VF offers what it asks for */
+/* Whether a write has core reset the device: only where the device offers what it asks for */
 static bool vfcap_write_resets(struct vfcap_device *vd,
 			       const struct vfcap_core_call *c)
 {
@@ -207,7 +207,7 @@ static bool vfcap_write_resets(struct vfcap_device *vd,
 
 /*
  * The user may change the bytes before core reads them. A reset that comes of it is made
- * good afterwards, and what stays attached to a VF that sleeps is detached when it wakes
+ * good afterwards, and what stays attached to a device that sleeps is detached when it wakes
  * up.
  */
 static ssize_t vfcap_call_write(struct vfcap_device *vd,
@@ -218,7 +218,7 @@ static ssize_t vfcap_call_write(struct vfcap_device *vd,
 	return vfio_pci_core_write(&vd->core.vdev, c->buf, c->count, c->ppos);
 }
 
-/* Whether a write has a byte by which it may reset the VF */
+/* Whether a write has a byte by which it may reset the device */
 static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
@@ -234,7 +234,7 @@ static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
  * @pos: where the write begins
  * @count: how many bytes it has
  *
- * Context: Any context, while the VF is open.
+ * Context: Any context, while the device is open.
  * Return: how many bytes core gets before it does anything: 1, 2 or 4. Of a map that is not
  * known, how many it gets at most.
  */
@@ -254,10 +254,10 @@ size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count)
  * vfcap_core_config_write - hand a config write to core
  * @vd: the device
  * @buf: the bytes
- * @count: How many. Where they may reset the VF, cut down to what core does at once.
+ * @count: How many. Where they may reset the device, cut down to what core does at once.
  * @ppos: VFIO region offset, advanced by what was written
  *
- * If it may reset the VF, or has it leave D0, then its PASIDs are detached first.
+ * If it may reset the device, or has it leave D0, then its PASIDs are detached first.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_write(), or -EINTR.
@@ -362,7 +362,7 @@ long vfcap_ioctl_hot_reset(struct vfcap_device *vd, unsigned long arg)
 	return ret;
 }
 
-/* VFIO keeps the VF awake until the ioctl returns. */
+/* VFIO keeps the device awake until the ioctl returns. */
 static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
 				    struct vfcap_core_call *c)
 {
@@ -386,7 +386,7 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
  * @arg: the feature's argument
  * @argsz: its size in bytes
  *
- * The VF enters low power, or leaves it. A function that loses its registers on the way
+ * The device enters low power, or leaves it. A function that loses its registers on the way
  * from D3hot to D0 loses them when it is let go, and again when it is resumed.
  *
  * Context: Process context, no locks held.
@@ -447,7 +447,7 @@ void vfcap_power_init(void)
 }
 
 /**
- * vfcap_power_watch - have a VF's return from low power noticed
+ * vfcap_power_watch - have a device's return from low power noticed
  * @vd: the device, registered with VFIO, while it is probed
  *
  * Context: Process context.

@@ -110,7 +110,7 @@ static int vfcap_make_plan(struct vfcap_device *vd)
  *
  * What is committed stays.
  *
- * Context: Process context, under the dev_set lock, with the VF powered up, as VFIO
+ * Context: Process context, under the dev_set lock, with the device powered up, as VFIO
  * keeps it around an ioctl. Calls the PF driver's place.
  * Return: 0, or -EAGAIN while the kernel resets the PF or recovers it from an error, since
  * nobody knows then.
@@ -154,14 +154,14 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 }
 
 /**
- * vfcap_commit - settle what the VF shows in this session
+ * vfcap_commit - settle what the device shows in this session
  * @vd: the device
  *
  * It depends on how the device was opened, and VFIO tells that only once the open is
  * over.
  *
  * Context: Process context, under the dev_set lock.
- * Return: 0, -EIO when the VF cannot be woken, -EAGAIN as vfcap_plan(), which is logged.
+ * Return: 0, -EIO when the device cannot be woken, -EAGAIN as vfcap_plan(), which is logged.
  */
 int vfcap_commit(struct vfcap_device *vd)
 {

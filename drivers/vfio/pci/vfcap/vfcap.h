@@ -97,14 +97,14 @@ struct vfcap_reg_behavior {
  * @init: From the hardware's registers, CPU endian, of the PF or of the function itself,
  *	fill in the reset value of every dword behind the header. Return why it cannot be
  *	shown, or VFCAP_REASON_NONE.
- * @implemented: Optional. Which of the bits that @behavior calls writable this VF
+ * @implemented: Optional. Which of the bits that @behavior calls writable this device
  *	has, from the present value of that dword.
  * @may_enable: Optional. Whether Enable can be set now; else it stays 0.
  * @block: Optional. Take away what Enable gives, before it goes to 0.
  * @flush: Optional. Let nothing new begin, and end what is under way, before a reset or a
  *	loss. @sync gives it back where nothing came of that.
  * @sync: Optional. Make what is behind the registers what they say. @enabled is Enable's
- *	value; @restart is set after a reset of the VF, or of the interface.
+ *	value; @restart is set after a reset of the device, or of the interface.
  *
  * All but @implemented are called in process context, under the dev_set lock.
  */
@@ -235,7 +235,7 @@ struct vfcap_plan {
  *	function may have all functions that are reset with it. The
  *	lock there (the dev_set lock) is VFIO's own around open, close and PASID
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
- *	writes an emulated register, resets the VF or changes its power state,
+ *	writes an emulated register, resets the device or changes its power state,
  *	each with its effects. It protects @plan, @committed and @shown, which
  *	@lock protects as well, @in_d3, @pri, @pasids, @written and @choice.
  * @table: vfcap_caps: what each capability is made of, for files which come before it
