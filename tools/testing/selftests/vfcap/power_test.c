@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -226,6 +227,56 @@ TEST_F(power, attach_while_asleep)
 	EXPECT_BACK(variant->keeps);
 	EXPECT_FALSE(iommu_has_pasid(vf(), PASID));
 	EXPECT_TRUE(iommu_has_pasid(vf(), OTHER));
+}
+
+/* Bytes of a write that change all the time, until @stop */
+struct flicker {
+	volatile uint8_t state;
+	volatile bool stop;
+};
+
+static void *flicker(void *arg)
+{
+	struct flicker *f = arg;
+
+	while (!f->stop) {
+		f->state = 3;
+		f->state = 0;
+	}
+	return NULL;
+}
+
+/*
+ * A write of which the driver has read D0 and core D3hot: what was attached stays so, and
+ * nothing is attached in its place before it is awake.
+ */
+TEST_F(power, attach_under_its_eyes)
+{
+	struct flicker f = {};
+	struct vfio *v = &self->v;
+	pthread_t thread;
+	bool done = false;
+	int i;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "needs two CPUs");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flicker, &f));
+	for (i = 0; i < 2000 && !done; i++) {
+		vfio_set(v, self->ctrl, 2, 1);
+		vfio_write(v, PM + PCI_PM_CTRL, (void *)&f.state, 1);
+		done = vfio_get(v, PM + PCI_PM_CTRL, 2) & 3 && attached();
+		if (!done)
+			set_state(v, 0);
+	}
+	f.stop = true;
+	pthread_join(thread, NULL);
+	ASSERT_TRUE(done);
+
+	EXPECT_EQ(-EBUSY, iommufd_attach(v, self->other, PASID));
+	EXPECT_EQ(0, set_state(v, 0));
+	EXPECT_BACK(variant->keeps);
+	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
+	EXPECT_EQ(0, attached());
 }
 
 TEST_F(power, attach_while_let_go)
