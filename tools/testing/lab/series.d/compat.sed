@@ -4,9 +4,11 @@
 s/#if VFCAP_PASID_ATTACH/#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s/!VFCAP_PASID_ATTACH/!IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s|#endif /\* VFCAP_PASID_ATTACH \*/|#endif /* CONFIG_VFIO_DEVICE_CDEV */|
-/^	return vfcap_has_iommufd(&vf->core.vdev);/c\
+s/, if VFCAP_PASID_ATTACH/, if CONFIG_VFIO_DEVICE_CDEV/
+s/\bVFCAP_PASID_ATTACH\b/IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
+/^	return vfcap_has_iommufd(&vd->core.vdev);/c\
 #if IS_ENABLED(CONFIG_IOMMUFD)\
-	return vf->core.vdev.iommufd_device;\
+	return vd->core.vdev.iommufd_device;\
 #else\
 	return false;\
 #endif
@@ -27,21 +29,21 @@ N
 c\
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
-s/vfcap_set_nointxmask(&vf->core, nointxmask)/vf->core.nointxmask = nointxmask/
-s/vfcap_set_pci_ops(&vf->core)/vf->core.pci_ops = \&vfcap_pci_ops/
+s/vfcap_set_nointxmask(&vd->core, nointxmask)/vd->core.nointxmask = nointxmask/
+s/vfcap_set_pci_ops(&vd->core)/vd->core.pci_ops = \&vfcap_pci_ops/
 /^static int vfcap_init_device(struct vfio_device \*vdev)$/i\
 static const struct vfio_pci_device_ops vfcap_pci_ops = {\
 	.get_dmabuf_phys	= vfcap_get_dmabuf_phys,\
 };\
 
-/vfcap_core_do_io_rw(&vf->core, io, buf, offset - start, count,$/{
+/vfcap_core_do_io_rw(&vd->core, io, buf, offset - start, \*count,$/{
 N
 c\
-	ret = vfio_pci_core_do_io_rw(&vf->core, true, io, buf, offset - start,\
-				     count, x_start, x_end, write,\
+	ret = vfio_pci_core_do_io_rw(&vd->core, true, io, buf, offset - start,\
+				     *count, x_start, x_end, write,\
 				     VFIO_PCI_IO_WIDTH_8);
 }
-s/vfcap_core_map_bar(&vf->core, bar)/PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(\&vf->core, bar))/
+s/vfcap_core_map_bar(&vd->core, bar)/PTR_ERR_OR_ZERO((__force void *)vfio_pci_core_get_iomap(\&vd->core, bar))/
 /^#if VFCAP_DMABUF$/,/^#endif$/{
 /^#/d
 }
