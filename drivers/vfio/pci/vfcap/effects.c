@@ -363,7 +363,7 @@ int vfcap_effects_init(void)
 {
 	/* While the host sleeps so do VFs. */
 	vfcap_sync_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
-				   0);
+					0);
 	return vfcap_sync_wq ? 0 : -ENOMEM;
 }
 

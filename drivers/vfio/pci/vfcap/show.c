@@ -50,8 +50,8 @@ static enum vfcap_reason vfcap_check_enabled(struct vfcap_device *vd,
 }
 
 /* With a place, the PF's side watches over it from now on. */
-static enum vfcap_reason vfcap_have_watched(struct vfcap_device *vd, unsigned int id,
-				    u16 pos)
+static enum vfcap_reason vfcap_have_watched(struct vfcap_device *vd,
+					    unsigned int id, u16 pos)
 {
 	int ret = pci_vfcap_show(vfcap_handle(vd, id), id, pos, vd->plan[id].hw);
 

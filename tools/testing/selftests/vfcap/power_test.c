@@ -231,17 +231,17 @@ TEST_F(power, attach_while_asleep)
 
 /* Bytes of a write that change all the time, until @stop */
 struct flicker {
-	volatile uint8_t state;
-	volatile bool stop;
+	uint8_t state;
+	bool stop;
 };
 
 static void *flicker(void *arg)
 {
 	struct flicker *f = arg;
 
-	while (!f->stop) {
-		f->state = 3;
-		f->state = 0;
+	while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&f->state, 3, __ATOMIC_RELAXED);
+		__atomic_store_n(&f->state, 0, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -263,12 +263,12 @@ TEST_F(power, attach_under_its_eyes)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flicker, &f));
 	for (i = 0; i < 2000 && !done; i++) {
 		vfio_set(v, self->ctrl, 2, 1);
-		vfio_write(v, PM + PCI_PM_CTRL, (void *)&f.state, 1);
+		vfio_write(v, PM + PCI_PM_CTRL, &f.state, 1);
 		done = vfio_get(v, PM + PCI_PM_CTRL, 2) & 3 && attached();
 		if (!done)
 			set_state(v, 0);
 	}
-	f.stop = true;
+	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	ASSERT_TRUE(done);
 
