@@ -51,8 +51,8 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
 	u32 regs[VFCAP_SHARED_REGS];
-	bool lost, asleep;
 	unsigned int i;
+	bool lost;
 	int pos;
 
 	lockdep_assert_held(&record->lock);
@@ -60,10 +60,7 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 	/* The notifier may miss a probe that fails, or be called before its end. */
 	if (!READ_ONCE(record->pf->dev.driver))
 		return "its PF has no driver";
-	if (pci_vfcap_is_busy(record->pf))
-		return vfcap_not_now;
 
-	asleep = vfcap_in_low_power(record->pf);
 	pos = pci_vfcap_read(record->pf, id, regs, cap->nr_regs);
 	if (pos == -EAGAIN)
 		return vfcap_not_now;
@@ -71,8 +68,9 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 		return vfcap_no_answer;
 	if (pos < 0)
 		return "the capability is gone from its PF";
-	if (asleep)
-		return "its PF is in a low power state";
+	if (vfcap_in_low_power(record->pf))
+		return pci_vfcap_is_busy(record->pf) ? vfcap_not_now :
+		       "its PF is in a low power state";
 
 	lost = cap->number && regs[cap->number] < seen[cap->number];
 	for (i = 0; i < cap->nr_regs; i++)

@@ -300,6 +300,34 @@ bool pci_vfcap_is_busy(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_is_busy);
 
+static int vfcap_read_pf(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
+			 size_t nr_regs)
+{
+	const struct vfcap_shared *cap = &vfcap_shared[id];
+	u16 pos = cap->find(pf);
+	u32 val = 0;
+	size_t i;
+
+	if (pos)
+		pci_read_config_dword(pf, pos, &val);
+	if (PCI_EXT_CAP_ID(val) != cap->ext_id)
+		return pci_device_is_present(pf) ? -ENOENT : -ENODEV;
+
+	for (i = 0; i < nr_regs; i++) {
+		if (i)
+			pci_read_config_dword(pf, pos + i * sizeof(val), &val);
+		regs[i] = val;
+	}
+
+	/*
+	 * Checked last: then all registers were read from a live device. So they were if
+	 * the last one is not all ones.
+	 */
+	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
+		return -ENODEV;
+	return pos;
+}
+
 /**
  * pci_vfcap_read - read a capability that a PF shares with its VFs
  * @pf: the PF
@@ -319,30 +347,11 @@ EXPORT_SYMBOL_GPL(pci_vfcap_is_busy);
 int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs)
 {
-	const struct vfcap_shared *cap = &vfcap_shared[id];
-	u16 pos = cap->find(pf);
-	u32 val = 0;
-	size_t i;
+	int pos;
 
 	if (pci_vfcap_is_busy(pf))
 		return -EAGAIN;
-	if (pos)
-		pci_read_config_dword(pf, pos, &val);
-	if (PCI_EXT_CAP_ID(val) != cap->ext_id)
-		return pci_device_is_present(pf) ? -ENOENT : -ENODEV;
-
-	for (i = 0; i < nr_regs; i++) {
-		if (i)
-			pci_read_config_dword(pf, pos + i * sizeof(val), &val);
-		regs[i] = val;
-	}
-
-	/*
-	 * Checked last: then all registers were read from a live device. So they were if
-	 * the last one is not all ones.
-	 */
-	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
-		return -ENODEV;
+	pos = vfcap_read_pf(pf, id, regs, nr_regs);
 	/* If that has begun meanwhile, what was read means nothing. */
 	return pci_vfcap_is_busy(pf) ? -EAGAIN : pos;
 }
