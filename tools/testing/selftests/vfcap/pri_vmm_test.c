@@ -578,7 +578,7 @@ TEST_F(pri_vmm, pri_reset)
 	struct pager *vmm = &self->vmm[0];
 	uint32_t cookie;
 
-	/* While Enable is 1 that does nothing (PCIe r6.0, sec 7.8.10.2). */
+	/* While Enable is 1 that does nothing (PCIe r6.0, sec 10.5.2.2). */
 	IN_FLIGHT(0, 0x10, &cookie);
 	ASSERT_EQ(0, vfio_set(&vmm->v, vmm->pri, 2,
 			      PCI_PRI_CTRL_ENABLE | PCI_PRI_CTRL_RESET));
