@@ -188,8 +188,7 @@ enum vfcap_reason {
  * What a field holds that is marked "out" does not matter upon the call.
  *
  * Return: 0, or -1 with errno EINVAL: no such @cap; EIO: the device cannot be
- * woken; EAGAIN: not committed yet, and nobody knows while the kernel resets the PF, or the
- * function itself, or recovers it from an error.
+ * woken.
  */
 struct vfcap_feature_query {
 	__u64 magic;
@@ -246,7 +245,6 @@ struct vfcap_feature_query {
  * function has its own (nor may SHDW lie at E8h to FFh, which is QEMU's, or over a
  * register of the VMD: 40h, 44h, 70h). EBUSY: what is shown was committed already, or a
  * page table with a fault queue is attached already. EIO: the device cannot be woken.
- * EAGAIN: as with QUERY.
  */
 struct vfcap_feature_choose {
 	__u32 cap;
@@ -303,8 +301,7 @@ struct vfcap_state_cap {
  * Return: 0, or -1 with errno EINVAL: @magic or @version is another, or a
  * register has a value that it could not have in this device; EBUSY: what it has
  * enabled cannot be enabled now, or the guest is shown what is missing in it; E2BIG:
- * it has a capability that the kernel does not know; EIO: the device cannot be woken;
- * EAGAIN: as with QUERY.
+ * it has a capability that the kernel does not know; EIO: the device cannot be woken.
  */
 struct vfcap_feature_state {
 	__u64 magic;

@@ -32,6 +32,7 @@ enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
 /* show.c: what a device shows: planned as often as asked, committed once */
 int vfcap_plan(struct vfcap_device *vd);
 int vfcap_commit(struct vfcap_device *vd);
+int vfcap_await_pf(struct vfcap_device *vd);
 int vfcap_begin(struct vfcap_device *vd);
 
 #endif /* VFCAP_EFFECTS_H */

@@ -394,7 +394,8 @@ static void vfcap_undo_write_combine(struct vfcap_device *vd, void *data)
  *	never changes
  * @size: and in this version
  * @handle: Do it. @data is the structure, of which the user has @told bytes, at least
- *	@first and at most @size. Called without locks.
+ *	@first and at most @size. Called without locks. If it returns -EAGAIN nothing was
+ *	done, and it may be called again.
  * @undo: Optional. Upon GET, undo it, since the result cannot be copied to the user.
  */
 struct vfcap_feature {
@@ -449,8 +450,12 @@ static int vfcap_do_feature(struct vfcap_device *vd,
 		return ret;
 	if (argsz > PAGE_SIZE)
 		return -E2BIG;
-	ret = copy_struct_from_user(&data, f->size, arg, argsz) ?:
-	      f->handle(vd, flags & VFIO_DEVICE_FEATURE_SET, &data, told);
+	ret = copy_struct_from_user(&data, f->size, arg, argsz);
+	if (ret)
+		return ret;
+	do {
+		ret = f->handle(vd, flags & VFIO_DEVICE_FEATURE_SET, &data, told);
+	} while (ret == -EAGAIN && !vfcap_await_pf(vd));
 	if (ret || flags & VFIO_DEVICE_FEATURE_SET)
 		return ret;
 	if (!copy_to_user(arg, &data, told))

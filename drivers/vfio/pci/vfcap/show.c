@@ -10,10 +10,14 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/sched/signal.h>
 
 #include "base.h"
 #include "effects.h"
 #include "emul.h"
+
+/* How long the end of a reset of the PF is waited for */
+#define VFCAP_PATIENCE		(2 * HZ)
 
 /*
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or
@@ -32,10 +36,10 @@ static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
 			     vd->table[id]->nr_regs);
 	if (pos < 0 && vfcap_is_own(vd, id))
 		return VFCAP_REASON_NOT_ENABLED;
-	if (pos == -ENODEV)
-		return VFCAP_REASON_PF_GONE;
-	if (pos < 0)
+	if (pos == -ENOENT)
 		return VFCAP_REASON_PF_LACKS;
+	if (pos < 0)
+		return VFCAP_REASON_PF_GONE;
 	*hw_pos = pos;
 	return VFCAP_REASON_NONE;
 }
@@ -85,13 +89,24 @@ static void vfcap_not_shown(struct vfcap_plan *plan, enum vfcap_reason reason)
 	plan->reason = reason;
 }
 
+/*
+ * Registers mean nothing while the kernel resets the PF, or recovers it from an error. That
+ * it then lacks what it will have again is believed after some seconds only.
+ */
+static bool vfcap_is_too_early(struct vfcap_device *vd)
+{
+	if (!pci_vfcap_is_busy(pci_physfn(vd->core.pdev)))
+		return false;
+	vd->busy_until = vd->busy_until ?: (jiffies + VFCAP_PATIENCE) | 1;
+	return time_before(jiffies, vd->busy_until);
+}
+
 static int vfcap_make_plan(struct vfcap_device *vd)
 {
-	struct pci_dev *pf = pci_physfn(vd->core.pdev);
 	enum vfcap_reason reason;
 	unsigned long id;
 
-	if (pci_vfcap_is_busy(pf))
+	if (vfcap_is_too_early(vd))
 		return -EAGAIN;
 	memset(vd->plan, 0, sizeof(vd->plan));
 	for (id = 0; id < VFCAP_NR_CAPS; id++) {
@@ -101,7 +116,10 @@ static int vfcap_make_plan(struct vfcap_device *vd)
 			vfcap_not_shown(&vd->plan[id], reason);
 	}
 	/* If that has begun meanwhile, what was read means nothing. */
-	return pci_vfcap_is_busy(pf) ? -EAGAIN : 0;
+	if (vfcap_is_too_early(vd))
+		return -EAGAIN;
+	vd->busy_until = 0;
+	return 0;
 }
 
 /**
@@ -112,8 +130,7 @@ static int vfcap_make_plan(struct vfcap_device *vd)
  *
  * Context: Process context, under the dev_set lock, with the device powered up, as VFIO
  * keeps it around an ioctl. Calls the PF driver's place.
- * Return: 0, or -EAGAIN while the kernel resets the PF or recovers it from an error, since
- * nobody knows then.
+ * Return: 0, or -EAGAIN if it is to be called again after vfcap_await_pf().
  */
 int vfcap_plan(struct vfcap_device *vd)
 {
@@ -161,7 +178,7 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
  * over.
  *
  * Context: Process context, under the dev_set lock.
- * Return: 0, -EIO when the device cannot be woken, -EAGAIN as vfcap_plan(), which is logged.
+ * Return: 0, -EIO when the device cannot be woken, -EAGAIN as vfcap_plan().
  */
 int vfcap_commit(struct vfcap_device *vd)
 {
@@ -177,11 +194,8 @@ int vfcap_commit(struct vfcap_device *vd)
 		return -EIO;
 
 	ret = vfcap_make_plan(vd);
-	if (ret) {
-		dev_warn_ratelimited(dev, "not accessed: the kernel is resetting %s, or recovers it from an error; try again later\n",
-				     pci_name(pci_physfn(vd->core.pdev)));
+	if (ret)
 		goto out;
-	}
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vd, id);
 	vfcap_sync(vd);
@@ -193,19 +207,43 @@ out:
 }
 
 /**
+ * vfcap_await_pf - wait for a moment, after -EAGAIN
+ * @vd: the device
+ *
+ * While the kernel resets the PF nobody knows what that has. The end of a reset may depend
+ * on this user, if the PF's driver removes its VFs: so this waits without locks, and for
+ * VFCAP_PATIENCE in all.
+ *
+ * Context: Process context, no locks held.
+ * Return: 0, or -EINTR when the caller is killed.
+ */
+int vfcap_await_pf(struct vfcap_device *vd)
+{
+	do
+		schedule_timeout_killable(1);
+	while (!fatal_signal_pending(current) &&
+	       pci_vfcap_is_busy(pci_physfn(vd->core.pdev)) &&
+	       time_before(jiffies, READ_ONCE(vd->busy_until)));
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/**
  * vfcap_begin - what comes before each access to config space
  * @vd: the device
  *
- * Context: Process context, no locks held.
+ * Context: Process context, no locks held. Waits as vfcap_await_pf().
  * Return: as vfcap_commit(); -EINTR when the caller is killed.
  */
 int vfcap_begin(struct vfcap_device *vd)
 {
+	int ret = 0;
+
 	if (vfcap_is_committed(vd))
 		return 0;
 
-	CLASS(vfcap_locked, lock)(vd);
-	if (!lock)
-		return -EINTR;
-	return vfcap_commit(vd);
+	do {
+		CLASS(vfcap_locked, lock)(vd);
+		ret = lock ? vfcap_commit(vd) : -EINTR;
+	} while (ret == -EAGAIN && !vfcap_await_pf(vd));
+	return ret;
 }

@@ -4,6 +4,7 @@
  * while they say nothing, and hardly ever in a device that is dead.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,23 +218,46 @@ TEST_F(busy, looks_away)
 	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
 }
 
+static void *end_it(void *arg)
+{
+	usleep(500000);
+	host_access(host_pf(), "normal");
+	return NULL;
+}
+
 /* What is shown is not decided then either, for a whole session. */
 TEST_F(busy, decides_later)
 {
 	struct vfcap_feature_query q;
-	struct vfcap_feature_state state;
+	struct vfio *v = &self->v;
+	pthread_t thread;
+
+	vfio_close(v);
+	ASSERT_EQ(0, host_access(host_pf(), variant->state));
+	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, end_it, NULL));
+	EXPECT_EQ(0, vfcap_query(v, VFCAP_CAP_PASID, &q));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(PF_PASID, q.offset);
+
+	ASSERT_EQ(0, host_access(host_pf(), variant->state));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, end_it, NULL));
+	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	pthread_join(thread, NULL);
+}
+
+/* Who waits does not wait for ever. */
+TEST_F(busy, decides_nevertheless)
+{
+	struct vfcap_feature_query q;
 	struct vfio *v = &self->v;
 
 	vfio_close(v);
 	ASSERT_EQ(0, host_access(host_pf(), variant->state));
 	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
-	ASSERT_EQ(0, host_reads_clear());
-	EXPECT_EQ(-EAGAIN, vfcap_query(v, VFCAP_CAP_PASID, &q));
-	EXPECT_EQ(-EAGAIN, vfcap_choose(v, VFCAP_CAP_PASID, VFCAP_CHOOSE_OFFSET, 0x400));
-	EXPECT_EQ(-EAGAIN, vfcap_get_state(v, &state));
-	EXPECT_EQ(-EAGAIN, vfio_read(v, PCI_VENDOR_ID, &q, 4));
-	ASSERT_EQ(0, host_access(host_pf(), "normal"));
-	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	EXPECT_EQ(0, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
+	EXPECT_EQ(0, vfcap_query(v, VFCAP_CAP_PASID, &q));
+	EXPECT_EQ(VFCAP_REASON_PF_GONE, q.reason);
 }
 
 /* A reset of the VF does not end a loss by what it reads then. */
