@@ -17,6 +17,7 @@
 #include "../kselftest_harness.h"
 #include "lib/dma.h"
 #include "lib/host.h"
+#include "lib/requester.h"
 #include "lib/sample.h"
 
 #define PASID		6
@@ -28,14 +29,6 @@
 
 /* Without PRG Response PASID Required, VT-d leaves PRI off in a PF with PASID. */
 #define PRI_WITH_PASID	"pf 1c4 81000000 ffffffff 00000001\n"
-
-static bool mended(void)
-{
-	char out[8];
-
-	return !host_run(out, sizeof(out),
-			 "grep -qw iopf_shared_claim /proc/kallsyms");
-}
 
 /* The PF is found anew, so that the IOMMU's driver enables what it shows. */
 static int prepare(void)
@@ -99,7 +92,7 @@ FIXTURE_SETUP(iopf)
 	ASSERT_EQ(0, prepare());
 	ASSERT_EQ(0, dma_open());
 	host_log_expect("DMAR: .*[fF]ault");
-	self->mended = mended();
+	self->mended = requester_kernel_is_mended();
 	TH_LOG("this kernel %s the patches", self->mended ? "has" : "does not have");
 }
 

@@ -9,6 +9,13 @@
 #include "requester.h"
 #include "sample.h"
 
+bool requester_kernel_is_mended(void)
+{
+	char out[8];
+
+	return !host_run(out, sizeof(out), "grep -qw iopf_shared_claim /proc/kallsyms");
+}
+
 int requester_init(struct requester *r, const char *bdf)
 {
 	int ret;
