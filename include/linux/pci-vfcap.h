@@ -173,6 +173,8 @@ void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation);
 void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle);
 void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle);
 void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_reset_begin(struct pci_vfcap_vf *handle);
+void pci_vfcap_pri_reset_end(struct pci_vfcap_vf *handle);
 void pci_vfcap_pri_halt(struct pci_vfcap_vf *handle);
 
 #endif /* LINUX_PCI_VFCAP_H */

@@ -38,7 +38,9 @@ MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page reques
  * @limit: ends the wait after pri_drain_ms
  * @failed: the wait ended before the requests were answered
  * @claimed: The VF's user answers, and not the PF's driver: iopf_shared_claim(). Set
- *	before the VF shows PRI, and not changed while it does.
+ *	before the VF shows PRI, and until its user can have no page table attached.
+ * @halted: its user was told of a failure: nothing more until it is enabled anew
+ * @resetting: a reset has begun that its user did not ask for
  */
 struct vfcap_requests {
 	struct pci_vfcap_vf *handle;
@@ -52,6 +54,8 @@ struct vfcap_requests {
 	struct delayed_work limit;
 	bool failed;
 	bool claimed;
+	bool halted;
+	bool resetting;
 };
 
 /*
@@ -297,19 +301,27 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_claim);
 
 /**
  * pci_vfcap_pri_release - end pci_vfcap_pri_claim()
- * @handle: the VF's handle, open, which does not show PRI
+ * @handle: the VF's handle, closed; NULL does nothing
  *
- * Context: Process context. What is still in flight is answered.
+ * Not before its user's page tables are detached: each reset has the kernel attach them
+ * anew, and then nobody would stand before them.
+ *
+ * Context: Process context.
  */
 void pci_vfcap_pri_release(struct pci_vfcap_vf *handle)
 {
-	struct vfcap_requests *pri = handle->pri;
+	struct vfcap_requests *pri = handle ? handle->pri : NULL;
 
+	if (!pri || !pri->claimed)
+		return;
+
+	/* What it waited for was answered when the VF was closed. */
+	flush_work(&pri->drain);
 	guard(mutex)(&pri->lock);
 
-	if (pri->claimed)
-		iopf_shared_release(&handle->vf->dev);
+	iopf_shared_release(&handle->vf->dev);
 	pri->claimed = false;
+	pri->halted = false;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_release);
 
@@ -379,7 +391,7 @@ void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation)
 
 	guard(mutex)(&pri->lock);
 
-	if (pri->on || pri->refused)
+	if (pri->on || pri->refused || pri->halted || pri->resetting)
 		return;
 	if (pri->draining)
 		pri->again = allocation;
@@ -407,6 +419,7 @@ void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle)
 
 	guard(mutex)(&pri->lock);
 
+	pri->halted = false;
 	if (pri->on) {
 		vfcap_pri_stop(pri);
 		pri->waiting = true;
@@ -446,6 +459,7 @@ void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 
 	vfcap_pri_stop(pri);
 	vfcap_pri_call(pri, (void)0, pri_reset);
+	pri->halted = false;
 	pri->waiting = false;
 	pri->failed = false;
 	cancel_delayed_work(&pri->limit);
@@ -453,16 +467,7 @@ void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
 
-/**
- * pci_vfcap_pri_flush - answer what a VF's user has not, before the VF is reset
- * @handle: the VF's handle; NULL does nothing
- *
- * After a reset a response would be taken for that of another request with the same
- * index. Nothing new comes until pci_vfcap_pri_enable() is called again.
- *
- * Context: Process context. The VF may be closed.
- */
-void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle)
+static void vfcap_pri_flush(struct pci_vfcap_vf *handle, bool resetting)
 {
 	/* Pairs with vfcap_requests_init(). */
 	struct vfcap_requests *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
@@ -472,12 +477,62 @@ void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle)
 
 	guard(mutex)(&pri->lock);
 
+	pri->resetting |= resetting;
 	if (!pri->claimed)
 		return;
 	vfcap_pri_stop(pri);
 	vfcap_pri_call(pri, (void)0, pri_reset);
 }
+
+/**
+ * pci_vfcap_pri_flush - answer what a VF's user has not, before the VF is reset
+ * @handle: the VF's handle; NULL does nothing
+ *
+ * After a reset a response would be taken for that of another request with the same
+ * index. Nothing new comes until pci_vfcap_pri_enable() is called again. Does nothing where
+ * the PF's driver answers.
+ *
+ * Context: Process context. The VF may be closed.
+ */
+void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle)
+{
+	vfcap_pri_flush(handle, false);
+}
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_flush);
+
+/**
+ * pci_vfcap_pri_reset_begin - the same, and nothing is enabled until the reset is over
+ * @handle: the VF's handle; NULL does nothing
+ *
+ * Context: Process context. The VF may be closed.
+ */
+void pci_vfcap_pri_reset_begin(struct pci_vfcap_vf *handle)
+{
+	vfcap_pri_flush(handle, true);
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset_begin);
+
+/**
+ * pci_vfcap_pri_reset_end - the reset is over
+ * @handle: the VF's handle; NULL does nothing
+ *
+ * What is still enabled takes effect at the next pci_vfcap_pri_enable().
+ *
+ * Context: Process context. The VF may be closed.
+ */
+void pci_vfcap_pri_reset_end(struct pci_vfcap_vf *handle)
+{
+	/* Pairs with vfcap_requests_init(). */
+	struct vfcap_requests *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
+
+	if (!pri)
+		return;
+
+	guard(mutex)(&pri->lock);
+
+	pri->resetting = false;
+}
+EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset_end);
 
 /**
  * pci_vfcap_pri_halt - let no page request through until PRI is enabled anew
@@ -494,7 +549,10 @@ void pci_vfcap_pri_halt(struct pci_vfcap_vf *handle)
 
 	guard(mutex)(&pri->lock);
 
-	if (pri->claimed && pri->on)
+	if (!pri->claimed)
+		return;
+	pri->halted = true;
+	if (pri->on)
 		vfcap_pri_call(pri, (void)0, pri_disable);
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_halt);

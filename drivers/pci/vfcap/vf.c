@@ -289,7 +289,6 @@ void pci_vfcap_vf_close(struct pci_vfcap_vf *handle)
 		return;
 
 	record = handle->record;
-	pci_vfcap_pri_release(handle);
 	guard(mutex)(&record->use_lock);
 	scoped_guard(mutex, &record->lock) {
 		handle->open = false;
@@ -463,8 +462,6 @@ void pci_vfcap_hide(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 	if (!handle)
 		return;
 
-	if (id == PCI_VFCAP_PRI)
-		pci_vfcap_pri_release(handle);
 	guard(mutex)(&handle->record->use_lock);
 	vfcap_drop(handle, BIT(id));
 }

@@ -330,6 +330,7 @@ void vfcap_unbind_iommufd(struct vfio_device *vdev)
 	if (wake)
 		pm_runtime_get_sync(vdev->dev);
 	vfio_iommufd_physical_unbind(vdev);
+	pci_vfcap_pri_release(to_vfcap(vdev)->handle);
 	if (wake)
 		pm_runtime_put(vdev->dev);
 }

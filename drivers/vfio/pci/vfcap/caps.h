@@ -49,6 +49,7 @@ bool vfcap_pasid_is_guests(struct vfcap_device *vd);
 int vfcap_pri_choose(struct vfcap_device *vd, bool answers);
 bool vfcap_pri_is_deliverable(struct vfcap_device *vd);
 bool vfcap_pri_fail(struct vfcap_device *vd, u32 failures);
+void vfcap_pri_restored(struct vfcap_device *vd);
 
 /* ims.c: Interrupt Message Storage, hidden in the Intel SIOV DVSEC */
 #define VFCAP_SIOV_CAP_IMS	BIT(0)	/* at @ims_pos */

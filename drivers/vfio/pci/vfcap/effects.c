@@ -2,8 +2,8 @@
 /*
  * The effects of the registers, and the events that pci-vfcap reports
  *
- * Effects are PASIDs in the IOMMU, and page requests that the PF's driver answers: they are
- * taken away before Enable goes to 0, and given after it went to 1. Enable goes to 0 by a
+ * Effects are PASIDs in the IOMMU, and page requests that the PF's driver or the VMM answers: they
+ * are taken away before Enable goes to 0, and given after it went to 1. Enable goes to 0 by a
  * guest's write, a reset, a loss, or a return from low power. Code that notices this
  * without the dev_set lock leaves the rest to a worker.
  */

@@ -214,6 +214,7 @@ static bool vfcap_state_apply(struct vfcap_device *vd,
 
 	for_each_set_bit(id, &vd->shown, nr_caps)
 		enabled &= vfcap_restore(vd, id, state->caps[id].regs);
+	vfcap_pri_restored(vd);
 	return enabled;
 }
 

@@ -320,6 +320,10 @@ static int vfcap_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
 {
 	if (!enable_sriov)
 		return -ENOENT;
+	if (nr_virtfn && READ_ONCE(vfcap_from_pci(pdev)->pri.pos)) {
+		pci_notice(pdev, "no VFs now: its guest has PRI, which they would share; close the device first\n");
+		return -EBUSY;
+	}
 	return vfio_pci_core_sriov_configure(&vfcap_from_pci(pdev)->core,
 					     nr_virtfn);
 }

@@ -151,6 +151,32 @@ bool vfcap_by_iommufd(struct vfcap_device *vd)
 	return vfcap_has_iommufd(&vd->core.vdev);
 }
 
+/* The walk ends with the second one. */
+static int vfcap_count(struct device *dev, void *data)
+{
+	return ++*(int *)data > 1;
+}
+
+/**
+ * vfcap_is_alone_in_group - whether no other device is in the device's IOMMU group
+ * @vd: the device
+ *
+ * Page tables are attached to a group: another device in it would have them too.
+ *
+ * Return: true if so.
+ */
+bool vfcap_is_alone_in_group(struct vfcap_device *vd)
+{
+	struct iommu_group *group = iommu_group_get(&vd->core.pdev->dev);
+	int devices = 0;
+
+	if (!group)
+		return false;
+	iommu_group_for_each_dev(group, &devices, vfcap_count);
+	iommu_group_put(group);
+	return devices == 1;
+}
+
 /**
  * vfcap_pf_is_kernels - whether the PF is driven by the kernel
  * @vd: the device

@@ -39,6 +39,28 @@ static void vfcap_own_pri_allot(struct vfcap_device *vd, u32 requests)
 			       requests);
 }
 
+/*
+ * One that has not stopped, since the kernel interrupted it or the guest does not wait, must
+ * not be enabled without a reset of the interface (sec 10.5.2.2).
+ */
+static void vfcap_own_pri_start(struct vfcap_device *vd, u32 requests)
+{
+	if (!(vfcap_own_pri_get(vd, PCI_PRI_STATUS) & PCI_PRI_STATUS_STOPPED))
+		vfcap_own_pri_control(vd, PCI_PRI_CTRL_RESET);
+	vfcap_own_pri_allot(vd, requests);
+	vfcap_own_pri_control(vd, PCI_PRI_CTRL_ENABLE);
+}
+
+/* AMD's IOMMU driver has it off while no page table is attached. */
+static bool vfcap_own_pri_is_on(struct vfcap_device *vd)
+{
+#ifdef CONFIG_PCI_PRI
+	return vd->core.pdev->pri_enabled;
+#else
+	return false;
+#endif
+}
+
 /* What the guest has cleared in Status, and then what the function has set there */
 static void vfcap_own_pri_status(struct vfcap_device *vd)
 {
@@ -60,8 +82,8 @@ static u32 vfcap_own_pri_wanted(struct vfcap_device *vd, bool enabled)
 {
 	u32 requests = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
 
-	return enabled && !vd->pri.halted && requests <= vd->pri.allotted ?
-	       requests : 0;
+	return enabled && !vd->pri.halted && vfcap_own_pri_is_on(vd) &&
+	       requests <= vd->pri.allotted ? requests : 0;
 }
 
 /**
@@ -98,10 +120,8 @@ void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
 		ctrl = 0;
 	}
 	vfcap_own_pri_status(vd);
-	if (wanted && !ctrl) {
-		vfcap_own_pri_allot(vd, wanted);
-		vfcap_own_pri_control(vd, PCI_PRI_CTRL_ENABLE);
-	}
+	if (wanted && !ctrl)
+		vfcap_own_pri_start(vd, wanted);
 }
 
 /**
@@ -127,10 +147,10 @@ void vfcap_own_pri_return(struct vfcap_device *vd)
 	struct device *dev = &vd->core.pdev->dev;
 
 	/* One that cannot be woken gets it back when it is. */
-	if (vd->pri.pos && pm_runtime_resume_and_get(dev) >= 0) {
+	if (vd->pri.pos && vfcap_own_pri_is_on(vd) &&
+	    pm_runtime_resume_and_get(dev) >= 0) {
 		vfcap_own_pri_control(vd, 0);
-		vfcap_own_pri_allot(vd, vd->pri.allotted);
-		vfcap_own_pri_control(vd, PCI_PRI_CTRL_ENABLE);
+		vfcap_own_pri_start(vd, vd->pri.allotted);
 		pm_runtime_put(dev);
 	}
 	vd->pri.pos = 0;

@@ -129,25 +129,6 @@ bool vfcap_pasid_is_guests(struct vfcap_device *vd)
 	return vd->pasid_iommu && !vd->pasid_gated;
 }
 
-/* The walk ends with the second one. */
-static int vfcap_count(struct device *dev, void *data)
-{
-	return ++*(int *)data > 1;
-}
-
-/* PASIDs are attached to a group: another device in it would get them too. */
-static bool vfcap_pasid_alone_in_group(struct vfcap_device *vd)
-{
-	struct iommu_group *group = iommu_group_get(&vd->core.pdev->dev);
-	int devices = 0;
-
-	if (!group)
-		return false;
-	iommu_group_for_each_dev(group, &devices, vfcap_count);
-	iommu_group_put(group);
-	return devices == 1;
-}
-
 /* What "auto" asks for: that somebody can back a guest's PASIDs */
 static const struct vfcap_condition vfcap_pasid_backing[] = {
 	{ vfcap_has_iommu, NULL, VFCAP_REASON_NOIOMMU_MODE, true },
@@ -155,7 +136,7 @@ static const struct vfcap_condition vfcap_pasid_backing[] = {
 	{ vfcap_by_cdev, vfcap_by_iommufd, VFCAP_REASON_NO_CDEV },
 	{ vfcap_pasid_by_iommu, NULL, VFCAP_REASON_NO_IOMMU },
 	{ vfcap_pasid_is_gated, NULL, VFCAP_REASON_NOT_GATED, .gated = true },
-	{ vfcap_pasid_alone_in_group, NULL, VFCAP_REASON_GROUP_SHARED },
+	{ vfcap_is_alone_in_group, NULL, VFCAP_REASON_GROUP_SHARED },
 	{ vfcap_pf_is_kernels, NULL, VFCAP_REASON_PF_USER_SPACE },
 };
 

@@ -71,8 +71,13 @@ static bool vfcap_pri_may_have_cdev(struct vfcap_device *vd)
 /* Whether the VMM answers */
 static bool vfcap_pri_by_vmm(struct vfcap_device *vd)
 {
-	return vd->handle ? pci_vfcap_pri_claimed(vd->handle) :
-	       vd->choice[PCI_VFCAP_PRI].flags & VFCAP_CHOOSE_ANSWERS;
+	return vd->choice[PCI_VFCAP_PRI].flags & VFCAP_CHOOSE_ANSWERS &&
+	       (!vd->handle || pci_vfcap_pri_claimed(vd->handle));
+}
+
+static bool vfcap_pri_has_group(struct vfcap_device *vd)
+{
+	return vfcap_pri_by_pf(vd) || vfcap_is_alone_in_group(vd);
 }
 
 static bool vfcap_pri_is_answered(struct vfcap_device *vd)
@@ -91,6 +96,7 @@ static const struct vfcap_condition vfcap_pri_backing[] = {
 	{ vfcap_pri_is_not_shared, NULL, VFCAP_REASON_HAS_VFS, true },
 	{ vfcap_pri_has_way, NULL, VFCAP_REASON_NO_ANSWERER },
 	{ vfcap_pri_has_cdev, vfcap_pri_may_have_cdev, VFCAP_REASON_NO_CDEV },
+	{ vfcap_pri_has_group, NULL, VFCAP_REASON_GROUP_SHARED },
 	{ vfcap_pri_is_answered, vfcap_pri_may_have_cdev, VFCAP_REASON_NO_VMM },
 	{ vfcap_pri_has_ats, NULL, VFCAP_REASON_NO_ATS },
 	{ vfcap_pf_is_kernels, NULL, VFCAP_REASON_PF_USER_SPACE },
@@ -144,7 +150,8 @@ static void vfcap_pri_sync_vf(struct vfcap_device *vd, bool enabled, bool restar
 		pci_vfcap_pri_disable(vd->handle);
 
 	/* With any other the guest errs: nothing is requested, as in hardware. */
-	if (enabled && allocation && allocation <= capacity)
+	if (enabled && allocation && allocation <= capacity &&
+	    vfcap_stays_awake(vd))
 		pci_vfcap_pri_enable(vd->handle, allocation);
 }
 
@@ -161,20 +168,20 @@ static void vfcap_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
  * @vd: the device
  * @answers: VFCAP_CHOOSE_ANSWERS
  *
+ * A VF of which it once said so stays claimed until its page tables are detached.
+ *
  * Context: Process context, under the dev_set lock, before the commit.
  * Return: 0, also where they cannot be delivered; -EBUSY if a page table with a fault queue
  * is attached already.
  */
 int vfcap_pri_choose(struct vfcap_device *vd, bool answers)
 {
-	int ret = -ENODEV;
+	int ret;
 
-	if (!vd->handle)
+	if (!answers || !vd->handle || !vfcap_by_iommufd(vd) ||
+	    !vfcap_is_alone_in_group(vd))
 		return 0;
-	if (answers)
-		ret = pci_vfcap_pri_claim(vd->handle);
-	else
-		pci_vfcap_pri_release(vd->handle);
+	ret = pci_vfcap_pri_claim(vd->handle);
 	return ret == -ENODEV ? 0 : ret;
 }
 
@@ -198,6 +205,32 @@ bool vfcap_pri_is_deliverable(struct vfcap_device *vd)
 	return vd->pri.pos || hw[PCI_PRI_CTRL / 4] & PCI_PRI_CTRL_ENABLE;
 }
 
+/* Enable stays as it is, and means nothing until it is cleared. */
+static void vfcap_pri_halt(struct vfcap_device *vd)
+{
+	if (vd->handle) {
+		pci_vfcap_pri_halt(vd->handle);
+		return;
+	}
+	vd->pri.halted = true;
+	vfcap_own_pri_stop(vd);
+}
+
+/**
+ * vfcap_pri_restored - its registers are as they once were
+ * @vd: the device
+ *
+ * Context: Process context, under the dev_set lock.
+ */
+void vfcap_pri_restored(struct vfcap_device *vd)
+{
+	u32 ctrl = vfcap_reg_get(vd, PCI_VFCAP_PRI, VFCAP_CTRL);
+
+	if (ctrl & PCI_PRI_CTRL_ENABLE &&
+	    ctrl & VFCAP_PRI_STATUS(PCI_PRI_STATUS_RF) && vfcap_pri_by_vmm(vd))
+		vfcap_pri_halt(vd);
+}
+
 /**
  * vfcap_pri_fail - the guest has responded with an error
  * @vd: the device
@@ -216,12 +249,7 @@ bool vfcap_pri_fail(struct vfcap_device *vd, u32 failures)
 		status |= PCI_PRI_STATUS_UPRGI;
 	if (failures & VFCAP_PRI_FAILURE) {
 		status |= PCI_PRI_STATUS_RF;
-		if (vd->handle) {
-			pci_vfcap_pri_halt(vd->handle);
-		} else {
-			vd->pri.halted = true;
-			vfcap_own_pri_stop(vd);
-		}
+		vfcap_pri_halt(vd);
 	}
 	vfcap_set_status(vd, PCI_VFCAP_PRI, VFCAP_PRI_STATUS(status));
 	return true;

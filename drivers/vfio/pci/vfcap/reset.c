@@ -479,7 +479,7 @@ static void vfcap_reset_prepare(struct pci_dev *pdev)
 	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
 	vd->losses = pci_vfcap_vf_losses(vd->handle);
-	pci_vfcap_pri_flush(vd->handle);
+	pci_vfcap_pri_reset_begin(vd->handle);
 }
 
 /*
@@ -509,13 +509,18 @@ static void vfcap_error_resume(struct pci_dev *pdev)
 	if (vd->link_reset)
 		vfcap_was_reset(vd, vd->losses);
 	vd->link_reset = false;
+	/* What was ended before, and was not reset, goes on. */
+	pci_vfcap_pri_reset_end(vd->handle);
+	vfcap_queue_sync(vd);
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
 {
 	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
+	/* The registers first, so that a worker finds Enable cleared. */
 	vfcap_was_reset(vd, vd->losses);
+	pci_vfcap_pri_reset_end(vd->handle);
 }
 
 const struct pci_error_handlers vfcap_err_handlers = {

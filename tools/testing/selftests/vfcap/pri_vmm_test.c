@@ -937,6 +937,26 @@ TEST_F(pri_vmm, hardware_status)
 	EXPECT_EQ(PF_PRI_ALLOCATION, vmm->capacity);
 }
 
+/*
+ * A VMM that once said that it answers has a page table with a fault queue accepted for its VF,
+ * and nothing reaches it through that, whatever it said since, over a reset, too.
+ */
+static bool is_shut(struct pager *vmm, struct requester *function)
+{
+	unsigned int i;
+
+	if (host_has_functions())
+		return true;
+	if (pager_attach(vmm))
+		return false;
+	vmm->pasid = vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PASID) + PCI_PASID_CTRL;
+	for (i = 0; i < 2; i++)
+		if (pager_set_pasid(vmm, true) ||
+		    !is_gated(vmm, function, 0x60 + 2 * i) || vfio_reset(&vmm->v))
+			return false;
+	return true;
+}
+
 /* Who declares what, and when */
 TEST_F(pri_vmm, declared)
 {
@@ -977,8 +997,8 @@ TEST_F(pri_vmm, declared)
 	ASSERT_EQ(0, vfcap_choose(&vmm->v, VFCAP_CAP_PRI, 0, 0));
 	ASSERT_EQ(0, vfcap_query(&vmm->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(VFCAP_REASON_NO_VMM, q.reason);
-	if (!host_has_functions())
-		EXPECT_EQ(-EINVAL, pager_attach(vmm));
+	EXPECT_TRUE(is_shut(vmm, &self->function[0]));
+	EXPECT_EQ(0, vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PRI));
 	pager_close(vmm);
 	ASSERT_EQ(0, pager_open_plain(vmm, host_vf(), true));
 	ASSERT_EQ(0, vfcap_choose(&vmm->v, VFCAP_CAP_PRI, VFCAP_CHOOSE_HIDE, 0));
@@ -996,8 +1016,7 @@ TEST_F(pri_vmm, declared)
 	EXPECT_EQ(VFCAP_REASON_PARAMETER, q.reason);
 	EXPECT_EQ(0, vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PRI));
 	EXPECT_EQ(-ENODEV, vfcap_pri_failed(&vmm->v, VFCAP_PRI_FAILURE));
-	if (!host_has_functions())
-		EXPECT_EQ(-EINVAL, pager_attach(vmm));
+	EXPECT_TRUE(is_shut(vmm, &self->function[0]));
 }
 
 /* Through a group nobody has a fault queue. */
@@ -1035,6 +1054,20 @@ TEST_F(pri_vmm, restored)
 	EXPECT_EQ(PCI_PRI_CTRL_ENABLE, pager_pri_ctrl(vmm));
 	EXPECT_EQ(PCI_PRI_STATUS_UPRGI, failures(vmm));
 	EXPECT_FALSE(pager_is_stopped(vmm));
+	EXPECT_DELIVERED(0, 0x10);
+
+	/* After a failure Enable has no meaning, there as here. */
+	ASSERT_EQ(0, vfcap_pri_failed(&vmm->v, VFCAP_PRI_FAILURE));
+	ASSERT_EQ(0, vfcap_get_state(&vmm->v, &state));
+	pager_close(vmm);
+	ASSERT_EQ(0, pager_open(vmm, host_vf()));
+	ASSERT_EQ(0, vfcap_set_state(&vmm->v, &state));
+	EXPECT_EQ(PCI_PRI_CTRL_ENABLE, pager_pri_ctrl(vmm));
+	EXPECT_EQ(PCI_PRI_STATUS_RF, failures(vmm) & PCI_PRI_STATUS_RF);
+	EXPECT_GATED(0, 0x14);
+	ASSERT_EQ(0, pager_set_pri(vmm, false));
+	EXPECT_TRUE(WAIT_FOR(pager_is_stopped(vmm), DRAIN_MS + SLACK_MS));
+	ASSERT_EQ(0, pager_set_pri(vmm, true));
 	EXPECT_DELIVERED(0, 0x10);
 
 	/* One that does not answer cannot take it over. */
