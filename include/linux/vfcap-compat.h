@@ -12,6 +12,7 @@
 #define LINUX_VFCAP_COMPAT_H
 
 #include <linux/iommu.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -21,6 +22,14 @@
 
 #ifndef kzalloc_obj
 #define kzalloc_obj(obj, gfp)	kzalloc(sizeof(obj), gfp)
+#endif
+
+#ifndef CONFIG_PM
+/* The only one of runtime PM that has no stub: nothing is suspended. */
+static inline u64 pm_runtime_suspended_time(struct device *dev)
+{
+	return 0;
+}
 #endif
 
 /*

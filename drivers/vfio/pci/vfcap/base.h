@@ -42,16 +42,21 @@ static inline bool vfcap_is_awake(struct vfcap_device *vd)
 	return READ_ONCE(vd->core.pdev->current_state) == PCI_D0;
 }
 
-/*
- * Whether the device is in D0, and leaves it only under the dev_set lock, which the caller
- * holds, since its user has not let it go to low power: what is attached to it may stay
- * attached. Takes memory_lock.
- */
-static inline bool vfcap_stays_awake(struct vfcap_device *vd)
+/* Whether its user has let the device go to low power. Takes memory_lock. */
+static inline bool vfcap_is_let_go(struct vfcap_device *vd)
 {
 	guard(rwsem_read)(&vd->core.memory_lock);
 
-	return vfcap_is_awake(vd) && !vd->core.pm_runtime_engaged;
+	return vd->core.pm_runtime_engaged;
+}
+
+/*
+ * Whether the device is in D0, and leaves it only under the dev_set lock, which the caller
+ * holds: what is attached to it may stay attached.
+ */
+static inline bool vfcap_stays_awake(struct vfcap_device *vd)
+{
+	return vfcap_is_awake(vd) && !vfcap_is_let_go(vd);
 }
 
 #endif /* VFCAP_BASE_H */

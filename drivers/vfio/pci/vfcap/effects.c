@@ -11,6 +11,7 @@
 #include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 
 #include "base.h"
 #include "caps.h"
@@ -55,6 +56,28 @@ void vfcap_was_reset(struct vfcap_device *vd, u64 losses)
 	vfcap_emul_reset(vd);
 	pci_vfcap_vf_reset(vd->handle, losses);
 	vfcap_queue_sync(vd);
+}
+
+/* Whether the device's low power has ended, and nobody has noticed */
+static bool vfcap_has_returned(struct vfcap_device *vd)
+{
+	return vd->entry.noted && !vfcap_is_let_go(vd);
+}
+
+/*
+ * This comes first after the device's low power has ended. A function that loses its
+ * registers was reset if it left D0 since it was let go, which something else may have
+ * prevented. When it left D0 is not known: the reset counts from the entry on.
+ */
+static void vfcap_notice_return(struct vfcap_device *vd)
+{
+	if (!vfcap_has_returned(vd))
+		return;
+
+	if (vd->entry.soft_reset &&
+	    pm_runtime_suspended_time(&vd->core.pdev->dev) > vd->entry.suspended)
+		vfcap_was_reset(vd, vd->entry.losses);
+	vd->entry.noted = false;
 }
 
 static void vfcap_block_cap(struct vfcap_device *vd, const struct vfcap_cap *cap)
@@ -124,6 +147,7 @@ void vfcap_sync(struct vfcap_device *vd)
 
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
+	vfcap_notice_return(vd);
 	/* The registers say what is lost already. */
 	scoped_guard(mutex, &vd->lock) {
 		lost = vd->lost;
@@ -145,7 +169,8 @@ void vfcap_sync(struct vfcap_device *vd)
 void vfcap_catch_up(struct vfcap_device *vd)
 {
 	/* What happens at this moment may be missed: it counts as what happens later. */
-	if (READ_ONCE(vd->lost) || READ_ONCE(vd->cleared))
+	if (READ_ONCE(vd->lost) || READ_ONCE(vd->cleared) ||
+	    vfcap_has_returned(vd))
 		vfcap_sync(vd);
 }
 
@@ -338,6 +363,7 @@ void vfcap_set_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
  */
 void vfcap_end_session(struct vfcap_device *vd)
 {
+	vd->entry.noted = false;
 	vd->written = 0;
 	if (VFCAP_PASID_ATTACH)
 		vfcap_pasid_forget(vd);

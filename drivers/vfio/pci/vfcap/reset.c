@@ -373,8 +373,12 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
 		   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT)
 		return ret;
 
+	vd->entry.noted = true;
+	vd->entry.suspended = pm_runtime_suspended_time(&vd->core.pdev->dev);
+	vd->entry.losses = pci_vfcap_vf_losses(vd->handle);
+	vd->entry.soft_reset = vfcap_soft_reset(vd);
 	vfcap_block(vd, ~0UL);
-	if (vfcap_soft_reset(vd))
+	if (vd->entry.soft_reset)
 		vfcap_emul_reset(vd);
 	return 0;
 }
@@ -387,7 +391,7 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
  * @argsz: its size in bytes
  *
  * The device enters low power, or leaves it. A function that loses its registers on the way
- * from D3hot to D0 loses them when it is let go, and again when it is resumed.
+ * from D3hot to D0 loses them when it is let go.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature(), or -EINTR.
@@ -418,13 +422,13 @@ int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 static int vfcap_runtime_resume(struct device *dev)
 {
 	struct vfcap_device *vd = vfcap_from_pci(to_pci_dev(dev));
-	u64 losses = pci_vfcap_vf_losses(vd->handle);
-	pci_power_t state = vd->core.pdev->current_state;
+	bool had_power = vd->core.pdev->current_state != PCI_D3cold;
 	int ret = dev->bus->pm->runtime_resume(dev);
 
-	if (state == PCI_D3cold ||
-	    (state == PCI_D3hot && vfcap_soft_reset(vd)))
-		vfcap_was_reset(vd, losses);
+	if (!had_power) {
+		WRITE_ONCE(vd->entry.soft_reset, true);
+		vfcap_emul_reset(vd);
+	}
 	/* If the user asked for a wakeup eventfd, this has ended low power. */
 	vfcap_queue_sync(vd);
 	return ret;

@@ -237,7 +237,7 @@ struct vfcap_plan {
  *	attach. Here it also serialises, from outside of @core.memory_lock, what
  *	writes an emulated register, resets the device or changes its power state,
  *	each with its effects. It protects @plan, @committed and @shown, which
- *	@lock protects as well, @in_d3, @pri, @pasids, @written and @choice.
+ *	@lock protects as well, @in_d3, @entry, @pri, @pasids, @written and @choice.
  * @table: vfcap_caps: what each capability is made of, for files which come before it
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for a VF
@@ -252,6 +252,11 @@ struct vfcap_plan {
  * @log_limit: how many opens may be logged
  * @quiet: Nothing is logged of what is shown: this open is one of too many, or it is
  *	only planned.
+ * @entry: when its user let it go to low power
+ * @entry.noted: whether the user has, and nobody has noticed yet that it has returned
+ * @entry.suspended: for how many ns it had been suspended then
+ * @entry.losses: how often it had lost something
+ * @entry.soft_reset: whether a return to D0 resets it
  * @map_known: Whether core's map of its config space is what this driver knows. If not,
  *	nothing is shown in this session, and nobody looks at the map: one of another
  *	kind may be shorter.
@@ -300,6 +305,12 @@ struct vfcap_device {
 	struct work_struct sync_work;
 	struct ratelimit_state log_limit;
 	bool quiet;
+	struct {
+		bool noted;
+		u64 suspended;
+		u64 losses;
+		bool soft_reset;
+	} entry;
 	bool map_known;
 	bool shadow;
 	u16 ims_pos;
