@@ -153,7 +153,6 @@ bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 const char *pci_vfcap_state(struct pci_vfcap_vf *handle, enum pci_vfcap_id id);
 u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle);
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses);
-bool pci_vfcap_is_busy(struct pci_dev *pdev);
 int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs);
 int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,

@@ -35,7 +35,7 @@ static bool vfcap_vf_was_reset(struct pci_dev *vf)
 {
 	bool lost;
 
-	if (pci_vfcap_is_busy(vf))
+	if (vfcap_is_busy(vf))
 		return false;
 
 	lost = vfcap_bit_lost(vf, vf->ats_enabled, vf->ats_cap, PCI_ATS_CTRL,
@@ -43,7 +43,7 @@ static bool vfcap_vf_was_reset(struct pci_dev *vf)
 	       vfcap_bit_lost(vf, vf->msix_enabled, vf->msix_cap,
 			      PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
 
-	return lost && !pci_vfcap_is_busy(vf);
+	return lost && !vfcap_is_busy(vf);
 }
 
 static void vfcap_guard_vfs(struct pci_vfcap *record)
@@ -73,11 +73,13 @@ static bool vfcap_guard_pf(struct pci_vfcap *record)
 	struct pci_vfcap_vf *handle;
 	bool answers = true;
 
-	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
+	if (vfcap_is_busy(record->pf))
+		return false;
+	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
 		causes[bit] = vfcap_find_loss(record, bit, record->seen[bit]);
-		if (causes[bit] == vfcap_not_now)
-			return false;
-	}
+	/* If that has begun meanwhile, what was read means nothing. */
+	if (vfcap_is_busy(record->pf))
+		return false;
 
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT) {
 		mask = 0;

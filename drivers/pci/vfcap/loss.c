@@ -24,8 +24,20 @@ struct workqueue_struct *vfcap_tell_wq;
 
 const char vfcap_no_answer[] =
 	"its PF does not answer; it was removed or is powered down";
-const char vfcap_not_now[] =
-	"its PF is being reset, or recovers from an error";
+
+/**
+ * vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
+ * @pdev: the PF or VF
+ *
+ * Its registers are meaningless then, and must not be accessed.
+ *
+ * Return: true if so.
+ */
+bool vfcap_is_busy(struct pci_dev *pdev)
+{
+	return pdev->block_cfg_access ||
+	       READ_ONCE(pdev->error_state) == pci_channel_io_frozen;
+}
 
 /* Read from hardware, since user space can change it behind the kernel's back. */
 static bool vfcap_in_low_power(struct pci_dev *pf)
@@ -43,8 +55,7 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
  * @id: a capability that VFs show, or showed
  * @seen: what its registers had set then
  *
- * Return: the cause as far as it is known, NULL when all is well. vfcap_not_now is none:
- * nobody knows then.
+ * Return: the cause as far as it is known, NULL when all is well.
  */
 const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 			    const u32 *seen)
@@ -62,15 +73,12 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 		return "its PF has no driver";
 
 	pos = pci_vfcap_read(record->pf, id, regs, cap->nr_regs);
-	if (pos == -EAGAIN)
-		return vfcap_not_now;
 	if (pos == -ENODEV)
 		return vfcap_no_answer;
 	if (pos < 0)
 		return "the capability is gone from its PF";
 	if (vfcap_in_low_power(record->pf))
-		return pci_vfcap_is_busy(record->pf) ? vfcap_not_now :
-		       "its PF is in a low power state";
+		return "its PF is in a low power state";
 
 	lost = cap->number && regs[cap->number] < seen[cap->number];
 	for (i = 0; i < cap->nr_regs; i++)

@@ -207,7 +207,7 @@ DEFINE_FREE(vfcap_put, struct pci_vfcap *, vfcap_put(_T))
 /* loss.c: why capabilities are lost, and whom to tell */
 extern struct workqueue_struct *vfcap_tell_wq;
 extern const char vfcap_no_answer[];
-extern const char vfcap_not_now[];
+bool vfcap_is_busy(struct pci_dev *pdev);
 const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 			    const u32 *seen);
 void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,

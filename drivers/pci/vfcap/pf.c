@@ -285,23 +285,22 @@ void vfcap_put(struct pci_vfcap *record)
 }
 
 /**
- * pci_vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
- * @pdev: the PF or VF
+ * pci_vfcap_read - read a capability that a PF shares with its VFs
+ * @pf: the PF
+ * @id: which one
+ * @regs: where the registers go, from the capability header on, CPU endian
+ * @nr_regs: how many dwords to read
  *
- * Its registers are meaningless then, and must not be accessed.
+ * Reads the hardware and not a cached copy: resets, other users of the PF and user space
+ * change registers behind the kernel's back.
  *
- * Context: Any context.
- * Return: true if so.
+ * Context: Any context that may read config space. The result is a snapshot; it is
+ * watched only while a VF shows the capability.
+ * Return: the capability's offset in bytes, -ENOENT when the PF has no such
+ * capability, -ENODEV when it does not answer (removed, or powered down).
  */
-bool pci_vfcap_is_busy(struct pci_dev *pdev)
-{
-	return READ_ONCE(pdev->error_state) == pci_channel_io_frozen ||
-	       pdev->block_cfg_access;
-}
-EXPORT_SYMBOL_GPL(pci_vfcap_is_busy);
-
-static int vfcap_read_pf(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
-			 size_t nr_regs)
+int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
+		   size_t nr_regs)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
 	u16 pos = cap->find(pf);
@@ -326,34 +325,6 @@ static int vfcap_read_pf(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
 		return -ENODEV;
 	return pos;
-}
-
-/**
- * pci_vfcap_read - read a capability that a PF shares with its VFs
- * @pf: the PF
- * @id: which one
- * @regs: where the registers go, from the capability header on, CPU endian
- * @nr_regs: how many dwords to read
- *
- * Reads the hardware and not a cached copy: resets, other users of the PF and user space
- * change registers behind the kernel's back.
- *
- * Context: Any context that may read config space. The result is a snapshot; it is
- * watched only while a VF shows the capability.
- * Return: the capability's offset in bytes, -ENOENT when the PF has no such
- * capability, -ENODEV when it does not answer (removed, or powered down), -EAGAIN while
- * it is busy, see pci_vfcap_is_busy().
- */
-int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
-		   size_t nr_regs)
-{
-	int pos;
-
-	if (pci_vfcap_is_busy(pf))
-		return -EAGAIN;
-	pos = vfcap_read_pf(pf, id, regs, nr_regs);
-	/* If that has begun meanwhile, what was read means nothing. */
-	return pci_vfcap_is_busy(pf) ? -EAGAIN : pos;
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_read);
 

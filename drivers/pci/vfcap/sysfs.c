@@ -39,14 +39,13 @@ static ssize_t driver_show(struct pci_vfcap *record, enum pci_vfcap_id id,
 
 static ssize_t state_show(struct pci_vfcap *record, enum pci_vfcap_id id, char *buf)
 {
-	const char *state = "unlocked", *cause = NULL;
+	const char *state = "unlocked";
 
-	if (record->showing[id])
-		cause = vfcap_find_loss(record, id, record->seen[id]);
 	if (record->changing & BIT(id))
 		state = "changing";
-	else if (cause && cause != vfcap_not_now)
-		state = "lost";
+	else if (record->showing[id] && !vfcap_is_busy(record->pf))
+		state = vfcap_find_loss(record, id, record->seen[id]) ?
+			"lost" : "locked";
 	else if (record->holders[id])
 		state = "locked";
 	return sysfs_emit(buf, "%s\n", state);

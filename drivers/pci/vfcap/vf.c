@@ -198,11 +198,9 @@ static int vfcap_hold(struct pci_vfcap_vf *handle, unsigned long mask)
 
 	guard(mutex)(&record->use_lock);
 
-	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT) {
-		ret = pci_vfcap_read(record->pf, bit, NULL, 0);
-		if (ret < 0 && ret != -EAGAIN)
+	for_each_set_bit(bit, &mask, PCI_VFCAP_COUNT)
+		if (pci_vfcap_read(record->pf, bit, NULL, 0) < 0)
 			__clear_bit(bit, &mask);
-	}
 
 	scoped_guard(mutex, &record->lock) {
 		if (record->changing & mask) {

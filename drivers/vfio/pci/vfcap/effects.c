@@ -375,7 +375,6 @@ void vfcap_end_session(struct vfcap_device *vd)
 	guard(mutex)(&vd->lock);
 
 	memset(vd->choice, 0, sizeof(vd->choice));
-	vd->busy_until = 0;
 	vd->shown = 0;
 	vd->shadow = false;
 	vd->committed = false;

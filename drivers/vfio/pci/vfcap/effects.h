@@ -30,9 +30,8 @@ enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,
 			      u16 hw_pos);
 
 /* show.c: what a device shows: planned as often as asked, committed once */
-int vfcap_plan(struct vfcap_device *vd);
+void vfcap_plan(struct vfcap_device *vd);
 int vfcap_commit(struct vfcap_device *vd);
-int vfcap_await_pf(struct vfcap_device *vd);
 int vfcap_begin(struct vfcap_device *vd);
 
 #endif /* VFCAP_EFFECTS_H */

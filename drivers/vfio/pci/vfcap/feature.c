@@ -64,7 +64,6 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 	const struct vfcap_plan *plan;
 	unsigned int id;
 	bool returned;
-	int ret;
 
 	if (query->reserved[0] || query->reserved[1] ||
 	    !vfcap_has_cap(&query->cap))
@@ -75,9 +74,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 	CLASS(vfcap_locked, lock)(vd);
 	if (!lock)
 		return -EINTR;
-	ret = vfcap_plan(vd);
-	if (ret)
-		return ret;
+	vfcap_plan(vd);
 	/* A loss that is known is told. */
 	vfcap_sync(vd);
 	*query = (struct vfcap_feature_query) {
@@ -152,9 +149,7 @@ static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 	if (vd->committed)
 		return -EBUSY;
 	/* It is not to lie where others would. */
-	ret = vfcap_plan(vd);
-	if (ret)
-		return ret;
+	vfcap_plan(vd);
 	if (choice.offset && !vfcap_may_lie(vd, choose->cap, &choice))
 		return -EINVAL;
 	if (choose->cap == VFCAP_CAP_PRI) {
@@ -395,8 +390,7 @@ static void vfcap_undo_write_combine(struct vfcap_device *vd, void *data)
  *	never changes
  * @size: and in this version
  * @handle: Do it. @data is the structure, of which the user has @told bytes, at least
- *	@first and at most @size. Called without locks. If it returns -EAGAIN nothing was
- *	done, and it may be called again.
+ *	@first and at most @size. Called without locks.
  * @undo: Optional. Upon GET, undo it, since the result cannot be copied to the user.
  */
 struct vfcap_feature {
@@ -451,12 +445,8 @@ static int vfcap_do_feature(struct vfcap_device *vd,
 		return ret;
 	if (argsz > PAGE_SIZE)
 		return -E2BIG;
-	ret = copy_struct_from_user(&data, f->size, arg, argsz);
-	if (ret)
-		return ret;
-	do {
-		ret = f->handle(vd, flags & VFIO_DEVICE_FEATURE_SET, &data, told);
-	} while (ret == -EAGAIN && !vfcap_await_pf(vd));
+	ret = copy_struct_from_user(&data, f->size, arg, argsz) ?:
+	      f->handle(vd, flags & VFIO_DEVICE_FEATURE_SET, &data, told);
 	if (ret || flags & VFIO_DEVICE_FEATURE_SET)
 		return ret;
 	if (!copy_to_user(arg, &data, told))

@@ -10,14 +10,10 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/sched/signal.h>
 
 #include "base.h"
 #include "effects.h"
 #include "emul.h"
-
-/* How long the end of a reset of the PF is waited for */
-#define VFCAP_PATIENCE		(2 * HZ)
 
 /*
  * The functions up to vfcap_plan_cap() return why a capability is not shown, or
@@ -36,10 +32,10 @@ static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
 			     vd->table[id]->nr_regs);
 	if (pos < 0 && vfcap_is_own(vd, id))
 		return VFCAP_REASON_NOT_ENABLED;
-	if (pos == -ENOENT)
-		return VFCAP_REASON_PF_LACKS;
-	if (pos < 0)
+	if (pos == -ENODEV)
 		return VFCAP_REASON_PF_GONE;
+	if (pos < 0)
+		return VFCAP_REASON_PF_LACKS;
 	*hw_pos = pos;
 	return VFCAP_REASON_NONE;
 }
@@ -89,25 +85,11 @@ static void vfcap_not_shown(struct vfcap_plan *plan, enum vfcap_reason reason)
 	plan->reason = reason;
 }
 
-/*
- * Registers mean nothing while the kernel resets the PF, or recovers it from an error. That
- * it then lacks what it will have again is believed after some seconds only.
- */
-static bool vfcap_is_too_early(struct vfcap_device *vd)
-{
-	if (!pci_vfcap_is_busy(pci_physfn(vd->core.pdev)))
-		return false;
-	vd->busy_until = vd->busy_until ?: (jiffies + VFCAP_PATIENCE) | 1;
-	return time_before(jiffies, vd->busy_until);
-}
-
-static int vfcap_make_plan(struct vfcap_device *vd)
+static void vfcap_make_plan(struct vfcap_device *vd)
 {
 	enum vfcap_reason reason;
 	unsigned long id;
 
-	if (vfcap_is_too_early(vd))
-		return -EAGAIN;
 	memset(vd->plan, 0, sizeof(vd->plan));
 	for (id = 0; id < VFCAP_NR_CAPS; id++) {
 		reason = vd->caps & BIT(id) ? vfcap_plan_cap(vd, id) :
@@ -115,11 +97,6 @@ static int vfcap_make_plan(struct vfcap_device *vd)
 		if (reason)
 			vfcap_not_shown(&vd->plan[id], reason);
 	}
-	/* If that has begun meanwhile, what was read means nothing. */
-	if (vfcap_is_too_early(vd))
-		return -EAGAIN;
-	vd->busy_until = 0;
-	return 0;
 }
 
 /**
@@ -130,21 +107,18 @@ static int vfcap_make_plan(struct vfcap_device *vd)
  *
  * Context: Process context, under the dev_set lock, with the device powered up, as VFIO
  * keeps it around an ioctl. Calls the PF driver's place.
- * Return: 0, or -EAGAIN if it is to be called again after vfcap_await_pf().
  */
-int vfcap_plan(struct vfcap_device *vd)
+void vfcap_plan(struct vfcap_device *vd)
 {
 	bool quiet = vd->quiet;
-	int ret;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
 	if (vd->committed)
-		return 0;
+		return;
 	vd->quiet = true;
-	ret = vfcap_make_plan(vd);
+	vfcap_make_plan(vd);
 	vd->quiet = quiet;
-	return ret;
 }
 
 /* Show a capability as planned, or say why not. The PF may have lost it just now. */
@@ -178,13 +152,12 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
  * over.
  *
  * Context: Process context, under the dev_set lock.
- * Return: 0, -EIO when the device cannot be woken, -EAGAIN as vfcap_plan().
+ * Return: 0, or -EIO when the device cannot be woken.
  */
 int vfcap_commit(struct vfcap_device *vd)
 {
 	struct device *dev = &vd->core.pdev->dev;
 	unsigned long id;
-	int ret;
 
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
@@ -193,57 +166,31 @@ int vfcap_commit(struct vfcap_device *vd)
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
 
-	ret = vfcap_make_plan(vd);
-	if (ret)
-		goto out;
+	vfcap_make_plan(vd);
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vd, id);
 	vfcap_sync(vd);
 	/* Readers that see it set, by vfcap_is_committed(), see what was shown. */
 	smp_store_release(&vd->committed, true);
-out:
-	pm_runtime_put(dev);
-	return ret;
-}
 
-/**
- * vfcap_await_pf - wait for a moment, after -EAGAIN
- * @vd: the device
- *
- * While the kernel resets the PF nobody knows what that has. The end of a reset may depend
- * on this user, if the PF's driver removes its VFs: so this waits without locks, and for
- * VFCAP_PATIENCE in all.
- *
- * Context: Process context, no locks held.
- * Return: 0, or -EINTR when the caller is killed.
- */
-int vfcap_await_pf(struct vfcap_device *vd)
-{
-	do
-		schedule_timeout_killable(1);
-	while (!fatal_signal_pending(current) &&
-	       pci_vfcap_is_busy(pci_physfn(vd->core.pdev)) &&
-	       time_before(jiffies, READ_ONCE(vd->busy_until)));
-	return fatal_signal_pending(current) ? -EINTR : 0;
+	pm_runtime_put(dev);
+	return 0;
 }
 
 /**
  * vfcap_begin - what comes before each access to config space
  * @vd: the device
  *
- * Context: Process context, no locks held. Waits as vfcap_await_pf().
+ * Context: Process context, no locks held.
  * Return: as vfcap_commit(); -EINTR when the caller is killed.
  */
 int vfcap_begin(struct vfcap_device *vd)
 {
-	int ret = 0;
-
 	if (vfcap_is_committed(vd))
 		return 0;
 
-	do {
-		CLASS(vfcap_locked, lock)(vd);
-		ret = lock ? vfcap_commit(vd) : -EINTR;
-	} while (ret == -EAGAIN && !vfcap_await_pf(vd));
-	return ret;
+	CLASS(vfcap_locked, lock)(vd);
+	if (!lock)
+		return -EINTR;
+	return vfcap_commit(vd);
 }

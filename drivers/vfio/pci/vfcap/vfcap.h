@@ -276,8 +276,6 @@ struct vfcap_plan {
  * @nr_pasids: how many
  * @written: capabilities whose Enable was written in this session, BIT(index) each
  * @choice: what the user chose for each capability, in this session
- * @busy_until: in this session the PF was found to be reset, and that is waited for until
- *	then, in jiffies; 0 if not
  * @plan: what is shown of each capability once @committed is set, what would be until
  *	then. It no longer changes then, and needs no lock.
  * @committed: Whether the plan was carried out. It stands until the close. Set with
@@ -327,7 +325,6 @@ struct vfcap_device {
 	unsigned int nr_pasids;
 	unsigned long written;
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
-	unsigned long busy_until;
 	struct vfcap_plan plan[VFCAP_NR_CAPS];
 	bool committed;
 	struct mutex lock;		/* all below, and emulated bytes */

@@ -4,7 +4,6 @@
  * while they say nothing, and hardly ever in a device that is dead.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +11,6 @@
 #include <linux/pci_regs.h>
 
 #include "../kselftest_harness.h"
-#include "lib/feature.h"
 #include "lib/host.h"
 #include "lib/sample.h"
 #include "lib/vfio.h"
@@ -216,61 +214,6 @@ TEST_F(busy, looks_away)
 	EXPECT_TRUE(in_state("pasid_state", "shown"));
 	ASSERT_EQ(0, host_access(host_pf(), "normal"));
 	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
-}
-
-static void *end_it(void *arg)
-{
-	usleep(500000);
-	host_access(host_pf(), "normal");
-	return NULL;
-}
-
-/* What is shown is not decided then either, for a whole session. */
-TEST_F(busy, decides_later)
-{
-	struct vfcap_feature_query q;
-	struct vfio *v = &self->v;
-	pthread_t thread;
-
-	vfio_close(v);
-	ASSERT_EQ(0, host_access(host_pf(), variant->state));
-	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, end_it, NULL));
-	EXPECT_EQ(0, vfcap_query(v, VFCAP_CAP_PASID, &q));
-	pthread_join(thread, NULL);
-	EXPECT_EQ(PF_PASID, q.offset);
-
-	ASSERT_EQ(0, host_access(host_pf(), variant->state));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, end_it, NULL));
-	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
-	pthread_join(thread, NULL);
-}
-
-/* Who waits does not wait for ever. */
-TEST_F(busy, decides_nevertheless)
-{
-	struct vfcap_feature_query q;
-	struct vfio *v = &self->v;
-
-	vfio_close(v);
-	ASSERT_EQ(0, host_access(host_pf(), variant->state));
-	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
-	EXPECT_EQ(0, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
-	EXPECT_EQ(0, vfcap_query(v, VFCAP_CAP_PASID, &q));
-	EXPECT_EQ(VFCAP_REASON_PF_GONE, q.reason);
-}
-
-/* A reset of the VF does not end a loss by what it reads then. */
-TEST_F(busy, returns_later)
-{
-	ASSERT_EQ(0, sample_set("lost_event", "its PF says so"));
-	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), 2000));
-	ASSERT_EQ(0, host_access(host_pf(), variant->state));
-	EXPECT_EQ(0, vfio_reset(&self->v));
-	EXPECT_TRUE(in_state("pasid_state", "lost"));
-	ASSERT_EQ(0, host_access(host_pf(), "normal"));
-	EXPECT_EQ(0, vfio_reset(&self->v));
-	EXPECT_TRUE(in_state("pasid_state", "shown"));
 }
 
 int main(int argc, char **argv)
