@@ -12,5 +12,6 @@ if [ ! -x "$tests" ]; then
 fi
 
 modprobe iommufd
-[ "$VFCAP_IOMMUFD_ALL" ] || set -- -f iommufd_iopf -f iommufd_device_pasid -f iommufd_viommu
+[ "$VFCAP_IOMMUFD_ALL" ] ||
+	set -- -f iommufd_iopf -f iommufd_device_pasid -f iommufd_viommu -V no_viommu
 exec "$tests" "$@"
