@@ -164,9 +164,8 @@ static bool is_delivered(struct _test_data_pri_vmm *self, int i, unsigned int gr
 /*
  * None reaches the VMM: a VF's are answered Invalid Request, a whole function sends none
  */
-static bool is_gated(struct _test_data_pri_vmm *self, int i, unsigned int group)
+static bool is_gated(struct pager *vmm, struct requester *function, unsigned int group)
 {
-	struct requester *function = &self->function[i];
 	struct iommu_hwpt_pgfault m;
 	int sent;
 
@@ -176,10 +175,11 @@ static bool is_gated(struct _test_data_pri_vmm *self, int i, unsigned int group)
 	    sent != 2 || !requester_gets(function, group, DMA_INVALID, ANSWER_MS) ||
 	    !requester_gets(function, group + 1, DMA_INVALID, ANSWER_MS))
 		return false;
-	return pager_read(&self->vmm[i], &m, 1, SILENCE_MS) == 0;
+	return pager_read(vmm, &m, 1, SILENCE_MS) == 0;
 }
 
-#define EXPECT_GATED(i, group)	EXPECT_TRUE(is_gated(self, i, group))
+#define EXPECT_GATED(i, group)						\
+	EXPECT_TRUE(is_gated(&self->vmm[i], &self->function[i], group))
 
 /* An answer of the VMM comes too late: it is refused, or goes nowhere. */
 static bool goes_nowhere(struct pager *vmm, struct requester *function, uint32_t cookie)
