@@ -941,8 +941,9 @@ TEST_F(pri_vmm, hardware_status)
  * A VMM that once said that it answers has a page table with a fault queue accepted for its VF,
  * and nothing reaches it through that, whatever it said since, over a reset, too.
  */
-static bool is_shut(struct pager *vmm, struct requester *function)
+static bool is_shut(struct _test_data_pri_vmm *self)
 {
+	struct pager *vmm = &self->vmm[0];
 	unsigned int i;
 
 	if (host_has_functions())
@@ -952,7 +953,7 @@ static bool is_shut(struct pager *vmm, struct requester *function)
 	vmm->pasid = vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PASID) + PCI_PASID_CTRL;
 	for (i = 0; i < 2; i++)
 		if (pager_set_pasid(vmm, true) ||
-		    !is_gated(vmm, function, 0x60 + 2 * i) || vfio_reset(&vmm->v))
+		    !is_gated(self, 0, 0x60 + 2 * i) || vfio_reset(&vmm->v))
 			return false;
 	return true;
 }
@@ -997,7 +998,7 @@ TEST_F(pri_vmm, declared)
 	ASSERT_EQ(0, vfcap_choose(&vmm->v, VFCAP_CAP_PRI, 0, 0));
 	ASSERT_EQ(0, vfcap_query(&vmm->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(VFCAP_REASON_NO_VMM, q.reason);
-	EXPECT_TRUE(is_shut(vmm, &self->function[0]));
+	EXPECT_TRUE(is_shut(self));
 	EXPECT_EQ(0, vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PRI));
 	pager_close(vmm);
 	ASSERT_EQ(0, pager_open_plain(vmm, host_vf(), true));
@@ -1016,7 +1017,7 @@ TEST_F(pri_vmm, declared)
 	EXPECT_EQ(VFCAP_REASON_PARAMETER, q.reason);
 	EXPECT_EQ(0, vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PRI));
 	EXPECT_EQ(-ENODEV, vfcap_pri_failed(&vmm->v, VFCAP_PRI_FAILURE));
-	EXPECT_TRUE(is_shut(vmm, &self->function[0]));
+	EXPECT_TRUE(is_shut(self));
 }
 
 /* Through a group nobody has a fault queue. */
