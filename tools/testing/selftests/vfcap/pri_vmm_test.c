@@ -907,6 +907,26 @@ TEST_F(pri_vmm, unexpected_response)
 	EXPECT_DELIVERED(0, 0x10);
 }
 
+/* The kernel has back what it had without a reset of the function, too. */
+TEST_F(pri_vmm, given_back)
+{
+	struct pager *vmm = &self->vmm[0];
+
+	if (!host_has_functions())
+		SKIP(return, "a VF has nothing that is taken");
+	pager_close(vmm);
+	ASSERT_EQ(0, host_writef("\n", "devices/%s/reset_method", host_vf()));
+	EXPECT_EQ(0, pager_open(vmm, host_vf()));
+	EXPECT_FALSE(hardware_is_enabled(host_vf()));
+	EXPECT_EQ(0, pager_enable_pri(vmm, 7));
+	EXPECT_TRUE(hardware_is_enabled(host_vf()));
+	EXPECT_EQ(7, host_config_read(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4));
+	pager_close(vmm);
+	EXPECT_TRUE(hardware_is_enabled(host_vf()));
+	EXPECT_EQ(PF_PRI_ALLOCATION, host_config_read(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4));
+	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", host_vf()));
+}
+
 /* What the hardware of a whole function says of itself its guest reads. */
 TEST_F(pri_vmm, hardware_status)
 {
