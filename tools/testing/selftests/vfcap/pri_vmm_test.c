@@ -973,7 +973,7 @@ static bool is_shut(struct _test_data_pri_vmm *self)
 	vmm->pasid = vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PASID) + PCI_PASID_CTRL;
 	for (i = 0; i < 2; i++)
 		if (pager_set_pasid(vmm, true) ||
-		    !is_gated(self, 0, 0x60 + 2 * i) || vfio_reset(&vmm->v))
+		    !is_gated(vmm, &self->function[0], 0x60 + 2 * i) || vfio_reset(&vmm->v))
 			return false;
 	return true;
 }
