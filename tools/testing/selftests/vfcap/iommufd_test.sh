@@ -13,5 +13,5 @@ fi
 
 modprobe iommufd
 [ "$VFCAP_IOMMUFD_ALL" ] ||
-	set -- -f iommufd_iopf -f iommufd_device_pasid -f iommufd_viommu -V no_viommu
+	set -- -V no_viommu -f iommufd_iopf -f iommufd_device_pasid -f iommufd_viommu
 exec "$tests" "$@"
