@@ -98,9 +98,10 @@ static const struct pci_vfcap_ops vfcap_iopf_ops = {
 /* As vfcap_call(), of whoever answers */
 #define vfcap_pri_call(_pri, none, callback, ...)			\
 ({									\
-	struct pci_vfcap_vf *handle_ = (_pri)->handle;			\
+	struct vfcap_requests *pri_ = (_pri);				\
+	struct pci_vfcap_vf *handle_ = pri_->handle;			\
 									\
-	(_pri)->claimed ?						\
+	pri_->claimed ?							\
 		vfcap_iopf_ops.callback(handle_->record->pf,		\
 					handle_->vf, ##__VA_ARGS__) :	\
 		vfcap_call(handle_->record, none, callback,		\
@@ -330,6 +331,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_release);
  * @handle: the VF's handle, open
  *
  * Context: Process context, as pci_vfcap_pri_claim() is called in.
+ * Return: true if so.
  */
 bool pci_vfcap_pri_claimed(struct pci_vfcap_vf *handle)
 {

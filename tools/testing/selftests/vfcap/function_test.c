@@ -257,7 +257,8 @@ TEST_F(pf, told)
 	EXPECT_EQ(0, q.offset);
 	EXPECT_EQ(VFCAP_REASON_NO_VMM, q.reason);
 	EXPECT_EQ(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PRI));
-	EXPECT_EQ(1, host_log_count(host_pf(), "PRI capability not shown: its VMM has not declared"));
+	EXPECT_EQ(1, host_log_count(host_pf(),
+				    "PRI capability not shown: its VMM has not"));
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_SHDW, &q));
 	EXPECT_EQ(VFCAP_REASON_NOT_APPLICABLE, q.reason);
 }
@@ -429,9 +430,9 @@ TEST_F(pf, by_group)
 	ASSERT_EQ(0, vfio_open_group(&self->v, host_pf()));
 	EXPECT_EQ(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_EQ(1, host_log_count(host_pf(),
-				    "PASID capability not shown: it was opened through its VFIO group"));
+				    "PASID capability not shown: it was opened through"));
 	EXPECT_EQ(1, host_log_count(host_pf(),
-				    "PRI capability not shown: it was opened through its VFIO group"));
+				    "PRI capability not shown: it was opened through"));
 }
 
 static const uint8_t token[16] = "vfcap-test-token";

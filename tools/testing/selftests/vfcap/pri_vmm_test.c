@@ -178,8 +178,12 @@ static bool is_gated(struct pager *vmm, struct requester *function, unsigned int
 	return pager_read(vmm, &m, 1, SILENCE_MS) == 0;
 }
 
-#define EXPECT_GATED(i, group)						\
-	EXPECT_TRUE(is_gated(&self->vmm[i], &self->function[i], group))
+static bool is_gated_by(struct _test_data_pri_vmm *self, int i, unsigned int group)
+{
+	return is_gated(&self->vmm[i], &self->function[i], group);
+}
+
+#define EXPECT_GATED(i, group)	EXPECT_TRUE(is_gated_by(self, i, group))
 
 /* An answer of the VMM comes too late: it is refused, or goes nowhere. */
 static bool goes_nowhere(struct pager *vmm, struct requester *function, uint32_t cookie)
