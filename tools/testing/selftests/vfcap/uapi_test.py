@@ -216,7 +216,7 @@ def main():
     with open(parameter, "w", encoding="ascii") as f:
         f.write("on")
     device = Device(bdf)
-    tap = Tap(15)
+    tap = Tap(19)
     try:
         run(api, device, tap)
     finally:

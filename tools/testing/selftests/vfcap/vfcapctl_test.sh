@@ -193,7 +193,7 @@ whole_pf()
 			"f('$pf')['capabilities']['pasid']['state'] == 'not open'" &&
 		ctl 0 show "$pf" --json && json "d['capabilities']['pasid']['offset'] == '0x1e0'" \
 			"d['capabilities']['pasid']['placed_by'] == 'hardware'" \
-			"d['capabilities']['pri']['reason'] == 'no-vmm'" &&
+			"d['capabilities']['pri']['reason'] in ('no-vmm', 'no-cdev')" &&
 		ctl 0 doctor "$pf" --open --json && json "d['kind'] == 'function'" \
 			"c('pasid')['diagnosis'] == 'pf-cap-ok'" \
 			"c('pasid-shown')['diagnosis'] == 'shown'" &&
