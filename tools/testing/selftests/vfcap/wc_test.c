@@ -1221,9 +1221,10 @@ TEST_F_TIMEOUT(wc_other, memory, 300)
 				      &value, 4));
 		ASSERT_EQ(0, destroy(&self->v, 0x100));
 	}
+	/* A page for each would be 1,600; other processes have some of their own. */
 	i = page_tables_kb() - before;
 	TH_LOG("%ld KiB", (long)i);
-	EXPECT_GE(64, (long)i);
+	EXPECT_GE(256, (long)i);
 }
 
 /* The mock's own mapping decides, and nothing changes. */
