@@ -24,6 +24,9 @@ ESSENTIAL int (*register_device)(struct vfio_pci_core_device *) =
 #line 1 "vfio_pci_core_unregister_device()"
 ESSENTIAL void (*unregister_device)(struct vfio_pci_core_device *) =
 	vfio_pci_core_unregister_device;
+#line 1 "vfio_pci_core_sriov_configure()"
+ESSENTIAL int (*sriov_configure)(struct vfio_pci_core_device *, int) =
+	vfio_pci_core_sriov_configure;
 #line 1 "vfio_pci_core_init_dev()"
 ESSENTIAL int (*init_dev)(struct vfio_device *) = vfio_pci_core_init_dev;
 #line 1 "vfio_pci_core_release_dev()"
