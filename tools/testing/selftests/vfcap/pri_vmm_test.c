@@ -916,8 +916,6 @@ TEST_F(pri_vmm, given_back)
 {
 	struct pager *vmm = &self->vmm[0];
 
-	if (!host_has_functions())
-		SKIP(return, "a VF has nothing that is taken");
 	pager_close(vmm);
 	ASSERT_EQ(0, host_writef("\n", "devices/%s/reset_method", host_vf()));
 	EXPECT_EQ(0, pager_open(vmm, host_vf()));
@@ -1409,7 +1407,8 @@ TEST_F(undelivered, attach_is_refused)
 int main(int argc, char **argv)
 {
 	char *of_functions[4] = { argv[0], "-F", "undelivered", NULL };
-	char *of_vfs[6] = { argv[0], "-F", "undelivered", "-T", "hardware_status", NULL };
+	char *of_vfs[8] = { argv[0], "-F", "undelivered", "-T", "hardware_status",
+			    "-T", "given_back", NULL };
 	char *of_others[4] = { argv[0], "-f", "undelivered", NULL };
 
 	pager_begin();
@@ -1418,6 +1417,6 @@ int main(int argc, char **argv)
 	if (host_has_functions())
 		return test_harness_run(3, of_functions);
 	if (pager_kernel_delivers())
-		return test_harness_run(5, of_vfs);
+		return test_harness_run(7, of_vfs);
 	return test_harness_run(3, of_others);
 }
