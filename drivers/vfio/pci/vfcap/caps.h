@@ -35,6 +35,12 @@ bool vfcap_vmd_is_unknown(struct pci_dev *pdev);
 u64 vfcap_vmd_bar(struct vfcap_device *vd, unsigned int bar);
 bool vfcap_vmd_check_bars(struct vfcap_device *vd);
 
+/* PRI's Status is the upper half of the dword whose lower half is Control. */
+#define VFCAP_PRI_STATUS(bits)	((u32)(bits) << 16)
+
+/* Of Status, what a written 1 clears */
+#define VFCAP_PRI_ERRORS	(PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI)
+
 /* own_pri.c: the Page Request Interface of a whole function */
 void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart);
 void vfcap_own_pri_stop(struct vfcap_device *vd);

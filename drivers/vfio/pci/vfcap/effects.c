@@ -321,12 +321,12 @@ static void vfcap_vf_returned(void *priv)
 static void vfcap_vf_pri_stopped(void *priv)
 {
 	vfcap_set_status(priv, PCI_VFCAP_PRI,
-			 PCI_PRI_STATUS_STOPPED << 16);
+			 VFCAP_PRI_STATUS(PCI_PRI_STATUS_STOPPED));
 }
 
 static void vfcap_vf_pri_failed(void *priv, u16 status)
 {
-	vfcap_set_status(priv, PCI_VFCAP_PRI, (u32)status << 16);
+	vfcap_set_status(priv, PCI_VFCAP_PRI, VFCAP_PRI_STATUS(status));
 }
 
 const struct pci_vfcap_vf_ops vfcap_vf_ops = {

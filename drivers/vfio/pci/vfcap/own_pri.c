@@ -17,8 +17,6 @@
 #include "caps.h"
 #include "emul.h"
 
-#define VFCAP_OWN_FAILURES	(PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI)
-
 static u16 vfcap_own_pri_get(struct vfcap_device *vd, unsigned int reg)
 {
 	u16 val;
@@ -72,9 +70,15 @@ static void vfcap_own_pri_status(struct vfcap_device *vd)
 		pci_write_config_word(vd->core.pdev,
 				      vd->pri.pos + PCI_PRI_STATUS, cleared);
 	status = vfcap_own_pri_get(vd, PCI_PRI_STATUS);
-	vd->pri.failures = status & VFCAP_OWN_FAILURES;
-	status &= VFCAP_OWN_FAILURES | PCI_PRI_STATUS_STOPPED;
-	vfcap_set_status(vd, PCI_VFCAP_PRI, (u32)status << 16);
+	vd->pri.failures = status & VFCAP_PRI_ERRORS;
+	status &= VFCAP_PRI_ERRORS | PCI_PRI_STATUS_STOPPED;
+	vfcap_set_status(vd, PCI_VFCAP_PRI, VFCAP_PRI_STATUS(status));
+}
+
+/* How many requests the kernel has allotted to it: it had PRI enabled when this was planned. */
+static u32 vfcap_own_pri_allotted(struct vfcap_device *vd)
+{
+	return vd->plan[PCI_VFCAP_PRI].hw[PCI_PRI_ALLOC_REQ / 4];
 }
 
 /* Returns what may be outstanding, 0 if nothing is to be requested. */
@@ -83,7 +87,7 @@ static u32 vfcap_own_pri_wanted(struct vfcap_device *vd, bool enabled)
 	u32 requests = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
 
 	return enabled && !vd->pri.halted && vfcap_own_pri_is_on(vd) &&
-	       requests <= vd->pri.allotted ? requests : 0;
+	       requests <= vfcap_own_pri_allotted(vd) ? requests : 0;
 }
 
 /**
@@ -104,8 +108,6 @@ void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
 		return;
 	if (!vd->pri.pos) {
 		vd->pri.pos = vd->plan[PCI_VFCAP_PRI].pos;
-		vd->pri.allotted =
-			vd->plan[PCI_VFCAP_PRI].hw[PCI_PRI_ALLOC_REQ / 4];
 		vd->pri.failures = 0;
 	}
 	if (!enabled || restart)
@@ -150,7 +152,7 @@ void vfcap_own_pri_return(struct vfcap_device *vd)
 	if (vd->pri.pos && vfcap_own_pri_is_on(vd) &&
 	    pm_runtime_resume_and_get(dev) >= 0) {
 		vfcap_own_pri_control(vd, 0);
-		vfcap_own_pri_start(vd, vd->pri.allotted);
+		vfcap_own_pri_start(vd, vfcap_own_pri_allotted(vd));
 		pm_runtime_put(dev);
 	}
 	vd->pri.pos = 0;

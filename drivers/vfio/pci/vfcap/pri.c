@@ -14,19 +14,14 @@
 #include "chain.h"
 #include "emul.h"
 
-/* Status is the upper half of the dword whose lower half is Control. */
-#define VFCAP_PRI_STATUS(bits)	((u32)(bits) << 16)
-
 /* PRG Response PASID Required: since PCIe r4.0 */
 #define VFCAP_PRI_PASID		VFCAP_PRI_STATUS(PCI_PRI_STATUS_PASID)
 #define VFCAP_PRI_STOPPED	VFCAP_PRI_STATUS(PCI_PRI_STATUS_STOPPED)
-#define VFCAP_PRI_FAILURES	VFCAP_PRI_STATUS(PCI_PRI_STATUS_RF |	\
-						 PCI_PRI_STATUS_UPRGI)
 
 static const struct vfcap_reg_behavior vfcap_pri_behavior[] = {
 	[PCI_PRI_CTRL / 4] = {
 		.rw = PCI_PRI_CTRL_ENABLE,
-		.w1c = VFCAP_PRI_FAILURES,
+		.w1c = VFCAP_PRI_STATUS(VFCAP_PRI_ERRORS),
 		.preset = VFCAP_PRI_STOPPED,
 	},
 	[PCI_PRI_ALLOC_REQ / 4] = {
@@ -54,7 +49,7 @@ static bool vfcap_pri_by_pf(struct vfcap_device *vd)
 /* Whether there is a way to who answers */
 static bool vfcap_pri_has_way(struct vfcap_device *vd)
 {
-	return !vd->handle || pci_vfcap_pri_answered(vd->handle) ||
+	return !vd->handle || vfcap_pri_by_pf(vd) ||
 	       pci_vfcap_pri_deliverable(vd->handle);
 }
 
@@ -122,10 +117,11 @@ static bool vfcap_pri_may_enable(struct vfcap_device *vd)
 {
 	u32 pf[PCI_EXT_CAP_PRI_SIZEOF / sizeof(u32)];
 
+	if (!vfcap_pri_has_ats(vd))
+		return false;
 	if (!vd->handle)
-		return vfcap_pri_has_ats(vd);
-	return vfcap_pri_has_ats(vd) &&
-	       pci_vfcap_read(pci_physfn(vd->core.pdev), PCI_VFCAP_PRI, pf,
+		return true;
+	return pci_vfcap_read(pci_physfn(vd->core.pdev), PCI_VFCAP_PRI, pf,
 			      ARRAY_SIZE(pf)) > 0 &&
 	       (pf[PCI_PRI_CTRL / 4] & PCI_PRI_CTRL_ENABLE);
 }
@@ -265,7 +261,7 @@ const struct vfcap_cap vfcap_pri = {
 	.behavior		= vfcap_pri_behavior,
 	.enable			= PCI_PRI_CTRL_ENABLE,
 	.restart		= PCI_PRI_CTRL_RESET,
-	.clear_on_enable	= VFCAP_PRI_STOPPED | VFCAP_PRI_FAILURES,
+	.clear_on_enable	= VFCAP_PRI_STOPPED | VFCAP_PRI_STATUS(VFCAP_PRI_ERRORS),
 	.clear_on_disable	= VFCAP_PRI_STOPPED,
 	.mode			= &vfcap_pri_mode,
 	.conditions		= vfcap_pri_backing,

@@ -269,7 +269,6 @@ struct vfcap_plan {
  * @wc: which pages of its BARs are write combining
  * @pri: a whole function's own PRI, which its guest has
  * @pri.pos: its offset in config space, 0 if the guest has it not
- * @pri.allotted: how many requests the kernel has allotted to it
  * @pri.failures: of the bits in Status that a written 1 clears, those that are set and known
  * @pri.halted: the guest is shown Enable, which is 0 after a Response Failure
  * @pasids: what the user attached to its PASIDs, struct vfcap_attachment by PASID
@@ -317,7 +316,6 @@ struct vfcap_device {
 	struct vfcap_wc wc;
 	struct {
 		u16 pos;
-		u32 allotted;
 		u16 failures;
 		bool halted;
 	} pri;
