@@ -469,10 +469,16 @@ void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
 
-static void vfcap_pri_flush(struct pci_vfcap_vf *handle, bool resetting)
+/* NULL of what is no VF, or was never opened. For callers without a lock against an open */
+static struct vfcap_requests *vfcap_requests(struct pci_vfcap_vf *handle)
 {
 	/* Pairs with vfcap_requests_init(). */
-	struct vfcap_requests *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
+	return handle ? smp_load_acquire(&handle->pri) : NULL;
+}
+
+static void vfcap_pri_flush(struct pci_vfcap_vf *handle, bool resetting)
+{
+	struct vfcap_requests *pri = vfcap_requests(handle);
 
 	if (!pri)
 		return;
@@ -524,8 +530,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset_begin);
  */
 void pci_vfcap_pri_reset_end(struct pci_vfcap_vf *handle)
 {
-	/* Pairs with vfcap_requests_init(). */
-	struct vfcap_requests *pri = handle ? smp_load_acquire(&handle->pri) : NULL;
+	struct vfcap_requests *pri = vfcap_requests(handle);
 
 	if (!pri)
 		return;

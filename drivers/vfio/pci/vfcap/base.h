@@ -28,8 +28,8 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vd,
 				     const struct vfcap_cap *cap);
 bool vfcap_has_iommu(struct vfcap_device *vd);
 bool vfcap_by_cdev(struct vfcap_device *vd);
-bool vfcap_is_alone_in_group(struct vfcap_device *vd);
 bool vfcap_by_iommufd(struct vfcap_device *vd);
+bool vfcap_is_alone_in_group(struct vfcap_device *vd);
 bool vfcap_pf_is_kernels(struct vfcap_device *vd);
 
 /*

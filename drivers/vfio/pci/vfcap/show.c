@@ -16,10 +16,10 @@
 #include "emul.h"
 
 /*
- * The functions up to vfcap_plan_cap() return why a capability is not shown, or
+ * Read the registers that a capability follows: the PF's, or the function's own. As the
+ * functions up to vfcap_plan_cap() this returns why it is not shown, or
  * VFCAP_REASON_NONE.
  */
-/* The registers that it follows: the PF's, or the function's own */
 static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
 				       u32 *hw, u16 *hw_pos)
 {
