@@ -14,14 +14,35 @@
 #include "chain.h"
 #include "effects.h"
 
+/*
+ * An access to an emulated register wakes a device in low power, as any does. Core does so for
+ * its own.
+ */
+static int vfcap_wake_and_lock(struct vfcap_device *vd)
+{
+	struct device *dev = &vd->core.pdev->dev;
+
+	if (pm_runtime_resume_and_get(dev) < 0)
+		return -EIO;
+	if (!mutex_lock_killable(vfcap_dev_set_lock(vd)))
+		return 0;
+	pm_runtime_put(dev);
+	return -EINTR;
+}
+
+static void vfcap_unlock_and_put(struct vfcap_device *vd)
+{
+	mutex_unlock(vfcap_dev_set_lock(vd));
+	pm_runtime_put(&vd->core.pdev->dev);
+}
+
 /* A write to @count bytes from @offset on, all within one capability */
 static ssize_t vfcap_cap_write(struct vfcap_device *vd, unsigned int id,
 			       const char __user *buf, size_t count,
 			       unsigned int offset)
 {
-	struct device *dev = &vd->core.pdev->dev;
 	u32 val[VFCAP_MAX_REGS] = {}, mask[VFCAP_MAX_REGS] = {};
-	ssize_t ret = -EINTR;
+	int ret;
 
 	if (copy_from_user((u8 *)val + offset, buf, count))
 		return -EFAULT;
@@ -29,17 +50,12 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vd, unsigned int id,
 	le32_to_cpu_array(val, VFCAP_MAX_REGS);
 	le32_to_cpu_array(mask, VFCAP_MAX_REGS);
 
-	/* Like any access, it wakes a device in low power. Core does so for its own. */
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-
-	if (!mutex_lock_killable(vfcap_dev_set_lock(vd))) {
-		vfcap_guest_write(vd, id, val, mask);
-		mutex_unlock(vfcap_dev_set_lock(vd));
-		ret = count;
-	}
-	pm_runtime_put(dev);
-	return ret;
+	ret = vfcap_wake_and_lock(vd);
+	if (ret)
+		return ret;
+	vfcap_guest_write(vd, id, val, mask);
+	vfcap_unlock_and_put(vd);
+	return count;
 }
 
 /* Correct a byte at @pos of what core has read of the hardware from @offset on. */
@@ -59,21 +75,17 @@ static int vfcap_correct(char __user *buf, size_t count, u64 offset,
 /* A whole function's Page Request Status is what the hardware has just now. */
 static int vfcap_read_status(struct vfcap_device *vd, u64 offset, size_t count)
 {
-	struct device *dev = &vd->core.pdev->dev;
-	int ret = -EINTR;
+	int ret;
 
 	if (!vd->pri.pos ||
 	    !vfcap_overlaps(offset, count, vd->pri.pos + PCI_PRI_CTRL, sizeof(u32)))
 		return 0;
-	if (pm_runtime_resume_and_get(dev) < 0)
-		return -EIO;
-	if (!mutex_lock_killable(vfcap_dev_set_lock(vd))) {
-		vfcap_sync(vd);
-		mutex_unlock(vfcap_dev_set_lock(vd));
-		ret = 0;
-	}
-	pm_runtime_put(dev);
-	return ret;
+	ret = vfcap_wake_and_lock(vd);
+	if (ret)
+		return ret;
+	vfcap_sync(vd);
+	vfcap_unlock_and_put(vd);
+	return 0;
 }
 
 static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
