@@ -506,6 +506,16 @@ static pci_ers_result_t vfcap_slot_reset(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_NONE;
 }
 
+/*
+ * The registers come first, so that a worker finds Enable cleared by a reset. It runs once
+ * more for what a guest enables before this, and for what an error had ended without a reset.
+ */
+static void vfcap_reset_over(struct vfcap_device *vd)
+{
+	pci_vfcap_pri_reset_end(vd->handle);
+	vfcap_queue_sync(vd);
+}
+
 static void vfcap_error_resume(struct pci_dev *pdev)
 {
 	struct vfcap_device *vd = vfcap_from_pci(pdev);
@@ -513,18 +523,15 @@ static void vfcap_error_resume(struct pci_dev *pdev)
 	if (vd->link_reset)
 		vfcap_was_reset(vd, vd->losses);
 	vd->link_reset = false;
-	/* What was ended before, and was not reset, goes on. */
-	pci_vfcap_pri_reset_end(vd->handle);
-	vfcap_queue_sync(vd);
+	vfcap_reset_over(vd);
 }
 
 static void vfcap_reset_done(struct pci_dev *pdev)
 {
 	struct vfcap_device *vd = vfcap_from_pci(pdev);
 
-	/* The registers first, so that a worker finds Enable cleared. */
 	vfcap_was_reset(vd, vd->losses);
-	pci_vfcap_pri_reset_end(vd->handle);
+	vfcap_reset_over(vd);
 }
 
 const struct pci_error_handlers vfcap_err_handlers = {
