@@ -29,6 +29,27 @@ start()			# PLAN NEEDED WHAT
 	ktap_set_plan "$1"
 }
 
+# The VFIO cdev of a VF, or nothing
+cdev_of()		# BDF
+{
+	local cdev
+
+	cdev=$(ls "/sys/bus/pci/devices/$1/vfio-dev" 2> /dev/null)
+	ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null
+}
+
+# Until a file has a line like that, for 10 seconds
+wait_for_line()		# FILE PATTERN
+{
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		! grep -q "$2" "$1" || return 0
+		sleep 0.1
+	done
+	false
+}
+
 like()			# TEXT PATTERN
 {
 	grep -q -- "$2" <<< "$1" || { echo "# no \"$2\" in: $1"; false; }

@@ -27,8 +27,7 @@ find_anew()		# LAYOUT...
 
 [ -z "${VFCAP_LAYOUT-}" ] || [ "${VFCAP_FUNCTIONS-}" ] ||
 	find_anew "$VFCAP_LAYOUT" "${VFCAP_LAYOUT%/*}/pri"
-cdev=$(ls "$devices/$VFCAP_VF/vfio-dev" 2> /dev/null)
-cdev=$(ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null)
+cdev=$(cdev_of "$VFCAP_VF")
 delivers=""
 [ -z "${VFCAP_FUNCTIONS-}" ] && [[ "${VFCAP_KERNEL-}" != iopf* ]] || delivers=1
 
@@ -46,17 +45,6 @@ for entry in /sys/class/virtio-ports/*; do
 done
 start 10 "${cdev:+${port-}}" "VFCAP_VF, with a cdev, and the agent in QEMU"
 exec {agent}<> "$port"
-
-wait_for()		# TEXT
-{
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		! grep -q "$1" "$log" || return 0
-		sleep 0.1
-	done
-	false
-}
 
 # What the agent says of the function, behind the tag
 ask()			# VERB ARGUMENT...
@@ -101,7 +89,7 @@ until [ "$(ask response)" = none ]; do :; done
 log=$(mktemp)
 coproc ./vmm_pri "$cdev" >> "$log" 2>&1
 vmm=$COPROC_PID
-wait_for '^PRI: enabled at 0x1c0, page requests at once: [1-9]'
+wait_for_line "$log" '^PRI: enabled at 0x1c0, page requests at once: [1-9]'
 result "its guest enables PRI, and may have some requests outstanding"
 
 request 1 10000000 3 && responds 1
@@ -113,7 +101,7 @@ result "and the function can write there, and nowhere else"
 request 2 10020000 1 && responds 1002
 result "a page that the guest does not have is answered with Invalid Request"
 
-request 3 10010000 1 && responds 1003 && wait_for '^group 3, .*: Response Failure$'
+request 3 10010000 1 && responds 1003 && wait_for_line "$log" '^group 3, .*: Response Failure$'
 result "the function gets Invalid Request in place of Response Failure"
 if [ "${VFCAP_FUNCTIONS-}" ]; then
 	[ $((0x$(setpci -s "$VFCAP_VF" ECAP0013+4.w) & 1)) = 0 ]
@@ -124,8 +112,8 @@ result "no request comes any more"
 
 : > "$log"
 echo >&"${COPROC[1]}"
-wait_for '^PRI: enabled at ' && request 5 10004000 1 && responds 5 &&
-	wait_for '^group 5, pages: 1, PASID 5: Success$'
+wait_for_line "$log" '^PRI: enabled at ' && request 5 10004000 1 && responds 5 &&
+	wait_for_line "$log" '^group 5, pages: 1, PASID 5: Success$'
 result "until the guest enables PRI anew"
 request 6 10000000 1 && responds 6
 result "a page that was there already is no error"

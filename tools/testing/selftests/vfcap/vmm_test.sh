@@ -7,27 +7,14 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
 
-devices=/sys/bus/pci/devices
-cdev=$(ls "$devices/$VFCAP_VF/vfio-dev" 2> /dev/null)
-cdev=$(ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null)
+cdev=$(cdev_of "$VFCAP_VF")
 start 10 "$cdev" "VFCAP_VF, with a cdev"
-
-wait_for()		# TEXT
-{
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		! grep -q "$1" "$log" || return 0
-		sleep 0.1
-	done
-	false
-}
 
 log=$(mktemp)
 iommu=/sys/kernel/debug/iommu/intel/$VFCAP_VF
 coproc ./vmm "$cdev" > "$log" 2>&1
 vmm=$COPROC_PID
-wait_for running
+wait_for_line "$log" running
 result "it comes to run its guest"
 like "$(< "$log")" '^PASID: at 0x1e0, step 4$'
 result "it is told where PASID is, and by whose say"
@@ -43,12 +30,12 @@ like "$(< "$log")" '^write combining: 4096 bytes of BAR 0$'
 result "a page is mapped write combining"
 
 setpci -s "$VFCAP_PF" ECAP001b+6.w=0
-wait_for '^PASID is lost: it was disabled in its PF'
+wait_for_line "$log" '^PASID is lost: it was disabled in its PF'
 result "it is told of a loss, and why"
 setpci -s "$VFCAP_PF" ECAP001b+6.w=7
-wait_for '^the PF has PASID back$'
+wait_for_line "$log" '^the PF has PASID back$'
 result "it is told when a reset ends the loss"
-wait_for '^PASID can be enabled again$'
+wait_for_line "$log" '^PASID can be enabled again$'
 result "it is told that the loss has ended"
 eval "exec ${COPROC[1]}>&-"
 wait "$vmm"
