@@ -8,6 +8,7 @@
  * on meanwhile, and so do those of other VFs.
  */
 #include <linux/cleanup.h>
+#include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>

@@ -29,6 +29,7 @@ N
 c\
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
+s/vfcap_delivers_page_requests(&handle->vf->dev)/device_iommu_capable(&handle->vf->dev,\n				    IOMMU_CAP_PAGE_REQUESTS)/
 s/vfcap_set_nointxmask(&vd->core, nointxmask)/vd->core.nointxmask = nointxmask/
 s/vfcap_set_pci_ops(&vd->core)/vd->core.pci_ops = \&vfcap_pci_ops/
 /^static int vfcap_init_device(struct vfio_device \*vdev)$/i\
