@@ -95,8 +95,8 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 
 	stop_guest
 	# shellcheck disable=SC2054 # the commas are QEMU's
-	qemu=(qemu-system-x86_64 -M "${VFCAP_GUEST_MACHINE:-q35}" -accel "$1" -cpu max -m 512 -nodefaults
-		-display none -monitor stdio
+	qemu=(qemu-system-x86_64 -M "${VFCAP_GUEST_MACHINE:-q35}" -accel "$1" -cpu max
+		-m 512 -nodefaults -display none -monitor stdio
 		-serial "file:$work/console"
 		-chardev "file,id=input,path=/dev/null,input-path=$work/input"
 		-serial chardev:input
