@@ -5,6 +5,7 @@
  * The witness is the IOMMU driver's own state.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -602,6 +603,8 @@ static void *toggle(void *arg)
 	for (i = 0; i < 400; i++) {
 		__atomic_add_fetch(&t->writes, 1, __ATOMIC_SEQ_CST);
 		vfio_set(t->v, t->ctrl, 2, t->writes & 1);
+		/* Where there is one CPU, each is looked at all the same. */
+		sched_yield();
 	}
 	return NULL;
 }
@@ -619,6 +622,7 @@ TEST_F(gate, never_attached_while_0)
 		bool enabled = GET();
 		bool attached = in_iommu(PASID);
 
+		sched_yield();
 		seen += attached;
 		if (writes & 1 ||
 		    writes != __atomic_load_n(&t.writes, __ATOMIC_SEQ_CST))
