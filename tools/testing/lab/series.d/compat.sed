@@ -1,5 +1,11 @@
 # What include/linux/vfcap-compat.h stands for, in the kernel that a submission is for.
 /#include <linux\/vfcap-compat.h>/d
+# The prototype of iommu_attach_handle_get()
+/^#include <linux\/xarray.h>$/{
+N
+N
+s|\n\n#include "base.h"|\n\n#include "../../../iommu/iommu-priv.h"\n#include "base.h"|
+}
 /^#ifdef VFCAP_VERSION$/,/^#endif$/d
 s/#if VFCAP_PASID_ATTACH/#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
 s/!VFCAP_PASID_ATTACH/!IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)/
@@ -29,7 +35,7 @@ N
 c\
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
-s/vfcap_delivers_page_requests(&handle->vf->dev)/device_iommu_capable(&handle->vf->dev,\n				    IOMMU_CAP_PAGE_REQUESTS)/
+s/vfcap_delivers_page_requests(&handle->vf->dev)/device_iommu_capable(\&handle->vf->dev,\n				    IOMMU_CAP_PAGE_REQUESTS)/
 s/vfcap_set_nointxmask(&vd->core, nointxmask)/vd->core.nointxmask = nointxmask/
 s/vfcap_set_pci_ops(&vd->core)/vd->core.pci_ops = \&vfcap_pci_ops/
 /^static int vfcap_init_device(struct vfio_device \*vdev)$/i\
