@@ -403,12 +403,13 @@ for line in "${lines[@]}"; do
 	words "$make" && "${set[@]}"
 	made=$?
 	words "$args"
+	state=$make/${set[0]}/$who
 	[ ! "$who" ] || as=(setpriv --reuid "${who// /}" --clear-groups)
 	# Where only doctor's options differ the other commands were run in this state already.
 	[ $made = 0 ] && examine "${wanted// /}" "$diagnoses" "$text" "${set[@]}" &&
-		{ [ "$make/${set[0]}" = "$seen" ] || all_commands "${set[0]}"; }
+		{ [ "$state" = "$seen" ] || all_commands "${set[0]}"; }
 	result "${name% }"
-	seen=$make/${set[0]} as=()
+	seen=$state as=()
 	words "$end" && "${set[@]}"
 done
 ctl 0 unbind "$vf2" --no-driver
