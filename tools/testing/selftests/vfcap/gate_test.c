@@ -617,12 +617,11 @@ TEST_F(gate, never_attached_while_0)
 
 	ATTACH(PASID);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, toggle, &t));
-	while (pthread_tryjoin_np(thread, NULL)) {
+	for (; pthread_tryjoin_np(thread, NULL); sched_yield()) {
 		unsigned int writes = __atomic_load_n(&t.writes, __ATOMIC_SEQ_CST);
 		bool enabled = GET();
 		bool attached = in_iommu(PASID);
 
-		sched_yield();
 		seen += attached;
 		if (writes & 1 ||
 		    writes != __atomic_load_n(&t.writes, __ATOMIC_SEQ_CST))
