@@ -187,13 +187,16 @@ result "bind: a PF is 6, or 4 where it has VFs"
 # Without VFs it can be given away as a whole, and back.
 whole_pf()
 {
+	local unanswered=no-vmm
+
+	[ $via = cdev ] || unanswered=no-cdev
 	ctl 0 unbind "$VFCAP_VF" && echo 0 > "$devices/$pf/sriov_numvfs" && ctl 0 bind "$pf" &&
 		[ "$(driver "$pf")" = vfcap-vfio-pci ] &&
 		ctl 0 list --json && json "f('$pf')['kind'] == 'function'" \
 			"f('$pf')['capabilities']['pasid']['state'] == 'not open'" &&
 		ctl 0 show "$pf" --json && json "d['capabilities']['pasid']['offset'] == '0x1e0'" \
 			"d['capabilities']['pasid']['placed_by'] == 'hardware'" \
-			"d['capabilities']['pri']['reason'] in ('no-vmm', 'no-cdev')" &&
+			"d['capabilities']['pri']['reason'] == '$unanswered'" &&
 		ctl 0 doctor "$pf" --open --json && json "d['kind'] == 'function'" \
 			"c('pasid')['diagnosis'] == 'pf-cap-ok'" \
 			"c('pasid-shown')['diagnosis'] == 'shown'" &&
