@@ -3,21 +3,21 @@
  * What vfcap-vfio-pci offers a VMM beyond vfio-pci, through VFIO_DEVICE_FEATURE
  *
  * VFIO reserves no range of feature indices for drivers. Before anything else, a
- * VMM makes sure with VFCAP_FEATURE_QUERY and its magic number that the device's
+ * VMM uses VFCAP_FEATURE_QUERY and its magic number to make sure that the device's
  * driver is vfcap-vfio-pci.
  *
- * Rules for all of them, unless a structure says otherwise:
+ * Rules for all features, unless a structure says otherwise:
  *
- * - VFIO_DEVICE_FEATURE_PROBE tells whether an index, with GET or SET, is there.
- * - A structure may grow at its end, and the kernel may have another version of it than
- *   this header. argsz may be larger than the kernel's: bytes that the kernel does not
- *   know must be zero, and not more than fit in a page, else errno is E2BIG; it writes
- *   nothing there. It may be smaller, but not smaller than in the first version: what is
- *   missing counts as zero, and is not written. An argsz that is smaller than that, a
- *   flag that is not known, and a reserved field that is not zero give EINVAL, memory
- *   that cannot be accessed gives EFAULT.
- * - A call that waits for another one may be killed, and gives EINTR then.
- * - A call that fails changes nothing but what is said at its errors.
+ * - VFIO_DEVICE_FEATURE_PROBE tells whether an index exists and supports GET or SET.
+ * - A structure may grow at its end, so the kernel may have another version of it than
+ *   this header. argsz may be larger than the kernel's: the bytes that the kernel does
+ *   not know must be zero, and the structure must fit in a page, else errno is E2BIG; the
+ *   kernel writes nothing to these bytes. argsz may be smaller, but not smaller than in
+ *   the first version: what is missing counts as zero, and is not written. An argsz
+ *   smaller than that, an unknown flag, or a reserved field that is not zero gives
+ *   EINVAL; memory that cannot be accessed gives EFAULT.
+ * - A call that is killed while it waits for another one gives EINTR.
+ * - A call that fails changes nothing, except as its description of errors says.
  */
 #ifndef _UAPI_LINUX_VFIO_VFCAP_H
 #define _UAPI_LINUX_VFIO_VFCAP_H
@@ -50,9 +50,9 @@ enum vfcap_cap_index {
  * @VFCAP_STEP_QUIRK: the module parameter quirks, by vendor and device
  * @VFCAP_STEP_PF_OFFSET: it lies where the PF has its own
  * @VFCAP_STEP_GAP: a gap that reads as zero
- * @VFCAP_STEP_HARDWARE: it lies where the function, which is no VF, has its own
+ * @VFCAP_STEP_HARDWARE: it lies where the function, which is not a VF, has its own
  *
- * In this order they are asked, but for the last, which comes first.
+ * They are asked in this order, except for the last, which comes first.
  */
 enum vfcap_step {
 	VFCAP_STEP_NONE,
@@ -154,38 +154,38 @@ enum vfcap_reason {
  * @nr_caps: out: how many capabilities the driver knows: @cap is less than this
  * @flags: out: VFCAP_QUERY_EXTENDED: it is in the list of extended capabilities;
  *	VFCAP_QUERY_ENABLED: the guest has set its Enable;
- *	VFCAP_QUERY_LOST: it is shown, and cannot be enabled until the PF has it
- *	back and then the device is reset;
+ *	VFCAP_QUERY_LOST: it is shown, but cannot be enabled until the PF has it
+ *	back and the device is reset after that;
  *	VFCAP_QUERY_RETURNED: it is lost, and the PF has it back: a reset of the
  *	device ends the loss;
- *	VFCAP_QUERY_COMMITTED: what is shown, of all capabilities, is settled until the
+ *	VFCAP_QUERY_COMMITTED: what is shown is settled, for all capabilities, until the
  *	device is closed;
- *	VFCAP_QUERY_NOT_GATED: it is PASID and shown, and its Enable is register state
- *	only: the guest's own PASID table decides (SMMUv3, AMD);
+ *	VFCAP_QUERY_NOT_GATED: it is PASID and is shown, but its Enable is register state
+ *	only: the guest's own PASID table decides which PASIDs work (SMMUv3, AMD);
  *	VFCAP_QUERY_DELIVERABLE: it is PRI, and the kernel can deliver the page requests
- *	of this function to its VMM, through a fault queue of iommufd
+ *	of this function to its VMM, through an iommufd fault queue
  * @id: out: its capability ID
  * @offset: out: its offset in config space in bytes, 0 if it is not shown
  * @size: out: its length in bytes
  * @step: out: what decided where it lies, enum vfcap_step
  * @reason: out: why it is not shown, enum vfcap_reason
  * @reserved: must be zero
- * @cause: out: why it was lost, as text of the kernel's log that ends with a zero
- *	byte; empty unless VFCAP_QUERY_LOST
- * @nr_pasids: out: of VFCAP_CAP_PASID that is shown: how many PASIDs have a page table
- *	attached by the VMM, whether the guest has set Enable or not
- * @written: out: 1 if its Enable was written since the device was opened, with whatever
- *	value, by the guest or with VFCAP_FEATURE_STATE; else 0. The guest of a VMM that
- *	has PASIDs attached, and whose guest never writes this, may be shown another PASID
- *	capability: one of the VMM's own.
+ * @cause: out: why it was lost, as a NUL-terminated string with the text of the kernel's
+ *	log; empty unless VFCAP_QUERY_LOST is set
+ * @nr_pasids: out: for VFCAP_CAP_PASID, if it is shown: how many PASIDs the VMM has
+ *	attached a page table to, whether or not the guest has set Enable
+ * @written: out: 1 if its Enable has been written since the device was opened, with
+ *	whatever value, by the guest or with VFCAP_FEATURE_STATE; else 0. If the VMM has
+ *	PASIDs attached and its guest never writes Enable, the guest may be shown another
+ *	PASID capability: one of the VMM's own.
  *
- * Upon VFIO_DEVICE_FEATURE_GET: tell whether the guest is shown a capability,
- * where, or why not. What is shown is committed by the first access to config space
- * after the open, the first attach of a PASID, or the first VFCAP_FEATURE_STATE, and
- * stands until the device is closed. Until then this tells what would be shown if it
+ * VFIO_DEVICE_FEATURE_GET tells whether and where the guest is shown a capability, or
+ * why it is not. What is shown is committed by the first access to config space after
+ * the open, the first attach of a PASID, or the first VFCAP_FEATURE_STATE, and stands
+ * until the device is closed. Before the commit, GET tells what would be shown if it
  * were committed now.
  *
- * What a field holds that is marked "out" does not matter upon the call.
+ * What a field marked "out" holds on entry does not matter.
  *
  * Return: 0, or -1 with errno EINVAL: no such @cap; EIO: the device cannot be
  * woken.
@@ -216,35 +216,38 @@ struct vfcap_feature_query {
 /**
  * struct vfcap_feature_choose - data of VFCAP_FEATURE_CHOOSE
  * @cap: which capability, enum vfcap_cap_index
- * @flags: VFCAP_CHOOSE_OFFSET: it shall lie at @offset; with VFCAP_CHOOSE_FORCE
- *	also if bytes there do not read as zero, which hides what the device has
- *	there; VFCAP_CHOOSE_HIDE: it shall not be shown; VFCAP_CHOOSE_ANSWERS: of
- *	VFCAP_CAP_PRI alone, with or without the first two: the VMM answers the page
- *	requests that iommufd delivers to it; 0: as if nothing had been chosen
+ * @flags: VFCAP_CHOOSE_OFFSET: place it at @offset; with VFCAP_CHOOSE_FORCE even if
+ *	bytes there do not read as zero, which hides what the device has there;
+ *	VFCAP_CHOOSE_HIDE: do not show it; VFCAP_CHOOSE_ANSWERS: for VFCAP_CAP_PRI
+ *	only, with or without the first two: the VMM answers the page requests that
+ *	iommufd delivers to it; 0: as if nothing had been chosen
  * @offset: in config space in bytes; 0 without VFCAP_CHOOSE_OFFSET
  * @reserved: must be zero
  *
- * Upon VFIO_DEVICE_FEATURE_SET: choose whether and where a capability is shown,
- * until the device is closed. A VMM chooses before anything commits what is shown, see
- * VFCAP_FEATURE_QUERY. It is not shown if the administrator or the conditions of mode
- * auto forbid it. That is no error: VFCAP_FEATURE_QUERY tells.
+ * VFIO_DEVICE_FEATURE_SET chooses whether and where a capability is shown, until the
+ * device is closed. A VMM chooses before anything commits what is shown, see
+ * VFCAP_FEATURE_QUERY. If the administrator or the conditions of mode auto forbid the
+ * capability, it is not shown. That is not an error: VFCAP_FEATURE_QUERY tells the reason.
  *
- * By VFCAP_CHOOSE_ANSWERS the VMM promises that it attaches page tables with a fault queue
- * (IOMMU_HWPT_FAULT_ID_VALID), reads each page request group from it, and answers it.
- * Without that, PRI is not shown where a VMM has to answer. For a VF the kernel accepts such
- * page tables from this call on, if VFCAP_QUERY_DELIVERABLE is set. A request reaches the
- * queue only while the guest has PRI enabled; what a VF's VMM does not answer within
- * the time that parameter pri_answer_ms of pci-vfcap says, the kernel answers with Invalid
- * Request. A whole function has that from its own registers, and no such limit.
+ * With VFCAP_CHOOSE_ANSWERS the VMM promises to attach page tables with a fault queue
+ * (IOMMU_HWPT_FAULT_ID_VALID), to read each page request group from it, and to answer it.
+ * Without that promise, PRI is not shown where a VMM has to answer. For a VF, the kernel
+ * accepts such page tables from this call on, if VFCAP_QUERY_DELIVERABLE is set. A request
+ * reaches the queue only while the guest has PRI enabled. If a VF's VMM does not answer
+ * within the time set by the parameter pri_answer_ms of pci-vfcap, the kernel answers with
+ * Invalid Request. In a whole function, its own Enable gates requests, and there is no
+ * such time limit.
  *
- * Return: 0, or -1 with errno EINVAL: no such @cap, or none that such a device
- * shows; flags that contradict; @offset is not a multiple of 4, leaves the part
- * of config space that has the capability's list, overlaps another capability, or the
- * place where another one would be shown or was chosen to lie, or lies over bytes that
- * do not read as zero; or, of a function that is no VF and no VMD, is not where the
- * function has its own (nor may SHDW lie at E8h to FFh, which is QEMU's, or over a
- * register of the VMD: 40h, 44h, 70h). EBUSY: what is shown was committed already, or a
- * page table with a fault queue is attached already. EIO: the device cannot be woken.
+ * Return: 0, or -1 with errno
+ *
+ * EINVAL: there is no such @cap, or such a device never shows it; flags contradict each
+ * other; @offset is not a multiple of 4, is outside the part of config space that has the
+ * capability's list, overlaps another capability or the place where another one would be
+ * shown or was chosen to lie, or, without VFCAP_CHOOSE_FORCE, covers bytes that do not
+ * read as zero. For a function that is neither a VF nor a VMD: @offset is not where the
+ * function has its own. For SHDW: it would reach into E8h to FFh, which QEMU uses, or
+ * cover a register of the VMD (40h, 44h, 70h). EBUSY: what is shown was committed already,
+ * or a page table with a fault queue is attached already. EIO: the device cannot be woken.
  */
 struct vfcap_feature_choose {
 	__u32 cap;
@@ -260,10 +263,10 @@ struct vfcap_feature_choose {
 
 /**
  * struct vfcap_state_cap - virtual registers of one capability
- * @offset: where it lies in config space, in bytes, or 0: it is not shown
- * @size: its length in bytes, 0 when it is not shown
+ * @offset: its offset in config space in bytes, 0 if it is not shown
+ * @size: its length in bytes, 0 if it is not shown
  * @reserved: must be zero
- * @regs: its dwords, from the capability header on; zero behind its end
+ * @regs: its dwords, from the capability header on; zero beyond its end
  */
 struct vfcap_state_cap {
 	__u16 offset;
@@ -277,31 +280,32 @@ struct vfcap_state_cap {
  * @magic: VFCAP_MAGIC
  * @version: VFCAP_STATE_VERSION
  * @reserved: must be zero
- * @caps: By enum vfcap_cap_index. There may be more of them in another version, and
- *	at least three.
+ * @caps: Indexed by enum vfcap_cap_index. Another version may have more of them; each
+ *	has at least three.
  *
- * Upon VFIO_DEVICE_FEATURE_GET: the virtual registers as they are. Upon
- * VFIO_DEVICE_FEATURE_SET: have them as they were when the structure was filled,
- * for this device or for one that shows the same capabilities, with the same
- * read-only registers, at the same offsets. A VMM sets it while the guest does
- * not run.
+ * VFIO_DEVICE_FEATURE_GET reads the virtual registers as they are.
+ * VFIO_DEVICE_FEATURE_SET restores them as they were when the structure was filled, for
+ * this device or for one that shows the same capabilities, with the same read-only
+ * registers, at the same offsets. A VMM sets the state while the guest does not run.
  *
- * Either commits what is shown, if that was not done before, also if it then fails.
+ * Either call commits what is shown, if that has not been done before, even if the call
+ * then fails.
  *
- * A capability that is missing at the end of @caps, since this header or the one of the
- * VMM that saved them is older than the kernel, was not shown: it is hidden, as with
- * VFCAP_CHOOSE_HIDE, unless what is shown was committed before. One that the kernel does
- * not know must not have been.
+ * A capability that is missing at the end of @caps, because this header or that of the
+ * VMM that saved the state is older than the kernel, was not shown: it is hidden, as with
+ * VFCAP_CHOOSE_HIDE, unless what is shown was committed before. A capability that the
+ * kernel does not know must not have been shown.
  *
  * An Enable that is set takes effect as if the guest had set it: PASIDs that are
  * attached become known to the IOMMU. What the device itself does, such as page
- * requests that were under way, is not part of it: Stopped in Page Request Status
- * is told, and not set.
+ * requests that were under way, is not part of the state: Stopped in Page Request Status
+ * is reported, but not restored.
  *
- * Return: 0, or -1 with errno EINVAL: @magic or @version is another, or a
- * register has a value that it could not have in this device; EBUSY: what it has
- * enabled cannot be enabled now, or the guest is shown what is missing in it; E2BIG:
- * it has a capability that the kernel does not know; EIO: the device cannot be woken.
+ * Return: 0, or -1 with errno EINVAL: @magic or @version is a different one, or a
+ * register has a value that it could not have in this device; EBUSY: something that the
+ * state has enabled cannot be enabled now, or the guest is shown a capability that is
+ * missing in the state; E2BIG: the state has a capability that the kernel does not know;
+ * EIO: the device cannot be woken.
  */
 struct vfcap_feature_state {
 	__u64 magic;
@@ -317,18 +321,18 @@ struct vfcap_feature_state {
  * @fd: an eventfd, or -1 for none
  * @reserved: must be zero
  *
- * Upon VFIO_DEVICE_FEATURE_SET: signal @fd once each time that the VF loses what
- * it shares with its PF, in place of the one set before. It is signalled when
- * the loss has taken effect: the enable bits in the Control register of what was lost
- * read 0, and if that is PASID, the VF's PASIDs are detached from the IOMMU. Enable
- * stays so until the PF has its capability back and then the VF is reset.
- * VFCAP_FEATURE_QUERY tells which capability was lost, and why.
+ * After VFIO_DEVICE_FEATURE_SET, @fd is signalled once each time the VF loses what it
+ * shares with its PF. It replaces the eventfd set before. It is signalled when the loss
+ * has taken effect: the enable bits in the Control register of what was lost read 0, and
+ * if that is PASID, the VF's PASIDs are detached from the IOMMU. Enable stays 0 until the
+ * PF has its capability back and the VF is reset after that. VFCAP_FEATURE_QUERY tells
+ * which capability was lost, and why.
  *
- * Nothing is signalled here if the administrator chose the error interrupt
+ * @fd is not signalled if the administrator chose the error interrupt
  * (VFIO_PCI_ERR_IRQ_INDEX) with the module parameter loss_as_error=Y.
  *
- * Return: 0, or -1 with errno EBADF: @fd is no open file; EINVAL: it is no
- * eventfd, or less than -1.
+ * Return: 0, or -1 with errno EBADF: @fd is not an open file; EINVAL: it is not an
+ * eventfd, or is less than -1.
  */
 struct vfcap_feature_lost_eventfd {
 	__s32 fd;
@@ -336,14 +340,15 @@ struct vfcap_feature_lost_eventfd {
 };
 
 /*
- * VFCAP_FEATURE_RETURN_EVENTFD - the same structure, for the way back
+ * VFCAP_FEATURE_RETURN_EVENTFD - the same structure, for capabilities that return
  *
- * Upon VFIO_DEVICE_FEATURE_SET: signal @fd each time that the PF has something back
- * which this VF has lost, so that a reset of the device ends the loss
+ * After VFIO_DEVICE_FEATURE_SET, @fd is signalled each time the PF has something back
+ * that this VF has lost, so that a reset of the device ends the loss
  * (VFCAP_QUERY_RETURNED), when the PF has lost that again, and when a loss has ended.
- * VFCAP_FEATURE_QUERY tells which of it. What was before this call is not signalled.
+ * VFCAP_FEATURE_QUERY tells which of these it was. What happened before this call is not
+ * signalled.
  *
- * Return: as VFCAP_FEATURE_LOST_EVENTFD
+ * Return: as for VFCAP_FEATURE_LOST_EVENTFD
  */
 #define VFCAP_FEATURE_RETURN_EVENTFD	0xff05
 
@@ -354,18 +359,19 @@ struct vfcap_feature_lost_eventfd {
 
 /**
  * struct vfcap_feature_pri_failed - data of VFCAP_FEATURE_PRI_FAILED
- * @flags: VFCAP_PRI_FAILURE: Response Failure, after which nothing is requested any more until
+ * @flags: VFCAP_PRI_FAILURE: Response Failure, after which nothing more is requested until
  *	the guest clears PRI Enable and sets it again; VFCAP_PRI_UNEXPECTED: a response to
  *	a group that was not requested, or was answered already
  * @reserved: must be zero
  *
- * Upon VFIO_DEVICE_FEATURE_SET: the guest has responded so to a page request. A response of
- * that kind is not handed to iommufd, since one function's failure could end the page
- * requests of others: of a failure the VMM answers the group with IOMMUFD_PAGE_RESP_INVALID,
- * and then tells it here. The guest finds it in Page Request Status: Response Failure,
- * Unexpected Page Request Group Index (PCIe r6.0, sec 10.5.2.3).
+ * With VFIO_DEVICE_FEATURE_SET the VMM reports that the guest has responded to a page
+ * request in one of these ways. Such a response is not handed to iommufd, since one
+ * function's failure could end the page requests of others: on a failure, the VMM answers
+ * the group with IOMMUFD_PAGE_RESP_INVALID, and then reports the failure here. The guest
+ * finds it in Page Request Status: Response Failure, Unexpected Page Request Group Index
+ * (PCIe r6.0, sec 10.5.2.3).
  *
- * Return: 0, or -1 with errno EINVAL: no flag, or one that is not known; ENODEV: PRI is
+ * Return: 0, or -1 with errno EINVAL: no flag is set, or an unknown one; ENODEV: PRI is
  * not shown, or the VMM does not answer its page requests (VFCAP_CHOOSE_ANSWERS); EIO: the
  * device cannot be woken.
  */
@@ -385,30 +391,30 @@ struct vfcap_feature_pri_failed {
  * @flags: must be zero
  * @reserved: must be zero
  *
- * Upon VFIO_DEVICE_FEATURE_GET: create an alias region over pages of a BAR. It can
- * be mapped with mmap() only, in whole or in part, and writes through such a mapping
- * are combined by the CPU: they may be delayed, merged and reordered. With
- * VFIO_DEVICE_GET_REGION_INFO the alias has a size, an offset for mmap() and the
- * flag VFIO_REGION_INFO_FLAG_MMAP. The offset does not follow from the index, and is
- * below 2^44, which the mmap2() of 32-bit programs reaches. As all mappings of a BAR,
- * those of an alias give SIGBUS while the device's memory is disabled, or the device
- * sleeps.
+ * VFIO_DEVICE_FEATURE_GET creates an alias region over pages of a BAR. The only way to
+ * access it is mmap(), of all or part of it. Writes through such a mapping are combined
+ * by the CPU: they may be delayed, merged and reordered. VFIO_DEVICE_GET_REGION_INFO
+ * reports the alias's size, its offset for mmap() and the flag
+ * VFIO_REGION_INFO_FLAG_MMAP. The offset does not follow from the index, and is below
+ * 2^44, which the mmap2() of 32-bit programs reaches. Like all mappings of a BAR, those
+ * of an alias give SIGBUS while the device's memory is disabled or the device sleeps.
  *
- * As long as there is the alias its pages are mapped through it, and not through the
- * BAR's own region: mmap() of that gives EBUSY if one of them is in it. The rest of
- * the BAR stays as it is. read() and write() of the BAR's region work as ever, in these
- * pages too, though slower. VFIO_DEVICE_IOEVENTFD gives EBUSY while the device has an alias.
+ * As long as the alias exists, its pages are mapped only through it, not through the
+ * BAR's own region: mmap() of that region gives EBUSY if it covers one of them. The rest
+ * of the BAR stays as it is. read() and write() of the BAR's region still work, also in
+ * these pages, though more slowly. VFIO_DEVICE_IOEVENTFD gives EBUSY while the device has
+ * an alias.
  *
- * Upon VFIO_DEVICE_FEATURE_SET: remove an alias region. Mappings of it that are
- * left give SIGBUS. What closes the device removes all. @region_index, @offset and
- * @size do not matter.
+ * VFIO_DEVICE_FEATURE_SET removes an alias region. Mappings of it that are left give
+ * SIGBUS. Closing the device removes all aliases. @region_index, @offset and @size do
+ * not matter.
  *
  * Return: 0, or -1 with errno
  *
- * GET: EINVAL: the region is no BAR that can be mapped; the pages are not whole, not
- * in the BAR, or there are none; they cannot be mapped. EEXIST: another alias has some
- * of them. EBUSY: some of them are mapped (by a mapping that is left of a removed
- * alias, too), or the device has an ioeventfd. ENOSPC: there are 16 aliases.
+ * GET: EINVAL: the region is not a BAR that can be mapped; the range is not made up of
+ * whole pages, is not in the BAR, or is empty; its pages cannot be mapped. EEXIST: another
+ * alias has some of them. EBUSY: some of them are mapped (mappings left over from a
+ * removed alias count, too), or the device has an ioeventfd. ENOSPC: there are 16 aliases.
  * EOPNOTSUPP: they cannot be write combining, for a reason that the kernel's log has:
  * the MSI-X table or its pending bits are in the pages, the platform has no such memory
  * type, or the kernel has the pages mapped otherwise. EINTR: killed while waiting for
