@@ -2,18 +2,18 @@
 /*
  * <linux/pci-vfcap.h> for PF drivers that also load where pci-vfcap is not installed
  *
- * A driver that is built outside of the kernel's tree includes this in its place, calls
- * the same functions, and says
+ * A driver that is built outside of the kernel's tree includes this header instead of
+ * that one, calls the same functions, and has a line
  *
  *	MODULE_SOFTDEP("pre: pci-vfcap");
  *
- * so that modprobe loads pci-vfcap before it, where there is one. The functions are
+ * so that modprobe loads pci-vfcap before it, where that is installed. The functions are
  * looked up when they are called. Without pci-vfcap they do nothing and succeed. From
  * devm_pci_vfcap_register() on, until the PF is unbound, pci-vfcap stays loaded. A PF
  * that was bound before pci-vfcap was loaded is not registered until it is bound again.
  *
- * There is no pci_vfcap_register() here: nobody would know whether it had done anything.
- * In a kernel's tree none of this is needed, see the guide for PF drivers.
+ * There is no pci_vfcap_register() here: its caller could not tell whether it had done
+ * anything. In a kernel's tree none of this is needed, see the guide for PF drivers.
  */
 #ifndef LINUX_PCI_VFCAP_OPTIONAL_H
 #define LINUX_PCI_VFCAP_OPTIONAL_H

@@ -5,23 +5,23 @@
  * PCIe r6.0, sec 9.3.7, lets a VF use its PF's PASID (sec 7.8.9) and Page
  * Request (sec 10.5.2, PRI) Extended Capability and forbids it to implement its
  * own. What a VF may do with them therefore depends on registers of another
- * function. Here the two sides meet: a PF's driver, which may take part and need
- * not, and the driver of a VF that hands it out to user space.
+ * function. Here the two sides meet: a PF's driver, which may take part but need
+ * not, and the driver of a VF, which hands the VF to user space.
  *
- * Context: all functions sleep, and none may be called from an interrupt handler.
- * A callback runs in process context with locks held, of this module, of the
- * VF's driver, and where a VF is bound or removed by it also of the PF's driver
- * core. It must not wait for a VF to be closed or unbound, nor take the PF's
- * device lock, nor a lock that its driver holds around pci_vfcap_register(),
- * pci_vfcap_unregister() or pci_disable_sriov(). It may call
+ * Context: all functions may sleep, and none may be called from an interrupt
+ * handler. A callback runs in process context with locks held: those of this
+ * module, of the VF's driver, and, where the PF's driver adds or removes VFs, of
+ * the driver core for the PF. It must not wait for a VF to be closed or unbound. It
+ * must not take the PF's device lock, or a lock that its driver holds around
+ * pci_vfcap_register(), pci_vfcap_unregister() or pci_disable_sriov(). It may call
  * pci_vfcap_change_begin(), pci_vfcap_change_end(), pci_vfcap_lost() and
  * pci_vfcap_pri_failed().
  *
- * Without any of this a PF's VFs work too: their capabilities follow the PF's
- * registers. While a VF is open that may show one, a runtime PM reference keeps its
- * PF awake. While a VF is open it is marked as assigned, so that a PF driver's
- * pci_vfs_assigned() counts it, as pci_sriov_configure_simple() does to refuse
- * the removal of VFs in use.
+ * VFs also work if their PF's driver does none of this: their capabilities then
+ * follow the PF's registers. While a VF that may show one is open, a runtime PM
+ * reference keeps its PF awake. An open VF is marked as assigned, so that
+ * pci_vfs_assigned() counts it. PF drivers use that to refuse the removal of VFs in
+ * use, as pci_sriov_configure_simple() does.
  */
 #ifndef LINUX_PCI_VFCAP_H
 #define LINUX_PCI_VFCAP_H
@@ -44,56 +44,58 @@ enum pci_vfcap_id {
 	PCI_VFCAP_COUNT
 };
 
-/* How long the text may be that says why a capability was lost, with its NUL */
+/* Maximum size of the text that says why a capability was lost, including its NUL */
 #define PCI_VFCAP_CAUSE_SIZE	128
 
 /**
  * struct pci_vfcap_ops - what a PF's driver does for its VFs
  * @place: Where a capability may lie in the config space of @vf. Return an offset
  *	in bytes, 0 for no opinion, or a negative value to never show it. An
- *	offset must be a multiple of 4 in extended config space, and may lie over
- *	registers that are no capability, since the driver knows what they are. An
- *	offset that does not fit is logged, and counts as no opinion.
- * @first_user: The first VF is opened that may show the capability: what it needs
- *	in the PF can be enabled. Any value but 0 hides it from that VF, and the
- *	next VF's open calls again. VFs that are open at registration are told of
- *	from pci_vfcap_register(), where a failure is logged and hides nothing.
- *	The capability counts as shown already, so pci_vfcap_change_begin() fails
- *	here.
- * @last_user: The last of them was closed. Only called after a @first_user that
- *	returned 0, and not by pci_vfcap_unregister(): a driver that goes then
- *	undoes it by itself.
- * @control: Take over the control bits. Called for each write of a guest to the
- *	dword at offset 4 of the capability of @vf, with what the dword reads now
- *	and what it would read afterwards, its other half (PASID Capability,
- *	Page Request Status) included. Return what it shall read; bits that a
- *	guest cannot write are taken from @new. The bits have their usual effect:
- *	PASIDs are attached while PASID Enable is 1, and the pri_* callbacks are
- *	called, where there are any. Enable is 0 in @new, and stays so, where it
- *	cannot be had now. Also called when the VF was reset or closed, or has
- *	lost the capability, or its Page Request Interface was reset, with the
- *	control bits of both values 0; the answer is ignored then.
+ *	offset must be a multiple of 4 in extended config space, and may cover
+ *	registers that are part of no capability, since the driver knows what they
+ *	are. An offset that does not fit is logged, and counts as no opinion.
+ * @first_user: The first VF that may show the capability is being opened: enable
+ *	here what it needs in the PF. Any return value other than 0 hides the
+ *	capability from that VF, and the next VF's open calls this again. For VFs
+ *	that are open at registration, pci_vfcap_register() calls it; a failure is
+ *	then logged and hides nothing. The capability counts as shown already, so
+ *	pci_vfcap_change_begin() fails here.
+ * @last_user: The last of these VFs was closed. Only called after a @first_user
+ *	that returned 0, and not by pci_vfcap_unregister(): a driver that
+ *	unregisters undoes by itself what @first_user did.
+ * @control: Take over the control bits. Called for each guest write to the dword at
+ *	offset 4 of @vf's capability, with the value that the dword has now and
+ *	the one that it would have afterwards, both including its other half
+ *	(PASID Capability, Page Request Status). Return the value that it shall
+ *	have; bits that a guest cannot write are taken from @new. The bits have
+ *	their usual effect: PASIDs are attached while PASID Enable is 1, and the
+ *	pri_* callbacks are called, if there are any. Where the capability cannot
+ *	be enabled now, Enable is 0 in @new, and stays 0. Also called with the
+ *	control bits of both values 0 when the VF was reset or closed, has lost
+ *	the capability, or had its Page Request Interface reset; the return value
+ *	is ignored then.
  * @pri_enable: Let @vf send page requests, at most @allocation outstanding
  *	(PCIe r6.0, sec 10.5.2.5). Not called again before @pri_disable. Requests
- *	of a @pri_drain that timed out may still be outstanding. Return 0, or
- *	-errno: the guest's Enable reads 1 then, and nothing is requested until
- *	the guest clears and sets it.
- * @pri_disable: Let @vf send no new page requests. Must not wait for those in
- *	flight.
+ *	that a @pri_drain waited for in vain may still be outstanding. Return 0, or
+ *	-errno: the guest's Enable reads 1 nevertheless, but nothing is requested
+ *	until the guest clears it and sets it again.
+ * @pri_disable: Keep @vf from sending new page requests. Must not wait for those
+ *	in flight.
  * @pri_drain: Wait until all page requests of @vf are answered, for at most
- *	@timeout jiffies. Return 0, or -ETIMEDOUT: the VF loses its capabilities
- *	until it is reset, as it does when this takes longer than @timeout. Called
- *	after @pri_disable, from a worker, without locks of the VF's driver.
+ *	@timeout jiffies. Return 0, or -ETIMEDOUT: the VF then loses its
+ *	capabilities until it is reset, as it also does when this takes longer
+ *	than @timeout. Called after @pri_disable, from a worker, without locks of
+ *	the VF's driver.
  * @pri_reset: Forget all page requests of @vf and its credits. Called after
  *	@pri_disable, and possibly while @pri_drain runs, which then has nothing
- *	to wait for any more.
+ *	left to wait for.
  *
- * All are optional, but the pri_* callbacks come together: a driver that has
- * them declares that it answers its VFs' page requests itself.
+ * All are optional, but a driver has all of the pri_* callbacks or none: by having
+ * them it declares that it answers its VFs' page requests itself.
  *
- * Of the pri_* callbacks only @pri_reset may run beside another one for the same
- * VF, and only beside @pri_drain. A driver that registers while VFs are open may
- * be called to disable, drain or reset one that it never enabled.
+ * The pri_* callbacks do not run concurrently for the same VF, except that
+ * @pri_reset may be called while @pri_drain runs. A driver that registers while VFs
+ * are open may be called to disable, drain or reset one that it never enabled.
  */
 struct pci_vfcap_ops {
 	int (*place)(struct pci_dev *pf, struct pci_dev *vf,
@@ -121,14 +123,14 @@ void pci_vfcap_lost(struct pci_dev *pf, const char *cause);
 void pci_vfcap_pri_failed(struct pci_dev *pf, struct pci_dev *vf, u16 status);
 
 /**
- * struct pci_vfcap_vf_ops - what the driver of a VF is told
- * @lost: The PF's capability, BIT(id) of each in @mask, is gone, or was. Until
- *	pci_vfcap_vf_reset() found it back nothing may be enabled that needs it.
- *	The driver takes from the guest what it has, without waiting here, and
- *	calls pci_vfcap_loss_done() when that is done.
- * @returned: What pci_vfcap_vf_reset() would find back of what is lost has changed, or
- *	a loss has ended: see pci_vfcap_query_loss().
- * @pri_stopped: All page requests of the VF were answered after it was disabled.
+ * struct pci_vfcap_vf_ops - what the driver of a VF is notified of
+ * @lost: The PF's capabilities in @mask, BIT(id) each, are gone, or were gone for a
+ *	while. Nothing that needs them may be enabled until pci_vfcap_vf_reset()
+ *	has found them back. The driver takes from the guest what it has of them,
+ *	without waiting here, and calls pci_vfcap_loss_done() when that is done.
+ * @returned: The set of lost capabilities that pci_vfcap_vf_reset() would find back
+ *	has changed, or a loss has ended: see pci_vfcap_query_loss().
+ * @pri_stopped: PRI was disabled, and all page requests of the VF are answered.
  * @pri_failed: The PF's driver reports PCI_PRI_STATUS_RF or _UPRGI.
  *
  * All are called with the PF's lock held: they must not call back.

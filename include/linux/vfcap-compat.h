@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that vfcap builds for. In the newest of them
- * each line here is what the code would say in place. What concerns VFIO is for
- * who included <linux/vfio_pci_core.h> before.
+ * What differs between the kernels that vfcap builds for. For the newest of them, each
+ * wrapper here is what the code would otherwise say directly. The part on VFIO is only
+ * for files that have included <linux/vfio_pci_core.h> before.
  *
- * Distributions and stable series add to kernels what newer ones have, so versions
- * tell nothing: VFCAP_LACKS_* is what the compiler did not find in the headers of this
- * kernel, see scripts/headers/. Inside a kernel's tree nothing is lacking.
+ * Distributions and stable series backport features of newer kernels, so version numbers
+ * tell nothing: VFCAP_LACKS_* says what the compiler did not find in the headers of this
+ * kernel, see scripts/headers/. In a kernel's tree nothing is lacking.
  */
 #ifndef LINUX_VFCAP_COMPAT_H
 #define LINUX_VFCAP_COMPAT_H
@@ -25,7 +25,7 @@
 #endif
 
 #ifndef CONFIG_PM
-/* The only one of runtime PM that has no stub: nothing is suspended. */
+/* The only function of runtime PM without a stub. Nothing is ever suspended. */
 static inline u64 pm_runtime_suspended_time(struct device *dev)
 {
 	return 0;
@@ -33,10 +33,10 @@ static inline u64 pm_runtime_suspended_time(struct device *dev)
 #endif
 
 /*
- * Whether page requests of a VF can be delivered to its user, with somebody who stands in
- * for the interface that it shares with its PF: iopf_shared_claim(). No released kernel
- * has it, so a kernel's tree is taken to lack it; what is proposed for it is in
- * tools/testing/lab/kernels/iopf.
+ * Whether page requests of a VF can be delivered to its user, with a stand-in for the
+ * interface that it shares with its PF: iopf_shared_claim(). No released kernel has that
+ * function, so a kernel's tree is taken to lack it. The patches that are proposed to add
+ * it are in tools/testing/lab/kernels/iopf.
  */
 #if (defined(VFCAP_LACKS) || defined(VFCAP_LOOKS)) && !defined(VFCAP_LACKS_IOPF_SHARED)
 static inline bool vfcap_delivers_page_requests(struct device *dev)
@@ -75,7 +75,7 @@ static inline int iopf_shared_drain(struct device *dev, unsigned long timeout)
 #define VFCAP_PASID_ATTACH	0
 #endif
 
-/* Whether the device was opened with an iommufd, in place of a container */
+/* Whether the device was opened with an iommufd instead of a container */
 static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
 {
 #if IS_ENABLED(CONFIG_IOMMUFD)
@@ -85,9 +85,9 @@ static inline bool vfcap_has_iommufd(struct vfio_device *vdev)
 #endif
 }
 
-/* The vfio_device_ops that came one by one. */
+/* Members of struct vfio_device_ops that not all kernels have */
 #if VFCAP_PASID_ATTACH
-/* Exported; in the kernel's tree "../../../iommu/iommu-priv.h" has it. */
+/* Exported, but declared only in the kernel tree's "../../../iommu/iommu-priv.h" */
 struct iommu_attach_handle *iommu_attach_handle_get(struct iommu_group *group,
 						    ioasid_t pasid,
 						    unsigned int type);
@@ -109,8 +109,9 @@ struct iommu_attach_handle *iommu_attach_handle_get(struct iommu_group *group,
 #endif
 
 /*
- * Region info was an ioctl like others: a driver that adds to what core tells of
- * a BAR must tell all of it. So with regions of the driver's own, from an index on.
+ * In older kernels region info is an ioctl like others: a driver that adds to what core
+ * reports of a BAR must report all of it. The same goes for the driver's own regions,
+ * which begin at index @own.
  */
 typedef int (*vfcap_region_info_fn)(struct vfio_device *vdev,
 				    struct vfio_region_info *info,
@@ -201,7 +202,7 @@ static inline long vfcap_core_ioctl(struct vfio_device *vdev, unsigned int cmd,
 }
 #endif
 
-/* Core maps BARs when the device is opened; it did so when one was first used. */
+/* Core maps BARs when the device is opened, in older kernels when a BAR is first used. */
 static inline int vfcap_core_map_bar(struct vfio_pci_core_device *core, int bar)
 {
 #ifndef VFCAP_LACKS_IOMAP
@@ -211,7 +212,7 @@ static inline int vfcap_core_map_bar(struct vfio_pci_core_device *core, int bar)
 #endif
 }
 
-/* Accesses to a BAR are as wide as they can be; they were so without being told. */
+/* Accesses to a BAR are as wide as possible, which older kernels need not be told. */
 static inline ssize_t vfcap_core_do_io_rw(struct vfio_pci_core_device *core,
 					  void __iomem *io, char __user *buf,
 					  loff_t offset, size_t count,
@@ -255,8 +256,8 @@ static inline void vfcap_set_pci_ops(struct vfio_pci_core_device *core)
 #endif
 
 /*
- * A parameter of vfio-pci that core keeps per device. It was one value for all
- * drivers, and not ours to change.
+ * A parameter of vfio-pci that core keeps per device. In older kernels it is one value
+ * for all drivers, which is not ours to change.
  */
 static inline void vfcap_set_nointxmask(struct vfio_pci_core_device *core,
 					bool nointxmask)
