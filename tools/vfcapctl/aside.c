@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl: what the kernel may hold up is done by another process
+ * vfcapctl: accesses that the kernel may hold up are made by another process
  *
- * Some files of a device cannot be read while the kernel is at work on it: its
+ * Some files of a device cannot be read while the kernel is working on it: its
  * config space while it is reset, others while its driver is bound or unbound, which
- * lasts until a VM lets go of it. Who waits there cannot be killed. So a child does
- * it, and is left to itself when it does not answer. It runs the same program: a job
+ * lasts until a VM lets go of it. A process that waits there cannot be killed. So a child
+ * does it, and is abandoned if it does not answer. It runs the same program: a job
  * is the address of a function.
  */
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@
 #define JOB_SIZE	4096
 #define RESULT_SIZE	8192
 
-/* After so many that did not answer, nothing more is tried. */
+/* After this many children that did not answer, nothing more is tried. */
 #define MAX_LOST	3
 
 struct job {
@@ -46,7 +46,7 @@ static pid_t child;
 static unsigned int lost;
 static bool is_child;
 
-/* Nothing that a shell waits for is kept open by a child that hangs. */
+/* A child that hangs must not keep anything open that a shell waits for. */
 static void drop_files(int keep)
 {
 	static int null;
@@ -80,7 +80,7 @@ static void __attribute__((noreturn)) work(int fd)
 	_exit(0);
 }
 
-/* Who has answered waits for nothing but another job, and is no more without. */
+/* A child that has answered waits only for another job, and exits without one. */
 static void end(void)
 {
 	if (connection < 0)
@@ -107,7 +107,7 @@ static int start(void)
 	return child < 0 ? -errno : 0;
 }
 
-/* It ends when it can. To wait for that would be to wait for the kernel. */
+/* The child ends when it can. Waiting for that would mean waiting for the kernel. */
 static void abandon(void)
 {
 	kill(child, SIGKILL);

@@ -2,9 +2,9 @@
 /*
  * vfcapctl bind, unbind: give one device to a driver, and back
  *
- * Nothing is done before it is known that it can be. Each step that fails has the
- * steps before it taken back, and the driver that a device has in the end is read
- * back: that a probe reports success does not mean that a driver took the device.
+ * Nothing is done before it is known to be possible. If a step fails, the steps before
+ * it are undone. In the end the device's driver is read back: that a probe reports
+ * success does not mean that a driver took the device.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,7 +37,7 @@ static void read_driver(const char *bdf, char *out)
 	sysfs_link(out, NAME_SIZE, DEVICES "/%s/driver", bdf);
 }
 
-/* Through the driver's own file, which tells the error of its probe */
+/* Through the driver's own file, which returns the error of its probe */
 static int attach(const char *bdf, const char *driver)
 {
 	char now[NAME_SIZE];
@@ -50,8 +50,8 @@ static int attach(const char *bdf, const char *driver)
 }
 
 /*
- * Its old driver may take the device only by name: as one that was bound while
- * driver_override named it, which since was changed.
+ * The old driver may take the device only if driver_override names it, for example if it
+ * was bound that way and driver_override was changed since.
  */
 static int restore(const struct device *before)
 {
@@ -68,14 +68,14 @@ static int restore(const struct device *before)
 	return err ?: ret;
 }
 
-/* What a device had before, after a step has failed with @err */
+/* Restore what a device had before, after a step has failed with @err */
 static enum status roll_back(const struct device *before, const char *step,
 			     int err)
 {
 	enum status status = status_of_errno(-err);
 	int again;
 
-	/* It goes on there, and more would wait behind it. */
+	/* The write goes on in the kernel, and any other would wait behind it. */
 	if (err == -ETIMEDOUT)
 		return fail(STATUS_BUSY,
 			    "%s: %s: the kernel has been at it for %u s, and goes on: it waits for who uses the device, or its driver hangs; see the kernel's log",
@@ -95,7 +95,7 @@ static enum status roll_back(const struct device *before, const char *step,
 	return status;
 }
 
-/* What is written to it would wait for the kernel. */
+/* Refuse a device for which a write would wait for the kernel. */
 static enum status check_free(const struct device *d)
 {
 	char going[TEXT_SIZE];
@@ -110,7 +110,7 @@ static enum status check_free(const struct device *d)
 	return STATUS_OK;
 }
 
-/* What stands against taking the device's driver away */
+/* Whether anything forbids taking the device away from its driver */
 static enum status check_movable(const struct device *d)
 {
 	char used[TEXT_SIZE], path[128];
@@ -143,7 +143,7 @@ static enum status check_driver(const struct device *d, const char *driver)
 	return device_check_kind(d);
 }
 
-/* Loaded if it is not, as driverctl does */
+/* Load the driver if it is not loaded, as driverctl does */
 static enum status load_driver(const struct device *d, const char *driver)
 {
 	int err;
@@ -162,7 +162,7 @@ static enum status load_driver(const struct device *d, const char *driver)
 		    err ? strerror(-err) : "the module is no such driver");
 }
 
-/* Into @out, or where that is NULL as text */
+/* Into @out, or as text if that is NULL */
 static enum status report(struct json_object *out, const struct device *before,
 			  const char *note)
 {
@@ -213,7 +213,7 @@ enum status bind_one(const struct request *req, const char *bdf,
 	if (!strcmp(d.driver, driver) && !strcmp(d.override, driver))
 		return report(out, &d, "nothing to do");
 
-	/* Its driver stays where only the override is missing. */
+	/* If only the override is missing, the driver stays bound. */
 	if (strcmp(d.driver, driver)) {
 		status = check_movable(&d);
 		if (status != STATUS_OK)
@@ -225,7 +225,7 @@ enum status bind_one(const struct request *req, const char *bdf,
 	err = set_override(d.bdf, driver);
 	if (err)
 		return roll_back(&d, "cannot write its driver_override", err);
-	/* From here on no other driver takes it that had not before. */
+	/* From here on, no driver takes the device that did not have it before. */
 	read_driver(d.bdf, d.driver);
 	if (!strcmp(d.driver, driver))
 		return report(out, &d, "");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * vfcapctl: the capabilities that vfcap-vfio-pci may show, and the words for what
- * it tells of them. Keys are for scripts and do not change.
+ * it reports about them. Keys are for scripts and do not change.
  */
 #include <stdio.h>
 #include <strings.h>

@@ -2,8 +2,8 @@
 /*
  * vfcapctl: capabilities in a copy of config space, found as a guest finds them
  *
- * What is there is what a device, or who emulates it, put there: a list may lead
- * anywhere, and nothing is read that does not lie in the copy as a whole.
+ * The contents come from a device, or from whatever emulates it: a list may lead
+ * anywhere, so only what lies entirely within the copy is read.
  */
 #include <linux/pci_regs.h>
 
@@ -11,7 +11,7 @@
 
 #define SHDW_SIGNATURE	0x53484457	/* behind the capability's header */
 
-/* Of each capability at least its header and the dword behind that are looked at. */
+/* At least the header of each capability and the dword behind it are read. */
 #define MIN_SIZE	8
 
 static uint32_t get(const uint8_t *config, unsigned int pos, unsigned int size)

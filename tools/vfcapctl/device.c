@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl: a PCI function, as sysfs tells of it, and libpci of its name
+ * vfcapctl: a PCI function, as sysfs describes it, and its name from libpci
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -52,8 +52,8 @@ static unsigned int routing_id(const char *bdf, unsigned int *domain)
 }
 
 /*
- * PFs, and where their VFs are. A VF that is being removed has no link to its PF any
- * more.
+ * PFs, and where their VFs are. A VF that is being removed no longer has a link to its
+ * PF.
  */
 struct pf {
 	char bdf[BDF_SIZE];
@@ -111,7 +111,7 @@ static void find_lost_pf(struct device *d)
 			snprintf(d->pf, sizeof(d->pf), "%s", all.pfs[i].bdf);
 }
 
-/* The driver's link goes first, when it is unbound, and then its users are awaited. */
+/* When a driver is unbound, its link is removed before its users are waited for. */
 static enum fate find_fate(const struct device *d, bool has_link)
 {
 	char driver[NAME_SIZE];
@@ -132,12 +132,12 @@ static void find_kind(struct device *d)
 
 	if (!has_link)
 		d->total_vfs = sysfs_number("sriov_totalvfs");
-	/* The link of a VF that is being removed goes first, and its driver's, too. */
+	/* When a VF is removed, its links to its PF and its driver are removed first. */
 	if (!has_link && !d->total_vfs && !*d->driver)
 		find_lost_pf(d);
 	if (*d->pf)
 		d->kind = KIND_VF;
-	/* The driver makes this file in functions that it has as a whole. */
+	/* The driver creates this file for functions that it has as a whole. */
 	else if (sysfs_exists("vfcap/open"))
 		d->kind = KIND_FUNCTION;
 	else if (d->total_vfs)
@@ -147,7 +147,7 @@ static void find_kind(struct device *d)
 	d->fate = find_fate(d, has_link);
 }
 
-/* Its own file takes the lock that is held while its driver comes or goes. */
+/* Reading sriov_numvfs would take the lock that is held while a driver is (un)bound. */
 static unsigned int count_vfs(const char *bdf)
 {
 	char path[NAME_SIZE];
@@ -171,9 +171,9 @@ void device_load_ids(struct device *d)
 }
 
 /*
- * The way to a file of a device is long, and there may be a thousand. The next one of a
- * list most often lies beside the last; but what lies beside where the user was is
- * nobody's business.
+ * The path to a device's file is long, and there may be a thousand devices. The next one
+ * in a list is usually beside the last. But "../" is only tried once the working directory
+ * is a device's folder: what is beside the directory that the user started in is no device.
  */
 int device_go_to(const char *bdf)
 {
@@ -215,7 +215,7 @@ void device_look_for_pasid(struct device *d)
 		d->kind = KIND_FUNCTION;
 }
 
-/* So many are read by one call of another process. */
+/* This many are read by one call in another process. */
 #define BATCH	64
 
 struct overrides {
@@ -264,7 +264,7 @@ static bool load_batch(struct device **devices, size_t n)
 	return true;
 }
 
-/* One that cannot be read now does not keep the others' from being read. */
+/* If one cannot be read now, the others still are. */
 void device_load_overrides(struct device **devices, size_t n)
 {
 	size_t len, i;
@@ -414,7 +414,7 @@ enum status device_find(struct device *d, const char *arg)
 	device_look_for_pasid(d);
 	device_load_ids(d);
 	device_load_vfio(d);
-	/* That of one which is going waits for its users. */
+	/* A read would wait for the users of a device that is going away. */
 	if (d->fate == FATE_STAYS)
 		device_load_overrides(&d, 1);
 	return STATUS_OK;
@@ -460,7 +460,7 @@ static void pci_failed(char *fmt, ...)
 	exit(fail(STATUS_FAILED, "libpci: %s", text));
 }
 
-/* What cannot be read is told by who reads it. */
+/* Callers themselves report what cannot be read. */
 static void pci_silent(char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void pci_silent(char *fmt, ...)
 {
@@ -529,7 +529,7 @@ void device_parent(const char *bdf, char *out, size_t size)
 	slash = strrchr(real, '/');
 	*slash = 0;
 	name = strrchr(real, '/') + 1;
-	/* Of a domain of its own: its host bridge is a device too. */
+	/* In a domain of its own (VMD), the host bridge is a device too. */
 	if (!strncmp(name, "pci", 3)) {
 		*(name - 1) = 0;
 		name = strrchr(real, '/') + 1;

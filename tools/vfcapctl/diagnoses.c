@@ -2,8 +2,8 @@
 /*
  * vfcapctl doctor: what it may find, what that means, and what to do
  *
- * Advice works as it stands, in the order in which the checks are printed. Where
- * nothing can be done it says so.
+ * Advice works as printed, in the order of the checks. Where nothing can be done, it
+ * says so.
  */
 #include <stddef.h>
 
@@ -17,7 +17,7 @@
 /* A loss ends with a reset of the VF that begins after the PF is as it was. */
 #define THEN_RESET	"; then reset the VF: {reset}"
 
-/* What the kernel had enabled it enables again then, and at no other time. */
+/* This is the only time when the kernel enables again what it had enabled. */
 #define PF_RESET	"reset the PF, and with it its VFs: echo 1 > /sys/bus/pci/devices/{pf}/reset"
 
 const struct diagnosis_info diagnoses[DIAGNOSES] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What doctor may find, and what it says and advises then: a table, see diagnoses.c
+ * What doctor may find, and what it then says and advises: a table, see diagnoses.c
  */
 #ifndef VFCAPCTL_DIAGNOSES_H
 #define VFCAPCTL_DIAGNOSES_H
@@ -10,9 +10,9 @@ enum verdict {
 	NOTE,
 	PROBLEM,
 	UNKNOWN,
-	/* Judged by what is asked for: a problem, or else a note */
-	IF_AUTO,	/* while the capability's parameter says auto */
-	IF_AUTO_PASID,	/* and where it is about PASID */
+	/* A problem if it affects what was asked for, or else a note */
+	IF_AUTO,	/* a problem while the capability's parameter says auto */
+	IF_AUTO_PASID,	/* likewise, and if it is about PASID */
 };
 
 enum diagnosis {
@@ -72,7 +72,7 @@ struct diagnosis_info {
 	const char *key;	/* for scripts: does not change */
 	enum verdict verdict;
 	/*
-	 * With {vf}, {pf}, {driver}, {pfdriver}, {group}, {cap}, {param}, {params} for
+	 * May have {vf}, {pf}, {driver}, {pfdriver}, {group}, {cap}, {param}, {params} for
 	 * where parameters are, {reset} for how to reset the device, and {1} and {2}
 	 * for what the check found
 	 */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl doctor: why a capability is or is not shown, and what to change; of a PF or a
- * host, what it takes to show one
+ * vfcapctl doctor: why a capability is or is not shown, and what to change; for a PF or a
+ * host, the requirements for showing one
  *
- * A table of checks, in the order in which things depend on each other. Each finds out
- * which of the diagnoses of diagnoses.c it is. Nothing is opened unless that is asked
- * for; what an open would come to is then told by what is found.
+ * A table of checks, in the order in which things depend on each other. Each decides
+ * which of the diagnoses in diagnoses.c applies. Nothing is opened unless that is asked
+ * for; the result of an open is then predicted from the findings.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +28,7 @@
 #define VTD_ECAP_SMTS	BIT_ULL(43)
 #define VTD_ECAP_PASID	BIT_ULL(40)
 
-/* Where a VMD has its native shadow registers, in MEMBAR2 */
+/* End of a VMD's native shadow registers in MEMBAR2 */
 #define VMD_SHADOW_END	0x2010
 #define VMD_MEMBAR2	4
 
@@ -65,18 +65,18 @@ struct patient {
 	struct regs regs;
 	struct regs pf_regs;
 	struct view view;
-	struct holder holder;	/* who has most of it open */
+	struct holder holder;	/* preferably one with the device itself open */
 	size_t nr_holders;
 	char used[TEXT_SIZE];	/* who that is, in a sentence, or "" */
 	char sm_option[NAME_SIZE];	/* the last of sm_on, sm_off, or "" */
 	bool sm_off;
 	bool no_prefix;		/* PASID without End-End TLP Prefix */
-	int cap;		/* that is asked about, enum vfcap_cap_index */
-	bool is_auto;		/* says its parameter */
+	int cap;		/* the one asked about, enum vfcap_cap_index */
+	bool is_auto;		/* its parameter says so */
 	bool has_iommu;
-	bool modules_missing;	/* and nowhere to be found */
+	bool modules_missing;	/* not loaded and not found */
 	bool bad, unseen;	/* what was found so far */
-	bool unread;		/* the registers of some PF */
+	bool unread;		/* the registers of some PF could not be read */
 
 	/* {1} and {2} of the diagnosis */
 	char arg1[TEXT_SIZE];
@@ -107,7 +107,7 @@ static int count(const char *name, void *data)
 	return 0;
 }
 
-/* The last option of the kernel's command line that begins with one of these words */
+/* The last option of the kernel's command line that is one of these words */
 static bool find_option(char *out, size_t size, const char * const *words,
 			size_t n)
 {
@@ -162,7 +162,7 @@ static unsigned long kernel_version(char *release)
 	return VERSION(major, minor);
 }
 
-/* What the modules need, as scripts/check-kernel has it */
+/* What the modules need, as in scripts/check-kernel */
 static enum diagnosis check_kernel(const struct check *c, struct patient *p)
 {
 	static const char * const options[] = {
@@ -225,8 +225,8 @@ static enum diagnosis check_module(const struct check *c, struct patient *p)
 }
 
 /*
- * Drivers that leave a device's DMA, and so its registers, to user space. Of VFIO
- * there are more: they are known by what VFIO makes for them.
+ * Drivers that leave a device's DMA, and so its registers, to user space. VFIO has more of
+ * them, which are recognised by the folder that VFIO creates for their devices.
  */
 static bool is_user_space(const struct device *d)
 {
@@ -249,7 +249,7 @@ static bool takes_part(const struct patient *p)
 			   p->pf.bdf) && strcmp(driver, "none");
 }
 
-/* A VF of a PF without a driver that is being removed, which others wait for too */
+/* A VF being removed from the PF, which has no driver: other VFs wait for it too */
 static int find_going(const char *name, void *data)
 {
 	struct patient *p = data;
@@ -295,7 +295,7 @@ static enum diagnosis check_pf_driver(const struct check *c, struct patient *p)
 	return takes_part(p) ? PF_TAKES_PART : PF_OK;
 }
 
-/* The first function from the PF up that lacks what PASID takes */
+/* The first function from the PF upwards that lacks what PASID requires */
 static bool find_lacking(const struct patient *p,
 			 bool (*lacks)(const struct regs *r), char *out)
 {
@@ -313,7 +313,7 @@ static bool find_lacking(const struct patient *p,
 	return true;
 }
 
-/* Of a host it is the first of its IOMMUs: those of a machine are of one kind. */
+/* For a host, look at its first IOMMU: all IOMMUs of a machine are of one kind. */
 static bool is_vtd(const struct patient *p, unsigned long long *ecap, char *name)
 {
 	char text[32];
@@ -355,7 +355,7 @@ static enum diagnosis find_why_disabled(struct patient *p)
 	return PF_CAP_OFF_SM;
 }
 
-/* As with Secure Boot, where user space may write no register: setpci does nothing. */
+/* With kernel lockdown (Secure Boot), user space cannot write registers: setpci does nothing. */
 static bool is_locked_down(void)
 {
 	char modes[NAME_SIZE];
@@ -364,7 +364,7 @@ static bool is_locked_down(void)
 	       !strstr(modes, "[none]");
 }
 
-/* What a lost capability is found to be in the PF now */
+/* Why a capability is lost, from the state of the PF now */
 static enum diagnosis find_loss(const struct check *c, struct patient *p)
 {
 	const struct regs *r = &p->pf_regs;
@@ -382,7 +382,7 @@ static enum diagnosis find_loss(const struct check *c, struct patient *p)
 	case CAP_DISABLED:
 		if (c->cap != VFCAP_CAP_PASID || is_locked_down())
 			return PF_CAP_LOST_DISABLED_RESET;
-		/* What it supports is what the kernel enables. */
+		/* The kernel enables all that the device supports. */
 		ARG1(p, "ECAP001b+6.w=%x", PASID_ENABLE | (r->pasid.value & 6));
 		return PF_CAP_LOST_DISABLED;
 	default:
@@ -390,7 +390,7 @@ static enum diagnosis find_loss(const struct check *c, struct patient *p)
 	}
 }
 
-/* Whether the VF, or of a PF one of its VFs, says that of the capability */
+/* Whether the capability has this state in the VF, or in any VF of a PF */
 static bool is_in_vf(const struct check *c, const struct patient *p,
 		     const char *state)
 {
@@ -412,7 +412,7 @@ static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 {
 	char state[32];
 
-	/* What a function has is shared with nobody. */
+	/* A whole function does not share its capabilities. */
 	if (p->d.kind == KIND_FUNCTION)
 		strcpy(state, "by the kernel");
 	else if (sysfs_read(state, sizeof(state), DEVICES "/%s/vfcap/%s_state",
@@ -452,7 +452,7 @@ static enum diagnosis check_pf_cap(const struct check *c, struct patient *p)
 	return PF_CAP_OK;
 }
 
-/* What PASID takes of the PF and of each port above it */
+/* What PASID requires of the PF and of each port above it */
 static enum diagnosis check_ports(const struct check *c, struct patient *p)
 {
 	(void)c;
@@ -542,8 +542,8 @@ static bool was_enabled(const struct patient *p)
 }
 
 /*
- * Nothing says in which mode VT-d works but what follows from it: in scalable mode
- * the kernel enables PASID in what has it.
+ * The mode of VT-d can only be seen from its consequences: in scalable mode the kernel
+ * enables PASID in all functions that have it.
  */
 static enum diagnosis check_vtd(struct patient *p, unsigned long long ecap)
 {
@@ -563,7 +563,7 @@ static enum diagnosis check_vtd(struct patient *p, unsigned long long ecap)
 	if (sysfs_each(find_enabled, NULL, "/sys/class/iommu/%s/devices",
 		       p->arg1) > 0)
 		return PASIDS_OK;
-	/* That nothing has it enabled may have other reasons. */
+	/* There may be other reasons why nothing has it enabled. */
 	if (*p->sm_option &&
 	    (regs_cap(&p->pf_regs, VFCAP_CAP_PASID) != CAP_DISABLED ||
 	     (!p->no_prefix && find_lacking(p, regs_lack_prefix, lacking)) ||
@@ -579,7 +579,7 @@ static enum diagnosis check_iommu_pasid(const struct check *c, struct patient *p
 
 	if (is_vtd(p, &ecap, p->arg1))
 		return check_vtd(p, ecap);
-	/* Of others only the driver tells, and only of a device that it has opened. */
+	/* For other IOMMUs only the driver knows, and only for a device that is open. */
 	if (*p->arg1 && v->explained && v->reason == VFCAP_REASON_NO_PASIDS)
 		return PASIDS_NONE;
 	return *p->arg1 ? PASIDS_NOT_VTD : PASIDS_NO_IOMMU;
@@ -710,7 +710,7 @@ static bool has_small_membar2(const struct patient *p)
 	       (!start || end - start + 1 < VMD_SHADOW_END);
 }
 
-/* As the driver decides about 8086:28C0 at an open */
+/* Follow the driver's decision about 8086:28C0 at an open. */
 static enum diagnosis check_native(struct patient *p)
 {
 	char value[32];
@@ -729,14 +729,14 @@ static enum diagnosis check_native(struct patient *p)
 	return p->view.native_known ? SHOWN_NATIVE_REFUSED : DIAGNOSES;
 }
 
-/* What an open would come to */
+/* Predict the result of an open. */
 static enum diagnosis predict(struct patient *p)
 {
 	if (p->view.open) {
 		ARG1(p, "%s", *p->view.note ? p->view.note : p->used);
 		return SHOWN_UNSEEN;
 	}
-	/* It was tried. */
+	/* An open was tried. */
 	if (p->view.status != STATUS_OK && p->view.status != STATUS_UNKNOWN) {
 		ARG1(p, "%s", p->view.note);
 		return p->view.status == STATUS_PERMISSION && geteuid() ?
@@ -748,8 +748,8 @@ static enum diagnosis predict(struct patient *p)
 }
 
 /*
- * What a VMM has attached has no effect until PASID Enable is set. A guest whose driver
- * does not run yet, for then its device is no bus master, may be about to do so.
+ * PASIDs that a VMM has attached have no effect until PASID Enable is set. As long as the
+ * device is not a bus master, the guest's driver does not run yet, and may still set it.
  */
 static enum diagnosis check_attached(const struct cap_view *v, struct patient *p,
 				     const char *why)
@@ -832,7 +832,7 @@ static const struct check checks[] = {
 	{ "shdw-shown", "SHDW is shown", VMD, SHDW, check_shown },
 };
 
-/* PRI is for who asks for it: no driver of Linux backs it so far. */
+/* Check PRI only on request: no driver in Linux backs it so far. */
 static bool wants_pri(void)
 {
 	char value[32];
@@ -920,14 +920,14 @@ static void examine(const struct check *c, struct patient *p, struct finding *f)
 	info = &diagnoses[f->diagnosis];
 	f->verdict = judge(p, info->verdict);
 	expand(c, p, info->found, f->found, sizeof(f->found));
-	/* Twice: what stands for a name may have names in it. */
+	/* Twice: what replaces a placeholder may contain placeholders. */
 	expand(c, p, info->advice, advice, sizeof(advice));
 	expand(c, p, advice, f->advice, sizeof(f->advice));
 	p->bad |= f->verdict == PROBLEM;
 	p->unseen |= f->verdict == UNKNOWN;
 }
 
-/* Who has the device itself, before who has no more than its group */
+/* Prefer a holder of the device itself to one that has only its group. */
 static void choose_holder(struct patient *p)
 {
 	const struct holder *h;
@@ -940,7 +940,7 @@ static void choose_holder(struct patient *p)
 			p->holder = h[i];
 }
 
-/* PFs, and their VFs, in which Linux enables PASID all the same */
+/* PFs, and their VFs, in which Linux enables PASID without End-End TLP Prefix */
 static bool has_no_prefix(const struct device *d)
 {
 	static const uint16_t ids[] = {
@@ -982,14 +982,14 @@ static void patient_load(struct patient *p, const struct request *req)
 
 	p->cap = req->cap >= 0 ? req->cap :
 		 p->d.kind == KIND_VMD ? VFCAP_CAP_SHDW : VFCAP_CAP_PASID;
-	/* What has PASID in hardware: its PF, or itself */
+	/* The function that has PASID in hardware: the PF, or the device itself */
 	if (*p->d.pf || p->d.kind == KIND_PF || p->d.kind == KIND_FUNCTION) {
 		device_load(&p->pf, *p->d.pf ? p->d.pf : p->d.bdf);
 		device_load_ids(&p->pf);
 		device_load_vfio(&p->pf);
 		regs_read(&p->pf_regs, p->pf.bdf);
 	}
-	/* Without the right to read them nothing is known of any function. */
+	/* Without the right to read registers, nothing is known about any function. */
 	if (is_host(p) && geteuid())
 		p->pf_regs.state = REGS_DENIED;
 	p->no_prefix = has_no_prefix(&p->d);
@@ -1065,7 +1065,7 @@ static enum status find_patient(struct device *d, const char *arg)
 	return device_check_kind(d);
 }
 
-/* A host, and a PF, have what their VFs show. */
+/* A host or a PF is checked for what its VFs show. */
 static bool is_asked_of(enum vfcap_cap_index cap, const struct device *d)
 {
 	if (!*d->bdf || d->kind == KIND_PF)

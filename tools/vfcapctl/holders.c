@@ -3,11 +3,11 @@
  * vfcapctl: which processes have devices open through VFIO
  *
  * All open files of all processes are looked at once, however many devices there
- * are. None of them is asked anything that its file system might have to answer, as
- * a server that is gone does not: a link in /proc says what it is, and only what is
- * named like a node of VFIO, wherever that lies, is looked at by its device number.
- * A device that was opened through its group, or whose node is gone, is known by its
- * fdinfo (since Linux 6.18).
+ * are. Nothing is done that a file system might have to answer, since its server may be
+ * gone. The link in /proc says what a file is, and only files that are named like a VFIO
+ * node, in whatever directory, are looked at by device number.
+ * A device that was opened through its group, or whose node is gone, is recognised by
+ * its fdinfo (since Linux 6.18).
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -86,7 +86,7 @@ static void read_syspath(int dir, struct file *f)
 	copy_last(f->bdf, sizeof(f->bdf), line);
 }
 
-/* What sysfs has of the node: ".../0000:01:10.0/vfio-dev/vfio0", ".../vfio/12" */
+/* What sysfs has for the node: ".../0000:01:10.0/vfio-dev/vfio0", ".../vfio/12" */
 static void read_node(dev_t dev, struct file *f)
 {
 	char path[NAME_SIZE], target[PATH_MAX], *folder;
@@ -109,7 +109,7 @@ static void read_node(dev_t dev, struct file *f)
 	}
 }
 
-/* "vfio0", "12", both of them behind "noiommu-" too, also of a node that is gone */
+/* "vfio0" or "12", with or without "noiommu-" in front, also of a node that is gone */
 static bool is_node_name(const char *link)
 {
 	static const char * const prefixes[] = { "noiommu-", "vfio" };
@@ -181,13 +181,13 @@ static void read_command(pid_t pid, char *out)
 
 	if (sysfs_read(out, NAME_SIZE, "/proc/%d/comm", pid))
 		strcpy(out, "?");
-	/* It names itself: no escape sequences, and nothing that is no UTF-8. */
+	/* A process chooses its name: let no escape sequences or invalid UTF-8 through. */
 	for (c = out; *c; c++)
 		if (!isascii(*c) || !isprint(*c))
 			*c = '?';
 }
 
-/* Behind a comma; two of them are one in a value. */
+/* Options are separated by a comma; two commas stand for one in a value. */
 static const char *next_option(const char *text)
 {
 	while ((text = strchr(text, ',')) && text[1] == ',')
@@ -196,8 +196,8 @@ static const char *next_option(const char *text)
 }
 
 /*
- * The value of -name: "web1", or "guest=web1" among other options. What does not fit ends
- * with dots.
+ * The value of -name: "web1", or "guest=web1" among other options. A name that does not
+ * fit ends with dots.
  */
 static void take_vm_name(const char *text, char *out, size_t size)
 {
@@ -221,7 +221,7 @@ static void take_vm_name(const char *text, char *out, size_t size)
 		memcpy(out + size - sizeof(dots), dots, sizeof(dots));
 }
 
-/* Its arguments are read from its memory, which it may have a server of its own for. */
+/* Arguments are read from the process's memory, which a server of its own may back. */
 static ssize_t read_vm_name(const void *arg, void *out, size_t size)
 {
 	char path[NAME_SIZE], *text = NULL;
@@ -244,7 +244,7 @@ static ssize_t read_vm_name(const void *arg, void *out, size_t size)
 	return 0;
 }
 
-/* That of the last one is kept, since a VM may have many devices. */
+/* The name of the last VM is kept, since a VM may have many devices. */
 static struct {
 	pid_t pid;
 	char name[NAME_SIZE];
@@ -256,7 +256,7 @@ void holders_hide_names(void)
 	vm.hidden = true;
 }
 
-/* What QEMU calls its guest, as libvirt and others have it do, or "". A child asks nobody. */
+/* QEMU's name for its guest, as set by libvirt and others; "" if none, or in a child */
 static const char *vm_name(const struct holder *h)
 {
 	if (vm.hidden)
@@ -265,7 +265,7 @@ static const char *vm_name(const struct holder *h)
 		return vm.name;
 	vm.pid = h->pid;
 	*vm.name = 0;
-	/* Who does not answer once is not asked for others. */
+	/* After one that did not answer, ask for no other names. */
 	vm.hidden = aside(read_vm_name, &h->pid, sizeof(h->pid), vm.name,
 			  sizeof(vm.name), ASIDE_MS) == -ETIMEDOUT;
 	return vm.name;
@@ -303,7 +303,7 @@ static void look_at_process(int proc, const char *name)
 		close(fd);
 }
 
-/* Groups come first, and then the files of each device together. */
+/* Groups sort first, and then the files of each device together. */
 static int compare(const void *a, const void *b)
 {
 	const struct file *f = a, *g = b;
@@ -366,7 +366,7 @@ static struct {
 	size_t size;
 } found;
 
-/* One more file of a process is no other holder. */
+/* A further file of the same process does not make another holder. */
 static void add_holder(const struct file *f)
 {
 	struct holder *h;
@@ -463,7 +463,7 @@ bool device_is_open(const struct device *d)
 	if (!sysfs_read(text, sizeof(text), "/sys/bus/pci/devices/%s/vfcap/open",
 			d->bdf))
 		return *text == '1';
-	/* Of a driver that is older, or not ours, less is known. */
+	/* Less is known with an older driver, or one that is not ours. */
 	for (cap = 0; cap < VFCAP_CAP_COUNT; cap++)
 		if (d->kind != KIND_PF &&
 		    !sysfs_read(text, sizeof(text),

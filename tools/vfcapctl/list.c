@@ -2,8 +2,8 @@
 /*
  * vfcapctl list: PFs, their VFs, functions with PASID and VMD endpoints, and who uses what
  *
- * A PF may have a thousand VFs: each file is read once, from the device's folder, and
- * no file of all of them that may be cut, as the PF's list of users is.
+ * A PF may have a thousand VFs: each file is read once, from the device's folder. Files
+ * that cover all VFs and may be cut off, like the PF's list of users, are not used.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,15 +16,15 @@
 
 #include "vfcapctl.h"
 
-/* Those that sysfs tells of */
+/* The capabilities that sysfs has files for */
 static const int listed[] = { VFCAP_CAP_PASID, VFCAP_CAP_PRI };
 
 #define LISTED	ARRAY_SIZE(listed)
 
-/* What sysfs and the registers tell of one capability of one function */
+/* What sysfs and the registers tell about one capability of one function */
 struct entry {
 	enum cap_state hardware;	/* of a PF */
-	char state[32];			/* "" where vfcap knows nothing of it */
+	char state[32];			/* "" if vfcap knows nothing about it */
 	const char *why;		/* of a VF that hides it, or NULL */
 	unsigned int offset;		/* of a VF */
 	size_t nr_users;		/* of a PF: VFs that lock it */
@@ -42,15 +42,15 @@ struct list {
 	size_t n;
 };
 
-/* "not open" is no state of sysfs, which has "hidden" for two things. */
+/* "not open" is not a state in sysfs, which says "hidden" for two things. */
 #define NOT_OPEN	"not open"
 #define HIDDEN		"hidden"
 
-/* Drivers are asked of so many VFs at once, and after this of no more. */
+/* The driver is asked about this many VFs at once, and after this time about no more. */
 #define BATCH		16
 #define ASK_MS		300
 
-/* Of the users of a PF so many are named in the table. */
+/* This many users of a PF are named in the table. */
 #define MAX_NAMED	4
 
 static const char * const cap_state_names[] = {
@@ -84,13 +84,13 @@ static void load_entry(struct entry *e, const char *key, enum kind kind)
 	e->offset = sysfs_number("vfcap/%s_offset", key);
 }
 
-/* What a guest is shown of PASID and PRI */
+/* Whether a guest may be shown PASID or PRI of it */
 static bool shows_any(const struct device *d)
 {
 	return cap_is_for(VFCAP_CAP_PASID, d);
 }
 
-/* What nobody has open shows nothing, and hides nothing. */
+/* A device that nobody has open neither shows nor hides anything. */
 static bool is_closed(const struct device *d)
 {
 	char text[8];
@@ -107,7 +107,7 @@ static bool is_hidden(const struct line *l, size_t i)
 	return !strcmp(l->entries[i].state, HIDDEN);
 }
 
-/* Whether it is open is asked first of what seems not to be: then that is all. */
+/* If a device seems not to be open, ask that first: if so, there is nothing else to read. */
 static void load_entries(struct line *l)
 {
 	const struct holder *h;
@@ -149,7 +149,7 @@ static int add(const char *name, void *data)
 	return 0;
 }
 
-/* What hides something from its user, for a reason that only the driver tells */
+/* Devices that hide something from their user, for a reason that only the driver knows */
 struct questions {
 	size_t n;
 	struct question {
@@ -343,7 +343,7 @@ static void cell_entry(struct table *t, const struct line *l, size_t i)
 static void describe_users(const struct list *list, const struct line *pf,
 			   char *out, size_t size)
 {
-	/* Who locks one of them most often locks the other too. */
+	/* VFs that lock one of them usually lock the other too. */
 	size_t which = !pf->entries[0].nr_users, named = 0, len = 0, i;
 	size_t nr = pf->entries[which].nr_users;
 
@@ -446,7 +446,7 @@ static struct json_object *entry_json(const struct list *list,
 	return o;
 }
 
-/* All VFs of a PF have the same: those that it says they have. */
+/* All VFs of a PF have the same IDs, as given by the PF. */
 static void load_ids(struct line *l, const struct line *before)
 {
 	if (before && *l->d.pf && !strcmp(l->d.pf, before->d.pf)) {

@@ -133,7 +133,7 @@ static enum status usage_error(const struct command *c)
 	return fail(STATUS_USAGE, "see \"vfcapctl %s --help\"", c->name);
 }
 
-/* One that getopt_long() has found, which need not have been written as a whole */
+/* The option that getopt_long() has found, which may have been abbreviated */
 static const struct option_info *find_option(int option)
 {
 	size_t i = 0;
@@ -171,7 +171,7 @@ static enum status take_option(struct request *req, int option)
 	return STATUS_OK;
 }
 
-/* Whether so many addresses are what is written in the help */
+/* Whether the number of addresses is as the help says */
 static bool is_enough(const char *argument, size_t n)
 {
 	if (!n)
@@ -194,7 +194,7 @@ static enum status run(const struct command *c, int argc, char **argv)
 			.val = options[i].option,
 		};
 	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		/* What is no option at all getopt has told already. */
+		/* getopt_long() has already reported an unknown option. */
 		if (option == '?')
 			return usage_error(c);
 		if (option == 'h')
@@ -254,7 +254,7 @@ static enum status dispatch(int argc, char **argv)
 		print_command_help(c);
 		return STATUS_OK;
 	}
-	/* What getopt says begins with the program's name. */
+	/* Messages of getopt_long() begin with the program's name. */
 	argv[1] = argv[0];
 	return run(c, argc - 1, argv + 1);
 }

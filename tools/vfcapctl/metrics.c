@@ -2,9 +2,9 @@
 /*
  * vfcapctl metrics: states as numbers, in the text format of Prometheus
  *
- * What is read for it is read by anybody, at once, and leaves devices and processes
- * alone, but for the registers of PFs, which take root: without these there is no
- * number of them.
+ * Everything that is read for this can be read by anybody, and at once, and leaves devices
+ * and processes alone. The exception is the registers of PFs, which require root; without
+ * it, their metrics are left out.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,7 +63,7 @@ static bool is_lost(const struct function *f, int cap)
 	return has(f, cap, "lost") || has(f, cap, "losing");
 }
 
-/* What has the capability locked: see list */
+/* Whether it has the capability locked: see list */
 static bool is_user(const struct function *f, int cap)
 {
 	return f->d.kind == KIND_VF && f->is_open &&
@@ -84,7 +84,7 @@ static void count_users(struct all *all)
 	for (i = 0; i < all->n; i++) {
 		const struct function *f = &all->functions[i];
 
-		/* VFs of a PF most often lie together. */
+		/* VFs of a PF are usually adjacent. */
 		for (j = 0; *f->d.pf && !is_pf_of(pf, f) && j < all->n; j++)
 			pf = &all->functions[j];
 		if (!is_pf_of(pf, f))
@@ -94,7 +94,7 @@ static void count_users(struct all *all)
 	}
 }
 
-/* A number of a function, and of one of its capabilities; -1: there is none */
+/* A number for a function, and for one of its capabilities; -1: there is none */
 typedef long number_fn(const struct function *f, int cap);
 
 static long get_info(const struct function *f, int cap)
@@ -174,7 +174,7 @@ static const struct metric {
 	  "Open VFs that depend on a PF's capability", true, get_users },
 };
 
-/* No name of the kernel has anything in it that a label's value may not have. */
+/* No name in the kernel contains anything that a label's value must not contain. */
 static void print_labels(const struct metric *m, const struct function *f, int cap)
 {
 	printf("%s{address=\"%s\"", m->name, f->d.bdf);
@@ -196,7 +196,7 @@ static void print_metric(const struct metric *m, const struct all *all)
 	for (i = 0; i < all->n; i++) {
 		const struct function *f = &all->functions[i];
 
-		/* Of VMD endpoints sysfs tells nothing. */
+		/* sysfs has nothing about VMD endpoints. */
 		for (cap = 0; cap < (m->is_of_cap ? VFCAP_CAP_SHDW : 1); cap++) {
 			long number = m->get(f, cap);
 

@@ -2,7 +2,7 @@
 /*
  * vfcapctl: whether the module that runs is the one that is installed
  *
- * They are compared by their build IDs. libkmod knows where a module lies, libdw
+ * They are compared by their build IDs. libkmod knows where a module is, and libdw
  * reads it however it is compressed.
  */
 #define _GNU_SOURCE

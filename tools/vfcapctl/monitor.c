@@ -3,8 +3,8 @@
  * vfcapctl monitor: what happens to VFs of vfcap-vfio-pci, line by line
  *
  * Losses and their ends wake those who poll a VF's states, and the uevent of a loss has its
- * cause. Of opens and closes the kernel tells nobody: all is looked at once
- * a second.
+ * cause. The kernel does not report opens and closes: for these, everything is looked at
+ * once a second.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,9 +25,9 @@
 
 #define DRIVER		"/sys/bus/pci/drivers/" OUR_DRIVER
 #define LOOK_MS		1000
-#define CAUSE_MS	300	/* a loss is told soon after it is seen */
+#define CAUSE_MS	300	/* its uevent comes soon after a loss is seen */
 
-/* Of VMD endpoints nothing is lost. */
+/* VMD endpoints lose nothing. */
 #define WATCHED		VFCAP_CAP_SHDW
 
 struct watched {
@@ -44,7 +44,7 @@ static struct {
 	const struct request *req;
 	struct watched *vfs;
 	size_t n;
-	bool is_first;		/* what is found is no news */
+	bool is_first;		/* what is found is not an event */
 	bool knows_holders;
 	int uevents;
 } all = { .is_first = true, .uevents = -1 };
@@ -54,7 +54,7 @@ enum event { BOUND, UNBOUND, OPENED, CLOSED, SHOWN, LOST, USABLE };
 /* Keys do not change. */
 static const struct {
 	const char *key;
-	const char *text;	/* of a capability its name comes before */
+	const char *text;	/* behind the capability's name, if it is about one */
 } events[] = {
 	[BOUND]		= { "bound", "bound to " OUR_DRIVER },
 	[UNBOUND]	= { "unbound", "no longer bound to " OUR_DRIVER },
@@ -73,7 +73,7 @@ static void print_time(char *out, size_t size)
 	strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 }
 
-/* Who has it open may be another one than before. */
+/* A device may have other holders than before. */
 static void look_at_holders(struct device *d, const struct watched *w)
 {
 	if (!all.knows_holders)
@@ -148,7 +148,7 @@ static struct watched *find(const char *bdf)
 	return NULL;
 }
 
-/* What a uevent of a VF has, in strings one behind the other: the cause of a loss */
+/* Take the cause of a loss from a VF's uevent, which is a series of strings. */
 static void take_uevent(const char *text, size_t len)
 {
 	const char *end = text + len, *cause = "", *name = "", *bdf = "";
@@ -169,7 +169,7 @@ static void take_uevent(const char *text, size_t len)
 		snprintf(w->causes[cap], sizeof(w->causes[cap]), "%s", cause);
 }
 
-/* Only the kernel's, whose port is 0: others may send some too. */
+/* Take only the kernel's, whose port is 0: others may send uevents too. */
 static void read_uevents(void)
 {
 	struct sockaddr_nl from;
@@ -192,7 +192,7 @@ static void open_uevents(void)
 
 	all.uevents = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			     NETLINK_KOBJECT_UEVENT);
-	/* Without them no cause is told. */
+	/* Without uevents, no causes are reported. */
 	if (all.uevents >= 0)
 		bind(all.uevents, (struct sockaddr *)&to, sizeof(to));
 }
@@ -217,7 +217,7 @@ static void close_states(struct watched *w)
 	}
 }
 
-/* To read it is to ask to be woken when it changes. */
+/* Reading a state also arms poll() for its next change. */
 static void read_state(struct watched *w, int cap, char *out, size_t size)
 {
 	char path[NAME_SIZE];
@@ -283,7 +283,7 @@ static int look_at(const char *name, void *data)
 
 	(void)data;
 	if (!w) {
-		/* Of others than VFs sysfs tells nothing. */
+		/* sysfs reports these states for VFs only. */
 		if (strlen(name) >= BDF_SIZE ||
 		    sysfs_link(pf, sizeof(pf), DEVICES "/%s/physfn", name) ||
 		    !devices_include(all.req, name, pf))
@@ -309,7 +309,7 @@ static void look_at_all(void)
 	all.knows_holders = false;
 	for (i = 0; i < all.n; i++)
 		all.vfs[i].is_there = false;
-	/* While the module is not loaded there is no such folder. */
+	/* While the module is not loaded, there is no such folder. */
 	sysfs_each(look_at, NULL, DRIVER);
 	for (i = 0; i < all.n; i++) {
 		if (all.vfs[i].is_there) {
@@ -323,7 +323,7 @@ static void look_at_all(void)
 	all.is_first = false;
 }
 
-/* Until something happens, or it is time to look */
+/* Wait until something happens, or it is time to look. */
 static void wait_for_news(void)
 {
 	struct pollfd *fds = must(calloc(all.n * WATCHED + 1, sizeof(*fds)));
@@ -340,7 +340,7 @@ static void wait_for_news(void)
 	read_uevents();
 }
 
-/* Two files of each VF, of which there may be a thousand */
+/* Two files are open for each VF, and there may be a thousand VFs. */
 static void raise_limit(void)
 {
 	struct rlimit limit;
@@ -360,7 +360,7 @@ enum status cmd_monitor(const struct request *req)
 	all.req = req;
 	raise_limit();
 	open_uevents();
-	/* It ends by a signal, or with who reads it. */
+	/* This ends with a signal, or when nobody reads the output any more. */
 	while (!ferror(stdout)) {
 		look_at_all();
 		wait_for_news();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl bind, unbind: several devices, all VFs of a PF, which may be made for it, and
- * all of that at each boot
+ * vfcapctl bind, unbind: several devices, all VFs of a PF, which may be created for that,
+ * and all of this at each boot
  *
- * What fails with one device does not keep the others from being moved.
+ * A failure with one device does not keep the others from being moved.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -97,7 +97,7 @@ static enum status make_and_bind(struct batch *b, struct device *pf)
 	return b->status;
 }
 
-/* The host's drivers leave VFs alone until they are bound: udev loads these meanwhile. */
+/* Keep the host's drivers, which udev may load meanwhile, off the VFs until they are bound. */
 static enum status bind_all(struct batch *b, struct device *pf)
 {
 	char bdf[BDF_SIZE], autoprobe[8];
@@ -128,7 +128,7 @@ static enum status bind_address(struct batch *b, struct device *d)
 		return fail(STATUS_USAGE,
 			    "%s: of a PF its VFs are bound at each boot: add --all-vfs",
 			    d->bdf);
-	/* No unit of systemd waits for what may be any endpoint. */
+	/* systemd has no unit for what may be any endpoint. */
 	if (req->persist && d->kind == KIND_FUNCTION)
 		return fail(STATUS_UNSUPPORTED,
 			    "%s: no VF and no VMD endpoint, and a function as a whole is not bound at each boot so far",
@@ -154,7 +154,7 @@ static enum status bind_address(struct batch *b, struct device *d)
 	return status;
 }
 
-/* Also of a device that is not there any more */
+/* Also for a device that is no longer there */
 static enum status forget(const struct request *req, const char *bdf)
 {
 	bool was_enabled = persist_is_enabled(bdf);
@@ -170,7 +170,7 @@ static enum status forget(const struct request *req, const char *bdf)
 	return status;
 }
 
-/* One that is in use is given back later, and not bound again. */
+/* A device in use is given back later, and is not bound at boot again. */
 static enum status unbind_address(struct batch *b, struct device *d)
 {
 	enum status status = forget(b->req, d->bdf);
@@ -196,7 +196,7 @@ static void print_results(const struct batch *b)
 		json_set_bool(one, "persistent",
 			      persist_is_enabled(json_object_get_string(address)));
 	}
-	/* One device is the object itself. */
+	/* A single device is the top-level object itself. */
 	if (b->req->nr_devices == 1 && !b->req->all_vfs) {
 		json_object_object_foreach(one, key, value)
 			json_object_object_add(o, key, json_object_get(value));
@@ -207,7 +207,7 @@ static void print_results(const struct batch *b)
 	json_print(o);
 }
 
-/* It is not there, and was to be bound at each boot. */
+/* Whether the device is gone, but was to be bound at each boot */
 static bool is_to_forget(const struct request *req, const char *bdf)
 {
 	return req->persist && !sysfs_exists(DEVICES "/%s", bdf) &&

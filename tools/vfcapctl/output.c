@@ -16,7 +16,7 @@
 #include "vfcapctl.h"
 
 #define MAX_COLUMNS	8
-#define MIN_LAST	30	/* the last column is not made narrower than that */
+#define MIN_LAST	30	/* the last column is not made narrower than this */
 
 void *must(void *memory)
 {
@@ -27,7 +27,7 @@ void *must(void *memory)
 	return memory;
 }
 
-/* 0: no terminal, lines may be as long as they are */
+/* 0: not a terminal, lines may have any length */
 static size_t terminal_width(int fd)
 {
 	struct winsize size;
@@ -37,7 +37,7 @@ static size_t terminal_width(int fd)
 	return size.ws_col;
 }
 
-/* How much of the text goes to a line of this width; 0: no limit */
+/* How much of the text fits in a line of this width; 0: no limit */
 static size_t line_length(const char *text, size_t width)
 {
 	size_t len = strcspn(text, "\n"), cut;
@@ -56,8 +56,8 @@ static void pad(FILE *f, size_t n)
 }
 
 /*
- * A text that begins in column @start and goes on in column @indent, in lines that end
- * before column @end, or where they end if that is 0
+ * Print a text that begins in column @start and continues in column @indent, in lines that
+ * end before column @end, or are not wrapped if that is 0
  */
 static void print_wrapped(FILE *f, const char *text, size_t start, size_t indent,
 			  size_t end, const char *code)
@@ -190,7 +190,7 @@ struct table *table_new(const char * const *headers, size_t columns)
 	return t;
 }
 
-/* Where a row does not fit, each cell has a line of its own, behind its header. */
+/* If a row does not fit, each cell gets a line of its own, behind its header. */
 static void print_record(const struct table *t, const struct cell *row,
 			 size_t width, bool color)
 {
@@ -243,7 +243,7 @@ void table_print(struct table *t)
 	}
 	for (i = 0; i < t->columns - 1; i++)
 		indent += widths[i] + 2;
-	/* The last column is as wide as it is, or as it must be to be read. */
+	/* The last column needs its own width, or less if it can be wrapped and still be read. */
 	if (widths[i] > MIN_LAST)
 		widths[i] = MIN_LAST;
 	narrow = width && indent + widths[i] > width;
@@ -293,7 +293,7 @@ void json_set_bool(struct json_object *o, const char *key, bool value)
 	json_object_object_add(o, key, json_object_new_boolean(value));
 }
 
-/* As all text has them: JSON itself knows no such numbers. */
+/* As text: JSON itself has no hexadecimal numbers. */
 void json_set_hex(struct json_object *o, const char *key, long value)
 {
 	char text[32];

@@ -2,9 +2,9 @@
 /*
  * vfcapctl: what is bound at each boot
  *
- * That does a unit of systemd, vfcap@ADDRESS.service, with what is written to
- * /etc/vfcap/ADDRESS.conf. It is enabled by the links that "systemctl enable" makes:
- * one for the boot, and one for a device that comes later.
+ * A systemd unit does that, vfcap@ADDRESS.service, with the settings in
+ * /etc/vfcap/ADDRESS.conf. It is enabled by the links that "systemctl enable" creates:
+ * one for the boot, and one for a device that appears later.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,13 +20,13 @@
 #define SETTINGS	"/etc/vfcap"
 #define ENABLED		"/etc/systemd/system"
 
-/* The units that want it, as the unit's [Install] has them, with its address */
+/* The units that want it, as in the unit's [Install] section, with its address */
 static const char * const wanted_by[] = {
 	"multi-user.target",
 	"sys-subsystem-pci-devices-%s.device",
 };
 
-/* Where packages and administrators have units, the latter's first */
+/* Where administrators and packages install units, in this order */
 static const char * const folders[] = {
 	"/etc/systemd/system", "/usr/local/lib/systemd/system",
 	"/usr/lib/systemd/system", "/lib/systemd/system",
@@ -50,7 +50,7 @@ static void make_paths(char *folder, char *link, const char *wants, const char *
 {
 	char unit[NAME_SIZE + BDF_SIZE];
 
-	/* Only one of them has an address in it. */
+	/* Only one of them contains an address. */
 	strcpy(unit, wants);
 	if (strchr(wants, '%'))
 		snprintf(unit, sizeof(unit), "%.*s%s%s", (int)strcspn(wants, "%"),
@@ -89,7 +89,7 @@ static enum status write_settings(const char *bdf, const char *driver,
 		return refuse(path);
 	fprintf(f, "# Written by \"vfcapctl bind --persist\", read by vfcap@%s.service\n"
 		"NUM_VFS=%u\nDRIVER=%s\n", bdf, num_vfs, driver);
-	/* What is not written is found when it is closed, too. */
+	/* Write errors may only show up at the close. */
 	if (ferror(f) | fclose(f))
 		return refuse(path);
 	return STATUS_OK;
@@ -130,7 +130,7 @@ enum status persist_disable(const char *bdf)
 	for (i = 0; status == STATUS_OK && i < ARRAY_SIZE(wanted_by); i++) {
 		make_paths(folder, path, wanted_by[i], bdf);
 		status = remove_file(path);
-		/* It stays where others are in it. */
+		/* This fails, as it should, if other links are in it. */
 		rmdir(folder);
 	}
 	if (status != STATUS_OK)

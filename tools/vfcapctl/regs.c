@@ -2,9 +2,9 @@
 /*
  * vfcapctl: the registers of a function, as they are in hardware
  *
- * Read in another process, since the kernel lets nobody read them while a function is
- * reset. Only registers that are known are read, as lspci does, since some devices mind
- * others; all of them only where somebody asked for that.
+ * They are read in another process, since the kernel holds up reads while a function is
+ * reset. Only known registers are read, as lspci does, since some devices do not tolerate
+ * reads of others; all of them are read only if somebody asked for that.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -103,7 +103,7 @@ static ssize_t read_known(const void *arg, void *out, size_t size)
 	if (fd < 0)
 		return fd;
 
-	/* Without the right to read them, registers end after the header. */
+	/* Without the right to read registers, a read ends after the header. */
 	if (pread(fd, &last, 1, PCI_STD_HEADER_SIZEOF) != 1) {
 		r->state = REGS_DENIED;
 	} else if (get(fd, PCI_COMMAND) == ALL_ONES) {
@@ -144,7 +144,7 @@ static ssize_t read_all(const void *arg, void *out, size_t size)
 	return len;
 }
 
-/* A look would wake it. */
+/* Reading registers would wake it. */
 static bool is_asleep(const char *bdf)
 {
 	char power[32];
@@ -181,7 +181,7 @@ bool regs_lack_prefix(const struct regs *r)
 	       !(r->devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX);
 }
 
-/* As the kernel's pci_acs_enabled() has it, without its list of exceptions */
+/* As the kernel's pci_acs_enabled() decides, without its list of exceptions */
 bool regs_lack_acs(const struct regs *r)
 {
 	uint32_t wanted = PCI_ACS_RR | PCI_ACS_UF;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfcapctl report: what somebody who is to help must know of a host, as one text
+ * vfcapctl report: what somebody needs to know about a host in order to help, as one text
  *
- * Nothing personal is in it: of the kernel's command line and of its log only what
- * concerns PCI, IOMMU and vfcap, no serial numbers, no names of VMs, and no addresses of
- * networks. The latter are looked for in all that was written, before it is printed.
+ * It has nothing personal in it. Of the kernel's command line and log it has only what
+ * concerns PCI, IOMMU and vfcap, and it has no serial numbers, no names of VMs, and no
+ * network addresses. These addresses are searched for in the whole text before it is
+ * printed.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -25,7 +26,7 @@
 
 #include "vfcapctl.h"
 
-/* Of a PF so many VFs are described, unless others are named. */
+/* This many VFs of a PF are described, unless others are named. */
 #define MAX_VFS		2
 
 static void heading(const char *text)
@@ -42,7 +43,7 @@ static void print_file(const char *name, const char *path)
 		printf("%s: %s\n", name, text);
 }
 
-/* The first line of a file that begins so, behind its separator */
+/* The first line of a file that begins with @field: what is behind its separator */
 static void print_field(const char *name, const char *path, const char *field)
 {
 	char line[512], *value;
@@ -151,7 +152,7 @@ static int print_iommu(const char *name, void *data)
 }
 
 /*
- * The serial number's capability, and the part of VPD that was last read. A copy has
+ * Clear the serial number's capability, and the part of VPD that was last read. A copy has
  * zeros where nothing was read.
  */
 static void clear_serial_numbers(uint8_t *config)
@@ -167,7 +168,7 @@ static void clear_serial_numbers(uint8_t *config)
 
 static void print_hardware(const struct device *d)
 {
-	/* A capability may begin where it would not end. */
+	/* A capability may begin so late that it would end behind config space. */
 	uint8_t config[CONFIG_SIZE + PCI_EXT_CAP_DSN_SIZEOF] = {};
 	ssize_t size = regs_copy(config, d->bdf);
 
@@ -200,12 +201,12 @@ static void print_function(const char *bdf, const struct request *req)
 		return;
 	cmd_doctor(&one);
 	putchar('\n');
-	/* It would open an idle device. */
+	/* Otherwise it would open an idle device. */
 	one.no_open = !req->open;
 	cmd_show(&one);
 }
 
-/* What is described: addresses, each once */
+/* The functions that are described, each once */
 static struct {
 	char (*bdf)[BDF_SIZE];
 	size_t n;
@@ -288,7 +289,7 @@ static bool is_wanted_line(const char *line)
 	return has_word(line, words, ARRAY_SIZE(words)) || is_about_chosen(line);
 }
 
-/* "6,339,5140900,-;TEXT", and behind it lines of more that begin with a space */
+/* "6,339,5140900,-;TEXT", followed by more lines that begin with a space */
 static void print_records(char *records)
 {
 	char *line, *text;
@@ -314,7 +315,7 @@ static void print_log(void)
 	}
 	for (;;) {
 		len = read(fd, records, sizeof(records) - 1);
-		/* Some were overwritten meanwhile. */
+		/* Some records were overwritten meanwhile. */
 		if (len < 0 && errno == EPIPE)
 			continue;
 		if (len <= 0)
@@ -333,7 +334,7 @@ static void print_report(const struct request *req)
 	struct tm tm;
 	size_t i;
 
-	/* Whose they are is nobody's business. */
+	/* The reader need not know whose VMs they are. */
 	holders_hide_names();
 	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &tm));
 	printf("Report of vfcapctl, %s. Serial numbers and addresses of networks are left out.\n",
@@ -349,7 +350,7 @@ static void print_report(const struct request *req)
 	print_log();
 }
 
-/* MAC and IP addresses and UUIDs, in the order in which they are looked for */
+/* UUIDs, MAC and IP addresses, in the order in which they are searched for */
 static const char * const personal[] = {
 	"[[:xdigit:]]{8}-[[:xdigit:]]{4}-[[:xdigit:]]{4}-[[:xdigit:]]{4}-[[:xdigit:]]{12}",
 	"([[:xdigit:]]{2}[:-]){5,7}[[:xdigit:]]{2}",
@@ -375,7 +376,7 @@ static void clear_personal(char *text)
 	}
 }
 
-/* A process of its own prints to a file in memory, also what failed. */
+/* A separate process prints to a file in memory, including its error messages. */
 static enum status collect(const struct request *req, int file)
 {
 	char path[32];

@@ -3,7 +3,7 @@
  * vfcapctl: the VFIO file of a device
  *
  * A device that nobody uses is opened as a VMM opens it: through its cdev and
- * iommufd, or where the kernel has no cdev through its group. That resets it. A
+ * iommufd, or through its group if the kernel has no cdev. That resets it. A
  * device in use cannot be opened a second time, but the file of its user can be
  * shared (pidfd_getfd): reads of config space and queries then tell what its
  * guest sees, and change nothing.
@@ -54,7 +54,7 @@ void session_close(struct session *s)
 	s->container = -1;
 }
 
-/* Its PF's driver lets nobody open a VF meanwhile that would show it. */
+/* During a change by the PF's driver, a VF that would show the capability cannot be opened. */
 static bool is_changing(const struct device *d)
 {
 	char state[32];
@@ -120,7 +120,7 @@ static enum status open_cdev(struct session *s, const struct device *d)
 	if (s->fd < 0)
 		return refuse_errno(s, d, path, errno);
 	bind.iommufd = s->parent;
-	/* EINVAL: another file of it is bound. */
+	/* EINVAL: another file of the device is bound. */
 	if (ioctl(s->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return refuse_errno(s, d, path, errno == EINVAL ? EBUSY : errno);
 	return STATUS_OK;
@@ -148,8 +148,8 @@ static enum status open_group(struct session *s, const struct device *d)
 }
 
 /*
- * Config accesses wake a device whose guest has put it to low power, and tell the
- * VMM so.
+ * Config accesses wake a device whose guest has put it into low power, and the VMM is
+ * notified of that.
  */
 static bool is_asleep(const struct device *d)
 {
@@ -160,7 +160,7 @@ static bool is_asleep(const struct device *d)
 	       !strcmp(status, "suspended");
 }
 
-/* 0 or -errno: EINVAL of a cdev that its user has not bound to an iommufd */
+/* 0 or -errno; EINVAL for a cdev that its user has not bound to an iommufd */
 static int find_config(struct session *s)
 {
 	struct vfio_region_info info = {
@@ -202,7 +202,7 @@ static enum status share(struct session *s, const struct device *d,
 		return REFUSE(s, STATUS_BUSY,
 			      "%s: in use: %s has it open, and does not let its file be shared: %s",
 			      d->bdf, who, strerror(errno));
-	/* Its process may have closed it meanwhile, and opened another. */
+	/* The process may have closed it meanwhile, and opened another file. */
 	if (gone || !holder_is_device(s->fd, d))
 		return REFUSE(s, STATUS_BUSY,
 			      "%s: in use: %s has just closed it", d->bdf, who);
@@ -217,8 +217,8 @@ static enum status share(struct session *s, const struct device *d,
 }
 
 /*
- * Some have no more than the group open, or a cdev that they have not bound; some have
- * closed it by now. Why the first will not do is why none does.
+ * Some holders have only the group open, or a cdev that they have not bound; some have
+ * closed it by now. If no file can be shared, report why the first one cannot.
  */
 static enum status share_any(struct session *s, const struct device *d,
 			     const struct holder *files, size_t n)
@@ -295,7 +295,7 @@ int session_query(struct session *s, enum vfcap_cap_index cap,
 {
 	struct vfcap_feature_query q = { .cap = cap };
 	struct vfio_device_feature *feature;
-	/* Of what the feature's data must be aligned to */
+	/* Of the type that the feature's data must be aligned to */
 	__u64 buf[(sizeof(*feature) + sizeof(q)) / sizeof(__u64)];
 
 	feature = (void *)buf;

@@ -2,8 +2,8 @@
 /*
  * vfcapctl: what its files share
  *
- * A command is a function in a file of its own that takes what was asked for and
- * returns the exit status. Below them lie: what sysfs knows of a device (device.c),
+ * Each command is a function in a file of its own that takes the request and returns the
+ * exit status. The layers below are: what sysfs knows about a device (device.c),
  * its registers (regs.c), who uses it (holders.c), its VFIO file (session.c), and what
  * its user is shown (view.c). What the kernel may hold up is done aside (aside.c), so
  * that no command hangs.
@@ -25,7 +25,7 @@
 #define BDF_SIZE	24	/* "0000:01:10.0" */
 #define NAME_SIZE	64	/* of drivers, groups, ... */
 #define TEXT_SIZE	1024	/* a sentence or two for the administrator */
-#define NAMES_SIZE	256	/* names in one of them */
+#define NAMES_SIZE	256	/* a list of names in such a sentence */
 #define CONFIG_SIZE	4096
 
 #define DEVICES	"/sys/bus/pci/devices"
@@ -44,16 +44,16 @@ enum status {
 	STATUS_BUSY,		/* somebody uses the device */
 	STATUS_PERMISSION,
 	STATUS_UNSUPPORTED,	/* not for such a device, or not on such a host */
-	STATUS_UNKNOWN,		/* doctor found no problem, and could not see all */
+	STATUS_UNKNOWN,		/* doctor found no problem, but could not check everything */
 };
 
 /* What the command line asks for */
 struct request {
-	char **devices;		/* as they were written */
+	char **devices;		/* as the user wrote them */
 	size_t nr_devices;
 	const char *device;	/* the first of them, or NULL */
 	const char *driver;
-	long num_vfs;		/* to be made, 0 for none */
+	long num_vfs;		/* to be created, 0 for none */
 	int cap;		/* enum vfcap_cap_index, or -1 for all */
 	bool json;
 	bool dump;
@@ -82,26 +82,26 @@ void print_config(const struct device *d, const uint8_t *config, size_t size);
 enum status fail(enum status status, const char *fmt, ...) PRINTF(2, 3);
 enum status status_of_errno(int err);
 
-/* A line, or what it takes of them on a terminal, the others indented */
+/* Print a line, on a terminal wrapped into several, of which the later ones are indented */
 void print_line(size_t indent, const char *fmt, ...) PRINTF(2, 3);
 
 enum color { PLAIN, GREEN, RED, YELLOW, DIM, BOLD };
 
 struct table *table_new(const char * const *headers, size_t columns);
-/* The next cell, row by row. Only the last of a row may have several lines. */
+/* Add the next cell, row by row. Only the last one of a row may have several lines. */
 void table_cell(struct table *t, enum color color, const char *fmt, ...)
 	PRINTF(3, 4);
 /* Print it and free it */
 void table_print(struct table *t);
 
-/* An object with its version, which is that of all of them */
+/* Create an object with the version, which is the same for all of them */
 struct json_object *json_new(void);
 /* Print the object and free it */
 void json_print(struct json_object *o);
 /* Set a key; NULL, an empty string and a negative number become null */
 void json_set_text(struct json_object *o, const char *key, const char *value);
 void json_set_number(struct json_object *o, const char *key, long value);
-/* "0x1e0"; "0x8086" of four digits at least */
+/* "0x1e0"; json_set_id(): "0x8086", with at least four digits */
 void json_set_hex(struct json_object *o, const char *key, long value);
 void json_set_id(struct json_object *o, const char *key, unsigned int id);
 void json_set_bool(struct json_object *o, const char *key, bool value);
@@ -111,18 +111,18 @@ void *must(void *memory);
 /* aside.c: what the kernel may hold up */
 typedef ssize_t aside_fn(const void *arg, void *out, size_t size);
 
-#define ASIDE_MS	400	/* for a file that is read at once, or not soon */
-#define WRITE_MS	10000	/* for a driver that comes or goes */
-#define VFS_MS		120000	/* for VFs that are made, of which there may be many */
+#define ASIDE_MS	400	/* for a file that is read at once, or not any time soon */
+#define WRITE_MS	10000	/* for a driver to be bound or unbound */
+#define VFS_MS		120000	/* for VFs to be created, of which there may be many */
 
 /*
- * Have another process run a function, which returns what it returns and fills in
- * @out. -ETIMEDOUT: it did not within so many milliseconds, or others had not before.
- * -EDEADLK: this is such a process.
+ * Have another process run a function that fills in @out, and return what it returns.
+ * -ETIMEDOUT: it did not finish within @ms milliseconds, or too many before it did not.
+ * -EDEADLK: this is already such a process.
  */
 ssize_t aside(aside_fn *run, const void *arg, size_t arg_size, void *out,
 	      size_t size, unsigned int ms);
-/* A file that cannot be written while a driver comes or goes, and for how long */
+/* Write a file that may block while a driver is bound or unbound; wait up to @ms */
 int sysfs_write_within(unsigned int ms, const char *value, const char *fmt, ...)
 	PRINTF(3, 4);
 #define sysfs_write_slow(value, ...)	\
@@ -131,7 +131,7 @@ int sysfs_write_within(unsigned int ms, const char *value, const char *fmt, ...)
 /* sysfs.c: files by path, without a shell. 0 or -errno. */
 int sysfs_read(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
 int sysfs_write(const char *value, const char *fmt, ...) PRINTF(2, 3);
-/* Decimal, or hex with 0x; 0 where there is none */
+/* Decimal, or hex with 0x; 0 if there is no such file */
 unsigned long sysfs_number(const char *fmt, ...) PRINTF(1, 2);
 /* The last part of what a symbolic link points to, "" if there is none */
 int sysfs_link(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
@@ -142,11 +142,11 @@ void sysfs_first(char *out, const char *folder);
 int sysfs_each(int (*entry)(const char *name, void *data), void *data,
 	       const char *fmt, ...) PRINTF(3, 4);
 
-/* device.c: a PCI function, as sysfs tells of it */
+/* device.c: a PCI function, as sysfs describes it */
 
 /*
- * A PF is one whose VFs are what goes to guests; a function has PASID itself and goes to a
- * guest as a whole.
+ * KIND_PF is a PF whose VFs go to guests. KIND_FUNCTION has PASID itself and goes to a guest
+ * as a whole.
  */
 enum kind { KIND_OTHER, KIND_PF, KIND_VF, KIND_VMD, KIND_FUNCTION };
 
@@ -155,7 +155,7 @@ enum fate { FATE_STAYS, FATE_PF_UNBINDING, FATE_VFS_REMOVED, FATE_UNBINDING };
 
 struct fate_info {
 	const char *key;
-	const char *text;	/* goes on with who is waited for */
+	const char *text;	/* continues with who is waited for */
 };
 
 extern const struct fate_info fates[];
@@ -164,8 +164,8 @@ struct device {
 	char bdf[BDF_SIZE];
 	enum kind kind;
 	enum fate fate;
-	unsigned int num_vfs;		/* of a PF: made */
-	unsigned int total_vfs;		/* and possible */
+	unsigned int num_vfs;		/* of a PF: how many exist */
+	unsigned int total_vfs;		/* and are possible */
 	char driver[NAME_SIZE];		/* "" without one */
 	char pf[BDF_SIZE];		/* of a VF */
 	char group[NAME_SIZE];		/* number of its IOMMU group, or "" */
@@ -185,30 +185,30 @@ struct device {
 
 extern const char * const kind_names[];
 
-/* To the folder of a device. 0 or -errno */
+/* Change to the folder of a device. 0 or -errno */
 int device_go_to(const char *bdf);
-/* Fill in what most need, from the address of a device, and go to its folder */
+/* Fill in what most callers need, from a device's address, and change to its folder */
 void device_load(struct device *d, const char *bdf);
-/* Whether its registers have PASID, as far as they can be read */
+/* Whether it has PASID in its registers, as far as they can be read */
 bool device_has_pasid(const struct device *d);
-/* Have what is of no other kind be a function, if they do */
+/* Make a device of no other kind a KIND_FUNCTION if it has PASID */
 void device_look_for_pasid(struct device *d);
 void device_load_ids(struct device *d);
 void device_load_overrides(struct device **devices, size_t n);
 void device_load_vfio(struct device *d);
-/* From what the user wrote; says so if it is no address */
+/* Parse what the user wrote; prints an error if it is not an address */
 enum status device_address(const char *arg, char *bdf, size_t size);
-/* All of it, from what the user wrote; says what is wrong with it */
+/* Load everything, from what the user wrote; prints an error if that is wrong */
 enum status device_find(struct device *d, const char *arg);
-/* Says so of what the driver does not take, and what to use instead */
+/* Prints an error if the driver does not take the device, and what to use instead */
 enum status device_check_kind(const struct device *d);
-/* Whether what was named are addresses; says which is none */
+/* Check that all arguments are addresses; prints an error for one that is not */
 enum status devices_check(const struct request *req);
-/* Whether that has a function, or its PF: all, where nothing was named */
+/* Whether a function or its PF was named; true if nothing was named */
 bool devices_include(const struct request *req, const char *bdf, const char *pf);
 /* "Ethernet controller: Intel Corporation ..." */
 void device_describe(const struct device *d, char *out, size_t size);
-/* The other devices of its IOMMU group with their drivers, but for ports */
+/* The other devices of its IOMMU group with their drivers, except ports */
 void device_group_others(const struct device *d, char *out, size_t size);
 /* The bridge above a function, "" above the uppermost */
 void device_parent(const char *bdf, char *out, size_t size);
@@ -217,10 +217,10 @@ void device_parent(const char *bdf, char *out, size_t size);
 
 enum regs_state {
 	REGS_READ,
-	REGS_DENIED,	/* it takes root */
+	REGS_DENIED,	/* reading them requires root */
 	REGS_GONE,	/* they read as all ones, or there is no device */
 	REGS_ASLEEP,	/* it has no power */
-	REGS_LOCKED,	/* the kernel lets nobody read them now */
+	REGS_LOCKED,	/* the kernel blocks reads now */
 };
 
 struct ecap {
@@ -228,7 +228,7 @@ struct ecap {
 	uint32_t value;		/* of the dword behind the header */
 };
 
-/* What is read of them */
+/* The registers that are read */
 struct regs {
 	enum regs_state state;
 	bool multifunction;
@@ -248,29 +248,29 @@ struct regs {
 enum cap_state { CAP_UNKNOWN, CAP_ABSENT, CAP_DISABLED, CAP_ENABLED };
 
 void regs_read(struct regs *r, const char *bdf);
-/* All that may be read, into CONFIG_SIZE bytes. How many, or -errno */
+/* Copy all that may be read into CONFIG_SIZE bytes. Returns how many, or -errno. */
 ssize_t regs_copy(uint8_t *config, const char *bdf);
 bool regs_lack_prefix(const struct regs *r);
 bool regs_lack_acs(const struct regs *r);
-/* What the function itself has of PASID or PRI */
+/* The state of the function's own PASID or PRI capability */
 enum cap_state regs_cap(const struct regs *r, enum vfcap_cap_index cap);
 
-/* With VFs it could not be unbound. */
+/* A PF with VFs cannot be unbound. */
 #define PF_BACK	\
 	"give the PF back to its own driver: echo 0 > " DEVICES "/{pf}/sriov_numvfs; vfcapctl unbind {pf}; then create the VFs anew"
 
-/* Without PASIDs that the IOMMU attaches one by one */
+/* For IOMMUs that do not attach PASIDs one by one */
 #define PASID_UNENFORCED	\
 	"pasid=on, which shows it although nothing enforces PASID Enable: echo on > {params}/pasid"
 
-/* caps.c: the capabilities, and the words for what the driver tells of them */
+/* caps.c: the capabilities, and the words for what the driver reports about them */
 struct cap_info {
 	const char *name;
 	const char *key;	/* in sysfs, in JSON */
 	const char *param;	/* of vfcap-vfio-pci: auto, on or off */
 	uint16_t id;
-	uint16_t size;		/* 0: it tells by itself */
-	uint16_t enable;	/* where its Enable is, bit 0; 0: it has none */
+	uint16_t size;		/* 0: it has a length field */
+	uint16_t enable;	/* offset of its Enable, bit 0; 0: it has none */
 	unsigned int kinds;	/* which functions may show it, BIT(KIND_...) */
 };
 
@@ -278,18 +278,18 @@ extern const struct cap_info caps[VFCAP_CAP_COUNT];
 
 /* -1: no such name */
 int cap_by_name(const char *name);
-/* VMD endpoints of this ID have native shadow registers in place of SHDW */
+/* VMD endpoints with this ID have native shadow registers instead of SHDW */
 #define VMD_NATIVE	0x28c0
 
 bool cap_is_for(enum vfcap_cap_index cap, const struct device *d);
 const char *reason_key(unsigned int reason);
 const char *reason_text(unsigned int reason);
-/* What to do, NULL: nothing, it need not be shown */
+/* What to do; NULL: nothing, it need not be shown */
 const char *reason_advice(unsigned int reason);
 const char *step_key(unsigned int step);
 const char *step_text(unsigned int step);
 
-/* holders.c: which processes have the device open, or its group */
+/* holders.c: which processes have the device or its group open */
 
 enum via { VIA_NONE, VIA_CDEV, VIA_GROUP };
 
@@ -302,28 +302,28 @@ struct holder {
 
 extern const char * const via_names[];
 
-/* How many there are; @out is valid until the next call */
+/* Returns how many there are; @out is valid until the next call */
 size_t holders_find(const struct device *d, const struct holder **out);
-/* Have the next call look at all processes again */
+/* Make the next call look at all processes again */
 void holders_forget(void);
 /*
- * Each file by which somebody has it, those of the device itself first; how many, of
- * which there is room for @max
+ * Each file through which somebody has it open, those of the device itself first. Returns
+ * how many, @max at most.
  */
 size_t holders_files(const struct device *d, struct holder *out, size_t max);
 /* Whether a file that was taken from a process is the device */
 bool holder_is_device(int fd, const struct device *d);
 /* "qemu-system-x86 (pid 123, VM web1)" */
 void holder_describe(const struct holder *h, char *out, size_t size);
-/* Tell no names of VMs from now on */
+/* Report no names of VMs from now on */
 void holders_hide_names(void);
 /* Array of {pid, command, vm, through} */
 struct json_object *holders_json(const struct device *d);
-/* By anybody, seen or not */
+/* Whether anybody has it open, visible to us or not */
 bool device_is_open(const struct device *d);
-/* "" for a device that stays, else a sentence that says who is waited for */
+/* "" for a device that stays, otherwise a sentence that says who is waited for */
 void device_going(const struct device *d, char *out, size_t size);
-/* "" when nobody uses it, else a sentence that says who */
+/* "" if nobody uses it, otherwise a sentence that says who does */
 void device_used_by(const struct device *d, char *out, size_t size);
 
 /* session.c: the device's VFIO file */
@@ -336,20 +336,20 @@ struct session {
 	enum via via;
 	uint64_t config;
 	uint64_t config_size;
-	char why[TEXT_SIZE];	/* it cannot be opened */
+	char why[TEXT_SIZE];	/* why it cannot be opened */
 };
 
 /*
- * Take part in the session of one of the device's holders, by the first of their files
- * that will do, which does not disturb it, or open a device that nobody uses, if that
- * is wanted. Where that cannot be, why[] says so. The kernel may hold it up.
+ * Share the session of one of the device's holders, through the first of their files that
+ * can be shared, which does not disturb it. Or open a device that nobody uses, if
+ * @may_open. If neither is possible, why[] says why. The kernel may hold this up.
  */
 enum status session_open(struct session *s, const struct device *d,
 			 const struct holder *files, size_t n, bool may_open);
 void session_close(struct session *s);
 /* Bytes read or -errno */
 ssize_t session_read(struct session *s, unsigned int pos, void *buf, size_t size);
-/* 0 or -errno: ENOTTY when the driver has no such thing */
+/* 0 or -errno; ENOTTY if the driver has no such feature */
 int session_query(struct session *s, enum vfcap_cap_index cap,
 		  struct vfcap_feature_query *query);
 
@@ -362,12 +362,12 @@ unsigned int config_find_shdw(const uint8_t *config);
 
 enum source { SOURCE_NONE, SOURCE_SYSFS, SOURCE_OWN, SOURCE_USER };
 
-/* What may be done to find out: from sysfs, with its user, by an open of one's own */
+/* What may be done to find out: read sysfs, share the user's session, open the device */
 enum look { LOOK_SYSFS, LOOK_SHARE, LOOK_OPEN };
 
 struct cap_view {
 	bool known;		/* whether it is shown */
-	bool explained;		/* step and reason, which the driver told */
+	bool explained;		/* step and reason come from the driver */
 	bool shown;
 	bool enabled;
 	bool not_gated;		/* Enable is register state only */
@@ -377,7 +377,7 @@ struct cap_view {
 	unsigned int size;
 	unsigned int step;
 	unsigned int reason;
-	/* Where it is explained: */
+	/* If explained: */
 	unsigned int nr_pasids;	/* that have a page table attached */
 	bool written;		/* its user's guest has written Enable */
 };
@@ -396,7 +396,7 @@ struct view {
 extern const char * const source_names[];
 
 void view_load(struct view *v, const struct device *d, enum look look);
-/* What there is to say of it: what placed it, or why it is not shown */
+/* What there is to say about it: what placed it, or why it is not shown */
 const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 			 const struct device *d);
 struct json_object *view_json(const struct view *v, const struct device *d);
@@ -411,39 +411,39 @@ struct dump {
 /* All of its config space, as its user reads it */
 void dump_load(struct dump *dump, const struct device *d);
 
-/* bind.c: one device, of which is told in @out, or where that is NULL in text */
+/* bind.c: one device; the result goes to @out, or is printed if that is NULL */
 typedef enum status move_fn(const struct request *req, const char *bdf,
 			    struct json_object *out);
 
 move_fn bind_one, unbind_one;
 
-/* persist.c: what is bound at each boot, by vfcap@.service */
+/* persist.c: devices that vfcap@.service binds at each boot */
 
-/* Whether it can be asked for here; says why not */
+/* Whether that is possible here; prints why not */
 enum status persist_check(const struct device *d);
-/* Of a PF this makes so many VFs first. Each says what failed. */
+/* For a PF, the service creates @num_vfs VFs first. Both print what failed. */
 enum status persist_enable(const struct device *d, const char *driver,
 			   unsigned int num_vfs);
 enum status persist_disable(const char *bdf);
 bool persist_is_enabled(const char *bdf);
 
-/* module.c: whether the module that runs is the one that is installed */
+/* module.c: whether the loaded module is the one that is installed */
 
 enum module_state {
 	MODULE_NOT_LOADED, MODULE_NOT_INSTALLED, MODULE_SAME, MODULE_DIFFERS,
 	MODULE_UNKNOWN
 };
 
-/* As modinfo has them, "?" where there is none */
+/* As modinfo prints them, "?" if there is none */
 struct module_versions {
 	char loaded[NAME_SIZE];
 	char installed[NAME_SIZE];
 };
 
-/* @path, of PATH_MAX bytes: the installed one, "" if there is none */
 bool module_is_installed(const char *name);
 /* As modprobe does. 0 or -errno */
 int module_load(const char *name);
+/* @path, of PATH_MAX bytes: set to the installed module's, "" if there is none */
 enum module_state module_compare(const char *name, char *path,
 				 struct module_versions *versions);
 

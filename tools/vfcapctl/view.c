@@ -2,9 +2,9 @@
 /*
  * vfcapctl: what the user of a device is shown
  *
- * The driver's own answer comes first. A driver that knows no such question is
- * looked at through the config space that it shows, and where that cannot be had
- * sysfs tells whether and where. All but the last is done aside.
+ * The driver's own answer comes first. If the driver does not know such a query, the
+ * config space that it shows is read. Where that is not possible, sysfs tells whether and
+ * where a capability is shown. All of this except sysfs is done aside.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include "vfcapctl.h"
 
-/* To take part in a session is soon done; an open resets the device. */
+/* Sharing a session takes little time; an open resets the device. */
 #define SHARE_MS	1000
 #define OPEN_MS		8000
 
@@ -42,7 +42,7 @@ static void view_sysfs(struct view *v, const struct device *d,
 	v->source = SOURCE_SYSFS;
 	c->lost = !strcmp(state, "lost") || !strcmp(state, "losing");
 	c->shown = c->lost || !strcmp(state, "shown");
-	/* Hidden may mean no more than that it is not open. */
+	/* "hidden" may only mean that it is not open. */
 	c->known = c->shown;
 	c->offset = sysfs_number(DEVICES "/%s/vfcap/%s_offset", d->bdf, caps[cap].key);
 	c->size = c->shown ? caps[cap].size : 0;
@@ -83,8 +83,8 @@ static void take_answer(struct cap_view *c,
 }
 
 /*
- * The first access to config space settles what is shown: a user who may yet choose
- * is not to have that done for him where the driver can be asked.
+ * The first access to config space commits what is shown. If the driver can be asked, do
+ * not take that choice away from a user who may still make it.
  */
 static void view_session(struct view *v, const struct device *d,
 			 struct session *s)
@@ -114,7 +114,7 @@ static void view_session(struct view *v, const struct device *d,
 	v->native_shadow = v->native_known && *config & VMD_VMLOCK_NATIVE;
 }
 
-/* All that a look takes, since another process does it */
+/* All the data that a look needs, since another process does it */
 struct looked_at {
 	struct device d;
 	bool may_open;
@@ -190,7 +190,7 @@ void view_load(struct view *v, const struct device *d, enum look look)
 		device_going(d, v->note, sizeof(v->note));
 	else if (look == LOOK_SYSFS)
 		snprintf(v->note, sizeof(v->note), "not to be opened");
-	/* Of what another driver shows there is nothing to tell. */
+	/* Nothing is known about what another driver shows. */
 	else if (strcmp(d->driver, OUR_DRIVER))
 		snprintf(v->note, sizeof(v->note), "%s: its driver is %s",
 			 d->bdf, *d->driver ? d->driver : "none");
