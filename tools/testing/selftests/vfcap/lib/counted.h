@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For tests of what is promised in milliseconds, which also run where the VM's clock counts
- * instructions ("vm --icount"): hours pass there while the VM waits for a file, and the
- * harness, which was included before, would take a test for hung.
+ * For tests of promises made in milliseconds. They also run where the VM's clock counts
+ * instructions ("vm --icount"). There, hours pass while the VM waits for a file, and with
+ * its default timeout the harness, which was included before, would think that a test
+ * hangs.
  */
 #ifndef VFCAP_TEST_COUNTED_H
 #define VFCAP_TEST_COUNTED_H

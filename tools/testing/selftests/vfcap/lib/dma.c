@@ -66,8 +66,9 @@ static bool get_line(char *line, size_t size)
 }
 
 /*
- * Returns 0 with what the agent says behind "ok", -EFAULT: refused, -EAGAIN: nothing yet.
- * An answer to somebody before us, who did not wait for it, has another tag.
+ * Returns 0 with the agent's text after "ok", -EFAULT if the request was refused, or
+ * -EAGAIN if there is nothing yet. An answer to an earlier client that did not wait for
+ * it has another tag.
  */
 static int ask_text(char *text, size_t size, const char *verb, const char *function,
 		    const char *format, va_list ap)

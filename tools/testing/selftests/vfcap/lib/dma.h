@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * DMA of an emulated function, with or without a PASID, and its page requests, through
- * the agent in the VM's QEMU (tools/testing/lab/agent.c): what lands is what the IOMMU
- * lets through.
+ * the agent in the VM's QEMU (tools/testing/lab/agent.c). What gets through is decided by
+ * the IOMMU.
  */
 #ifndef VFCAP_TEST_DMA_H
 #define VFCAP_TEST_DMA_H
@@ -12,18 +12,18 @@
 /* No PASID: the function itself */
 #define DMA_RID		0xffffffffU
 
-/* Returns 0, or -errno: ENODEV: there is no agent. One process has it at a time. */
+/* Returns 0, or -errno; -ENODEV if there is no agent. Only one process has it at a time. */
 int dma_open(void);
 void dma_close(void);
 
 /*
- * Write 32 bits, or read them. Return 0, -EFAULT if the IOMMU refused, or another
- * -errno, with a message, if the agent could not do it.
+ * Write or read 32 bits. Return 0, -EFAULT if the IOMMU refused, or another -errno, with
+ * a message, if the agent could not do it.
  */
 int dma_write(const char *function, uint32_t pasid, uint64_t address, uint32_t value);
 int dma_read(const char *function, uint32_t pasid, uint64_t address, uint32_t *value);
 
-/* A page request, which takes a PASID. Returns as above. */
+/* A page request, which needs a PASID. Returns as above. */
 #define DMA_READ	1
 #define DMA_WRITE	2
 #define DMA_LAST	4	/* of its group */
@@ -39,15 +39,16 @@ struct dma_response {
 	unsigned int group;
 };
 
-/* The next response to a page request, or -EAGAIN if none comes within that time */
+/* The next response to a page request, or -EAGAIN if none comes within @ms */
 int dma_response(const char *function, uint32_t pasid, struct dma_response *response,
 		 long ms);
 
 /*
- * Many of both at once: groups of @pages pages each from @address on, numbered from @group
- * on; and what was heard so far. Return how many, or -errno.
+ * The same in bulk. Request @count groups of @pages pages each, starting at @address and
+ * with group number @group; and read the responses that have arrived so far. Return how
+ * many, or -errno.
  */
-#define DMA_GROUPS	512	/* numbers of groups; the next one is 0 again */
+#define DMA_GROUPS	512	/* group numbers; after the last one comes 0 again */
 int dma_request_groups(const char *function, uint32_t pasid, uint64_t address,
 		       unsigned int group, unsigned int flags, unsigned int count,
 		       unsigned int pages);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What each loss of PASID has to show, for tests that have included the harness. The
- * witness of the effect is the IOMMU.
+ * What must be seen after each loss of PASID, for tests that have included the harness.
+ * Whether a loss took effect is judged by what the IOMMU has.
  */
 #ifndef VFCAP_TEST_EXPECT_LOSS_H
 #define VFCAP_TEST_EXPECT_LOSS_H
@@ -17,7 +17,7 @@
 #define IS_SILENT	"its PF does not answer"
 
 /*
- * A loss has taken effect, and its VMM was told of it after @ms. From that moment on
+ * A loss has taken effect, and the VMM was notified after @ms. From that moment on
  * nothing of the capability is left.
  */
 static inline void expect_loss(struct __test_metadata *_metadata,
@@ -44,7 +44,7 @@ static inline void expect_still_lost(struct __test_metadata *_metadata,
 	EXPECT_STREQ("lost", vmm_state(s));
 }
 
-/* The VF's reset ends it, and what was attached takes effect with Enable. */
+/* A reset of the VF ends the loss, and what is attached takes effect with Enable. */
 static inline void expect_back(struct __test_metadata *_metadata,
 			       struct vmm *s)
 {

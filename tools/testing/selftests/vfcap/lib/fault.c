@@ -13,8 +13,9 @@
 static int fault_fd = -1;
 
 /*
- * Every allocation, also one that may sleep, every page and every copy; without a
- * word in the log. A kernel may not have the one for memory in highmem, an x86-32's.
+ * Fail every allocation, including those that may sleep, every page and every user copy,
+ * without logging it. A kernel may lack the setting for highmem, which only kernels like
+ * 32-bit x86 have.
  */
 static const struct {
 	const char *file, *value;
@@ -61,8 +62,8 @@ bool fault_disarm(void)
 	ssize_t len = pread(fault_fd, text, sizeof(text) - 1, 0);
 
 	/*
-	 * These calls copy from and to user space themselves: one that fails of that
-	 * had the fault still before it.
+	 * These calls copy from and to user space themselves. If it is one of them that
+	 * fails, the fault had not been reached before.
 	 */
 	if (pwrite(fault_fd, "0", 1, 0) != 1 && pwrite(fault_fd, "0", 1, 0) != 1) {
 		perror("fail-nth");

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Faults that the kernel injects into this task: the n-th place from now on that
- * takes memory, or copies from or to user space, fails.
+ * Faults that the kernel injects into this task: the n-th operation from now on that
+ * allocates memory, or copies from or to user space, fails.
  */
 #ifndef VFCAP_TEST_FAULT_H
 #define VFCAP_TEST_FAULT_H
 
 #include <stdbool.h>
 
-/* Whether the kernel can; set it up. From the task whose calls are to fail. */
+/*
+ * Set fault injection up; returns whether the kernel has it. To be called by the task
+ * whose calls are to fail.
+ */
 bool fault_setup(void);
 
-/* The @n-th from now on, n > 0; then none any more, and whether it came to that */
+/*
+ * fault_arm() makes the @n-th operation from now on fail, n > 0. fault_disarm() ends
+ * that, and returns whether a fault was injected.
+ */
 void fault_arm(unsigned int n);
 bool fault_disarm(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * VFIO_DEVICE_FEATURE, the indices of <linux/vfio_vfcap.h>. All functions return 0
- * or -errno.
+ * VFIO_DEVICE_FEATURE with the indices of <linux/vfio_vfcap.h>. All functions return 0 or
+ * -errno.
  */
 #ifndef VFCAP_TEST_FEATURE_H
 #define VFCAP_TEST_FEATURE_H
@@ -12,7 +12,7 @@
 
 #include "vfio.h"
 
-/* Fields that the kernel fills in hold anything before. */
+/* Fields that the kernel fills in may contain anything before the call. */
 int vfcap_query(struct vfio *v, uint32_t cap, struct vfcap_feature_query *q);
 int vfcap_choose(struct vfio *v, uint32_t cap, uint32_t flags, uint16_t offset);
 int vfcap_get_state(struct vfio *v, struct vfcap_feature_state *state);

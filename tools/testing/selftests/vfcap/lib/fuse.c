@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A FUSE server that never answers a read: what an ordinary user can have where it may
- * not use userfaultfd. The root of the file system is the file itself.
+ * A FUSE server that never answers a read. An ordinary user can have one even where
+ * userfaultfd is not permitted. The root of the file system is the file itself.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +44,10 @@ static void reply(int dev, const struct fuse_in_header *in, int error,
 
 static void serve(int dev)
 {
-	/* Read ahead in the background: who waits for a page of that can be killed. */
+	/*
+	 * Readahead happens in the background, so a task that waits for such a page can
+	 * be killed.
+	 */
 	static const struct fuse_init_out init = {
 		.major = FUSE_KERNEL_VERSION,
 		.minor = FUSE_KERNEL_MINOR_VERSION,
@@ -85,7 +88,7 @@ static void serve(int dev)
 	}
 }
 
-/* Returns 0, or a negative error code. */
+/* Returns 0 or -errno. */
 int fuse_open(struct fuse *f)
 {
 	char path[] = "/tmp/vfcap-fuse-XXXXXX", options[64];
@@ -108,7 +111,7 @@ int fuse_open(struct fuse *f)
 		_exit(0);
 	}
 	f->fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* Until somebody asks, the root is empty. */
+	/* Until its attributes are fetched, here by fstat(), the root has size 0. */
 	if (f->fd < 0 || fstat(f->fd, &st))
 		ret = -errno;
 	umount2(path, MNT_DETACH);
@@ -124,7 +127,7 @@ out:
 	return ret;
 }
 
-/* The end of the server is the end of all that waits for it. */
+/* When the server ends, so does everything that waits for it. */
 void fuse_close(struct fuse *f)
 {
 	if (f->server > 0) {

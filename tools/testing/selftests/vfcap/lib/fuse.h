@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A file system of one file, whose data never come */
+/* A file system of one file whose data never arrives */
 #ifndef VFCAP_TEST_FUSE_H
 #define VFCAP_TEST_FUSE_H
 
@@ -8,9 +8,9 @@
 #define FUSE_FILE_SIZE	(256 * 4096UL)
 
 /**
- * struct fuse - the file, and the process that has it
+ * struct fuse - the file, and the process that serves it
  * @fd: the file, to be mapped; -1 if there is none
- * @server: answers what is asked of the file, but no read
+ * @server: answers every request for the file except reads
  */
 struct fuse {
 	int fd;

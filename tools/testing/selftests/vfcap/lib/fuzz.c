@@ -25,7 +25,7 @@
 static const char * const param[MODEL_CAPS] = { "pasid", "pri" };
 static const unsigned int pf_pos[MODEL_CAPS] = { PF_PASID, PF_PRI };
 
-/* The first that goes wrong is told. */
+/* Only the first mismatch is recorded. */
 static bool __printf(2, 3) wrong(struct fuzz *f, const char *format, ...)
 {
 	va_list ap;
@@ -43,7 +43,7 @@ static bool succeeds(struct fuzz *f, int ret, const char *what)
 	return !ret || wrong(f, "%s: error %d", what, ret);
 }
 
-/* Each its own addresses, which are not about config space */
+/* Each VF has its own addresses, which do not concern config space. */
 static bool is_bar(unsigned int pos)
 {
 	return (pos >= PCI_BASE_ADDRESS_0 && pos < PCI_CARDBUS_CIS) ||
@@ -87,7 +87,7 @@ static bool fits(struct fuzz *f, enum model_id id, unsigned int pos)
 		pos + model_size[id] <= at);
 }
 
-/* And all that is there in hardware reads as zero. */
+/* In addition, everything that hardware has there reads as zero. */
 static bool is_free(struct fuzz *f, enum model_id id, unsigned int pos,
 		    const uint8_t *hw)
 {
@@ -153,8 +153,9 @@ static bool plan(struct fuzz *f)
 }
 
 /*
- * The list: the twin's, with ours in it. Where the twin's ascends it ascends, if
- * vfio-pci-core lets each header lead elsewhere.
+ * The list must be the twin's with our capabilities added. Where the twin's list is in
+ * ascending order, so is ours, provided that vfio-pci-core allows each header's next
+ * pointer to be changed.
  */
 
 static bool is_ours(struct fuzz *f, unsigned int pos)
@@ -192,7 +193,10 @@ static bool check_list(struct fuzz *f)
 	memset(f->has_header, 0, sizeof(f->has_header));
 	if (!f->layout->nr_caps)
 		theirs = 0;
-	/* Where there is nothing, or nothing to be seen, it begins with an empty one. */
+	/*
+	 * If there is no capability, or the first one is hidden, the list begins with an
+	 * empty header.
+	 */
 	if (!theirs || f->layout->caps[0].hidden)
 		f->model.anchored |= f->model.caps[MODEL_PASID].pos ||
 				     f->model.caps[MODEL_PRI].pos;
@@ -203,7 +207,7 @@ static bool check_list(struct fuzz *f)
 		if (f->model.anchor & 0xfffff)
 			return wrong(f, "the list begins with %08x",
 				     f->model.anchor);
-		/* Of a hidden one the twin may show what the hardware has. */
+		/* Of a hidden capability, the twin may show what hardware has. */
 		while (theirs && is_hidden(f, theirs))
 			theirs = next_of_theirs(f, theirs, &up);
 		pos = NEXT(f->model.anchor);
@@ -332,7 +336,7 @@ static uint8_t expected_byte(struct fuzz *f, unsigned int pos, uint8_t theirs)
 	return theirs;
 }
 
-/* Drained by the PF's driver, which takes a moment */
+/* The PF's driver drains the VF's requests, which takes a moment. */
 static bool wait_for_stopped(struct fuzz *f)
 {
 	const struct model_cap *pri = &f->model.caps[MODEL_PRI];
@@ -367,7 +371,7 @@ static bool do_read(struct fuzz *f, const struct fuzz_op *op)
 	return true;
 }
 
-/* The twin gets what is not virtual, in as many pieces as that takes. */
+/* The twin gets the bytes that are not virtual, in as many writes as that takes. */
 static ssize_t write_theirs(struct fuzz *f, const struct fuzz_op *op)
 {
 	unsigned int from, to;
@@ -407,9 +411,7 @@ static bool do_write(struct fuzz *f, const struct fuzz_op *op)
 	return !enabled || wait_for_stopped(f);
 }
 
-/*
- * All else
- */
+/* Everything else */
 
 static bool do_iommu(struct fuzz *f, const struct fuzz_op *op)
 {
@@ -426,7 +428,7 @@ static bool do_iommu(struct fuzz *f, const struct fuzz_op *op)
 	return true;
 }
 
-/* All registers of ours, and what is behind them */
+/* All of our registers, and the bytes after them */
 static bool check_all(struct fuzz *f)
 {
 	enum model_id id;
@@ -490,7 +492,7 @@ static bool do_flr(struct fuzz *f, const struct fuzz_op *op)
 	return check_all(f);
 }
 
-/* The VF's No_Soft_Reset is 0: it is as after a reset when it is back in D0. */
+/* The VF's No_Soft_Reset is 0: when it returns to D0 its state is as after a reset. */
 static bool do_d3(struct fuzz *f, const struct fuzz_op *op)
 {
 	unsigned int pos = vfio_find_cap(&f->v, PCI_CAP_ID_PM) + PCI_PM_CTRL;
@@ -522,7 +524,10 @@ static bool fuzz_open(struct fuzz *f)
 	memset(f->chosen, 0, sizeof(f->chosen));
 	memset(f->attached, 0, sizeof(f->attached));
 	f->has_blob = false;
-	/* What the PF's driver forbids at the open is not held in this session. */
+	/*
+	 * If the PF's driver forbids a capability at open, that capability is not held in
+	 * this session.
+	 */
 	for (id = 0; id < MODEL_CAPS; id++)
 		f->held[id] = f->layout->place[id] != LAYOUT_NOWHERE;
 	return plan(f);
@@ -534,7 +539,7 @@ static bool do_reopen(struct fuzz *f, const struct fuzz_op *op)
 	return fuzz_open(f) && check_list(f) && check_all(f);
 }
 
-/* Its user is told when it has taken effect. */
+/* The VF's user is notified once the loss has taken effect. */
 static bool do_lose(struct fuzz *f, const struct fuzz_op *op)
 {
 	struct pollfd told = { .fd = f->lost, .events = POLLIN };
@@ -545,7 +550,7 @@ static bool do_lose(struct fuzz *f, const struct fuzz_op *op)
 	if (!succeeds(f, sample_set("lost_event", "a test says so"),
 		      "lost_event"))
 		return false;
-	/* Nothing that is lost is lost again. */
+	/* What is lost already is not lost a second time. */
 	if (!f->model.lost && poll(&told, 1, 5000) != 1)
 		return wrong(f, "nobody is told of the loss");
 	if (!f->model.lost && read(f->lost, &count, sizeof(count)) < 0)
@@ -554,7 +559,7 @@ static bool do_lose(struct fuzz *f, const struct fuzz_op *op)
 	return wait_for_stopped(f) && check_all(f);
 }
 
-/* The PF's driver tells of responses that failed. */
+/* The PF's driver reports responses that failed. */
 static bool do_fail(struct fuzz *f, const struct fuzz_op *op)
 {
 	uint16_t status = op->pos & (PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI);
@@ -567,7 +572,7 @@ static bool do_fail(struct fuzz *f, const struct fuzz_op *op)
 	return check_all(f);
 }
 
-/* What is told of the plan, or after the first access of what is shown */
+/* What the query returns: the plan, or after the first access what is shown */
 static bool check_query(struct fuzz *f, enum model_id id, bool committed)
 {
 	uint32_t flags = VFCAP_QUERY_EXTENDED;
@@ -579,7 +584,7 @@ static bool check_query(struct fuzz *f, enum model_id id, bool committed)
 		flags |= VFCAP_QUERY_COMMITTED;
 	if (model_is_enabled(&f->model, id))
 		flags |= VFCAP_QUERY_ENABLED;
-	/* The guard sees at its own time whether it is back. */
+	/* The guard notices in its own time that the capability has returned. */
 	if (f->model.caps[id].pos && f->model.lost)
 		flags |= VFCAP_QUERY_LOST | (q.flags & VFCAP_QUERY_RETURNED);
 	return (q.flags == flags && q.offset == f->model.caps[id].pos &&
@@ -594,7 +599,7 @@ static bool do_query(struct fuzz *f, const struct fuzz_op *op)
 	return check_query(f, op->size & 1, true);
 }
 
-/* @how: which, and in what way */
+/* @how: which capability, and what to choose */
 static bool choose(struct fuzz *f, unsigned int how, unsigned int pos)
 {
 	static const uint32_t flags[] = {
@@ -625,8 +630,8 @@ static bool choose(struct fuzz *f, unsigned int how, unsigned int pos)
 }
 
 /*
- * Too late in this session; what is chosen in the next is in @size and @pos, and in
- * @bytes, three for each.
+ * It is too late to choose in this session. What is chosen in the next one is in @size
+ * and @pos, and then in @bytes, three for each choice.
  */
 static bool do_choose(struct fuzz *f, const struct fuzz_op *op)
 {
@@ -683,15 +688,18 @@ static bool do_restore(struct fuzz *f, const struct fuzz_op *op)
 }
 
 /*
- * Forget what reached the hardware: of what resets a VF the kernel restores a part,
- * and not the same part at the same time in both.
+ * Forget what reached the hardware. After a reset of a VF the kernel restores part of its
+ * config space, and not the same part at the same time in both VFs.
  */
 static bool forget_record(struct fuzz *f)
 {
 	return succeeds(f, host_writes_clear(), "record");
 }
 
-/* @weight: how often, of their sum. @resets: the kernel writes to the hardware too */
+/*
+ * @weight: how often, relative to their sum. @resets: the kernel, too, writes to the
+ * hardware.
+ */
 static const struct {
 	const char *name;
 	unsigned int weight;
@@ -761,7 +769,7 @@ int fuzz_run(struct fuzz *f, const struct layout *l, const struct fuzz_op *ops,
 	return fuzz_end(f) ? -1 : (int)nr;
 }
 
-/* Half of the accesses touch what is virtual or are beside it. */
+/* Half of the accesses touch virtual registers or are next to them. */
 static unsigned int make_pos(struct fuzz *f, uint64_t *random)
 {
 	unsigned int pick = layout_random(random) % 100;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A VF of ours beside a twin that vfio-pci has, with the same hardware. The same is
- * done to both; what a guest reads of ours must be what the model says where it
- * is virtual, and what the twin reads elsewhere. Config writes that reach the
- * hardware are compared as well.
+ * A VF of ours beside a twin with the same hardware that is bound to vfio-pci. The same
+ * is done to both. What a guest reads from ours must be what the model says where it is
+ * virtual, and what the twin reads elsewhere. Config writes that reach the hardware are
+ * compared as well.
  */
 #ifndef VFCAP_TEST_FUZZ_H
 #define VFCAP_TEST_FUZZ_H
@@ -16,8 +16,8 @@
 #include "model.h"
 #include "vfio.h"
 
-#define FUZZ_BYTES	32	/* of an access, at most */
-#define FUZZ_PASIDS	3	/* 1 and so on */
+#define FUZZ_BYTES	32	/* maximum per access */
+#define FUZZ_PASIDS	3	/* 1 to 3 */
 
 enum fuzz_kind {
 	FUZZ_READ, FUZZ_WRITE, FUZZ_RESET, FUZZ_FLR, FUZZ_D3, FUZZ_REOPEN,
@@ -25,7 +25,7 @@ enum fuzz_kind {
 	FUZZ_QUERY, FUZZ_SAVE, FUZZ_RESTORE, FUZZ_RECORD, FUZZ_KINDS
 };
 
-/* What can be done; @pos, @size and @bytes as far as the kind needs them */
+/* An operation. @pos, @size and @bytes are used as far as its kind needs them. */
 struct fuzz_op {
 	uint8_t kind;
 	uint8_t size;
@@ -57,22 +57,25 @@ struct fuzz {
 void fuzz_init(struct fuzz *f, const char *bdf, const char *twin_bdf);
 void fuzz_close(struct fuzz *f);
 
-/* Open both, do something, and have a last look; false: see @wrong */
+/*
+ * Open both; do one operation; make a last check. They return false on a mismatch: see
+ * @wrong.
+ */
 bool fuzz_begin(struct fuzz *f, const struct layout *l);
 bool fuzz_do(struct fuzz *f, const struct fuzz_op *op);
 bool fuzz_end(struct fuzz *f);
 
-/* All of this; the index of the operation that went wrong, or -1 */
+/* All of this; returns the index of the operation that went wrong, or -1 */
 int fuzz_run(struct fuzz *f, const struct layout *l, const struct fuzz_op *ops,
 	     unsigned int nr);
 
-/* The next random one, near what is virtual more often than elsewhere */
+/* The next random operation, more often near what is virtual than elsewhere */
 void fuzz_make_op(struct fuzz *f, struct fuzz_op *op, uint64_t *random);
 
 /* The list of capabilities, as a guest walks it */
 void fuzz_print_list(struct vfio *v, const char *whose);
 
-/* One line, for people, that has all of it */
+/* The whole operation in one readable line */
 void fuzz_print_op(const struct fuzz_op *op, char *text, size_t size);
 
 #endif

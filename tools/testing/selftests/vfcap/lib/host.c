@@ -50,7 +50,10 @@ long host_promised(long ms)
 	return host_clock_counts() ? ms : 10 * ms;
 }
 
-/* Where instructions count, no page of the program is read while something is measured. */
+/*
+ * Where the clock counts instructions, no page of the program may have to be read in
+ * while something is measured.
+ */
 static __attribute__((constructor)) void read_program(void)
 {
 	if (host_clock_counts())
@@ -75,7 +78,7 @@ static struct {
 
 static void give_back_scene(void)
 {
-	/* A test that gives up by itself is a child, and not the last. */
+	/* A test that gives up by itself is a child process, and not the last one. */
 	if (getpid() != end.owner || !host_is_ready() || !end.give_back())
 		return;
 	printf("# the lab's scene cannot be restored\n");
@@ -87,7 +90,7 @@ void host_at_end(int (*give_back)(void))
 {
 	end.give_back = give_back;
 	end.owner = getpid();
-	/* The harness does not return. */
+	/* The harness exits instead of returning. */
 	atexit(give_back_scene);
 }
 
@@ -213,7 +216,7 @@ int host_find_other(char name[16])
 	return ret;
 }
 
-/* VT-d tells it in its Extended Capability register: PASID and PSS. */
+/* VT-d reports it in its Extended Capability register: PASID and PSS. */
 unsigned int host_iommu_width(void)
 {
 	char path[128];
@@ -224,7 +227,7 @@ unsigned int host_iommu_width(void)
 	return ecap & 1ULL << 40 ? (ecap >> 35 & 0x1f) + 1 : 0;
 }
 
-/* No width follows from an IOMMU without PASIDs. */
+/* An IOMMU without PASIDs does not limit the width. */
 unsigned int host_pasid_width(void)
 {
 	unsigned int width = host_iommu_width();
@@ -252,12 +255,12 @@ const char *host_driver(const char *bdf)
 }
 
 /*
- * A PF driver that is unbound removes its VFs without pci_rescan_remove_lock,
- * and a kernel with lockdep has a word to say about that.
+ * A PF driver that is unbound removes its VFs without pci_rescan_remove_lock, and a
+ * kernel with lockdep warns about that.
  */
 void host_expect_pf_unbind(void)
 {
-	/* A kernel with patches is built from a source that lies elsewhere. */
+	/* The source of a patched kernel is in another directory, hence ".*". */
 	host_log_expect("WARNING: .*drivers/pci/remove.c");
 }
 
@@ -274,7 +277,7 @@ int host_bind(const char *bdf, const char *driver)
 {
 	int ret = host_writef(driver, "devices/%s/driver_override", bdf);
 
-	/* Loading the driver may have bound it. */
+	/* Loading the driver may already have bound the device. */
 	if (ret || !strcmp(host_driver(bdf), driver))
 		return ret;
 	return host_writef(bdf, "drivers/%s/bind", driver);
@@ -517,14 +520,14 @@ int host_config_write(const char *bdf, unsigned int pos, unsigned int size,
 	return ret;
 }
 
-/* A line in the kernel's log stands for the moment of the last clear. */
+/* A line in the kernel's log that marks the last clear */
 static char host_log_mark[64];
 
 static void host_log_write(const char *text)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
-	/* Without the newline it is not to be read before more is written. */
+	/* Without the newline, the line could not be read until more is written. */
 	if (fd < 0 || dprintf(fd, "%s\n", text) < 0)
 		perror("/dev/kmsg");
 	close(fd);
@@ -598,7 +601,7 @@ int host_unmake_mock(const char *pf)
 	return host_unload("vfcap_mock_pf");
 }
 
-/* What waits for a lock is said to be in the function that takes it. */
+/* A task that waits for a lock is shown in the function that takes the lock. */
 bool host_waits_in(pid_t pid, const char *prefix)
 {
 	char path[64];

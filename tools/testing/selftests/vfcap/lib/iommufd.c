@@ -127,7 +127,7 @@ int iommufd_detach(struct vfio *v, uint32_t pasid)
 	return ioctl(v->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg) ? -errno : 0;
 }
 
-/* There is a folder for each PASID that is attached, beside one for the RID. */
+/* There is a directory for each attached PASID, and one for the RID. */
 #define INTEL_DEBUGFS "/sys/kernel/debug/iommu/intel/"
 
 bool iommu_has_pasid(const char *bdf, uint32_t pasid)
@@ -168,7 +168,7 @@ int iommu_watch(const char *bdf)
 struct iommu_commands iommu_commands(const char *bdf)
 {
 	const char *line = strstr(host_read(WATCH_FUNCTIONS), bdf);
-	/* Whoever is not watched has broken every rule. */
+	/* If the function is not watched, the result breaks every rule. */
 	struct iommu_commands c = { ~0U, ~0U, ~0U };
 
 	if (line)

@@ -29,7 +29,7 @@ void judge_state(struct judge_vf *vf, const uint32_t allowed[JUDGE_SPACES],
 	__atomic_store_n(&vf->count, vf->count + 1, __ATOMIC_SEQ_CST);
 }
 
-/* As it is now */
+/* The current state */
 struct moment {
 	unsigned int count;
 	unsigned int epoch;
@@ -45,7 +45,7 @@ static struct moment look(struct judge *j, struct judge_vf *vf)
 	};
 }
 
-/* What may have come of a transaction, 0 if that is not known any more */
+/* The possible results of a transaction, or 0 if that is no longer known */
 static uint32_t allowed_between(struct judge_vf *vf, unsigned int space,
 				struct moment begin, struct moment end)
 {
@@ -55,14 +55,14 @@ static uint32_t allowed_between(struct judge_vf *vf, unsigned int space,
 	uint32_t allowed = 0;
 	unsigned int i;
 
-	/* The statement that is being made may be about to replace one more. */
+	/* A statement that is being made now may be about to overwrite one more. */
 	if (!begin.count || end.count - begin.count >= JUDGE_KEPT - 2)
 		return 0;
 	for (i = begin.count - 1; i != end.count; i++) {
 		struct judge_statement *s = &vf->statements[i % JUDGE_KEPT];
 		uint32_t a = s->allowed[space];
 
-		/* What the PF has or lacks is all the same without a PASID. */
+		/* Without a PASID it does not matter what the PF has or lacks. */
 		if (space && gone && !(a & JUDGE_TRIED))
 			a = 0;
 		if (space && (!stays || s->epoch != end.epoch))
@@ -72,7 +72,7 @@ static uint32_t allowed_between(struct judge_vf *vf, unsigned int space,
 	return allowed & ~JUDGE_TRIED;
 }
 
-/* Where a value is; how many pages have it */
+/* Find the page that contains a value; returns how many pages do */
 static unsigned int find(struct judge *j, uint32_t value, unsigned int *vf,
 			 unsigned int *page)
 {

@@ -14,8 +14,8 @@
 #define INTEL		0x8086
 #define OTHERS		0x1af4
 /*
- * The kernel found ATS here with the VFs, and enabled it. When it is not enabled any
- * longer the driver takes the VF for reset.
+ * The kernel found ATS here when it found the VFs, and enabled it. Once ATS is no longer
+ * enabled, the driver concludes that the VF was reset.
  */
 #define VF_ATS		0x160
 #define VF_ATS_REG	0x80000020	/* Enable, page aligned */
@@ -25,10 +25,10 @@
 #define SIOV_CAP_IMS	1
 
 /*
- * Capabilities that hardware may have. A length of 0 is that which its header
- * says; OPEN: nobody knows it, and it reaches to the next one. No AER and no Power
- * Budgeting: two side by side are one for vfio-pci-core, which then looks for the
- * second one's permissions behind the end of its table.
+ * Capabilities that hardware may have. With a length of 0, the header says how long it
+ * is; with OPEN, the length is unknown, and the capability extends to the next one. AER
+ * and Power Budgeting are left out: vfio-pci-core takes two adjacent ones for one, and
+ * then looks for the second one's permissions beyond the end of its table.
  */
 #define OPEN		0xffff
 
@@ -78,7 +78,7 @@ static bool chance(struct maker *m, uint32_t percent)
 	return below(m, 100) < percent;
 }
 
-/* Some are spread over all of it, some are packed. */
+/* Some layouts are spread over the whole space, some are packed. */
 static void choose_caps(struct maker *m)
 {
 	unsigned int wanted = below(m, LAYOUT_CAPS);
@@ -101,7 +101,7 @@ static void choose_caps(struct maker *m)
 		    pos + length > VF_ATS) {
 			kind = &kinds[ATS];
 			length = kind->length;
-			/* A list begins at its start. */
+			/* The first capability of the list stays at its start. */
 			if (l->nr_caps)
 				pos = VF_ATS;
 		}
@@ -133,7 +133,7 @@ static void fill_caps(struct maker *m)
 			if (chance(m, 30))
 				m->writable[pos / 4] = below(m, ~0U);
 		}
-		/* Where the header says how long it is, and whose */
+		/* The header says how long the capability is, and which vendor's. */
 		if (l->caps[i].id == PCI_EXT_CAP_ID_VNDR ||
 		    l->caps[i].id == PCI_EXT_CAP_ID_DVSEC) {
 			m->value[start / 4 + 1] = m->length[i] << 20 |
@@ -153,7 +153,7 @@ static void fill_caps(struct maker *m)
 	}
 }
 
-/* The list begins with the first, and has the others in any order. */
+/* The list begins with the first capability, and has the others in any order. */
 static void link_caps(struct maker *m)
 {
 	unsigned int order[LAYOUT_CAPS], i, other, kept;
@@ -179,7 +179,7 @@ static void link_caps(struct maker *m)
 		m->value[START / 4] = ~0U;
 }
 
-/* Registers that are in no capability: none, some, or nearly everywhere */
+/* Registers outside all capabilities: none, some, or nearly everywhere */
 static void fill_gaps(struct maker *m)
 {
 	static const unsigned int percent[] = { 0, 0, 3, 40, 97 };
@@ -221,8 +221,8 @@ static void __printf(3, 4) add(struct layout *l, size_t *len, const char *format
 }
 
 /*
- * The kernel restores the AER and ATS capabilities that it found with the VFs,
- * with what it happened to read there.
+ * The kernel restores the AER and ATS capabilities that it found with the VFs, with the
+ * values that it happened to read there.
  */
 static const uint16_t restored[] = { 0x108, 0x10c, 0x114, 0x118, 0x164 };
 

@@ -33,7 +33,7 @@ static int set_driver(const char *driver)
 	return ret;
 }
 
-/* The kernel enables the VFs' ATS when it finds them, so with ATS they are made anew. */
+/* The kernel enables the VFs' ATS when it finds them, so VFs with ATS are created again. */
 int scene_set(const struct scene *scene)
 {
 	bool had_ats = host_config_read(host_vf(), VF_ATS, 2) ==
@@ -41,7 +41,7 @@ int scene_set(const struct scene *scene)
 	int ret = 0;
 
 	if (!host_exists("devices/%s", host_pf())) {
-		/* Of this only what concerns the PF's own registers fails. */
+		/* While the PF is missing, only the lines for its own registers fail. */
 		host_layout_default();
 		ret = host_write("rescan", "1");
 	}
@@ -114,7 +114,7 @@ int vmm_open(struct vmm *s, const char *bdf)
 	s->state = state_open(bdf, "pasid_state");
 	if (s->state < 0)
 		return s->state;
-	/* VFIO decides upon the first access what is shown. */
+	/* VFIO decides at the first access what is shown. */
 	vfio_get(&s->v, PCI_VENDOR_ID, 2);
 	return ret;
 }
@@ -171,7 +171,7 @@ static void *taking_thread(void *arg)
 {
 	struct taking *t = arg;
 
-	/* Whoever waits for the VFs to be closed must not keep them open. */
+	/* A thread that waits for the VFs to be closed must not keep them open. */
 	close_range(3, ~0U, CLOSE_RANGE_UNSHARE);
 	t->start = now_ms();
 	t->ret = t->take();

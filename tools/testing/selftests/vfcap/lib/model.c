@@ -8,7 +8,7 @@
 /* Of the PASID Capability register, PCIe r6.0, sec 7.8.9.2 */
 #define PASID_WIDTH	0x1f00
 
-/* The VM's IOMMU has PASIDs of so many bits. */
+/* The VM's IOMMU has PASIDs of this many bits. */
 #define IOMMU_WIDTH	20
 
 #define ENABLE		1	/* in both Control registers */
@@ -46,7 +46,7 @@ void model_show(struct model *m, enum model_id id, uint16_t pos, uint16_t pf_cap
 	c->pos = pos;
 	c->header = model_ecap[id] | 1 << 16;
 	if (id == MODEL_PASID) {
-		/* A feature that the PF has not enabled its VFs lack. */
+		/* VFs lack a feature that is not enabled in the PF. */
 		c->capability = pf_cap & pf_ctrl &
 				(PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
 		if (width > IOMMU_WIDTH)
@@ -58,7 +58,7 @@ void model_show(struct model *m, enum model_id id, uint16_t pos, uint16_t pf_cap
 	reset_cap(m, id);
 }
 
-/* Dwords as the specification's figures have them */
+/* Dwords, laid out as in the specification's figures */
 static uint32_t dword(const struct model *m, enum model_id id, unsigned int at)
 {
 	const struct model_cap *c = &m->caps[id];
@@ -109,7 +109,7 @@ uint8_t model_byte(const struct model *m, unsigned int pos)
 	return value >> pos % 4 * 8;
 }
 
-/* The bits that are written of a register at an offset, and whether any are */
+/* Take those bits of a register that a write covers; returns whether there are any */
 static bool take(uint32_t *value, unsigned int at, unsigned int size, int start,
 		 const uint8_t *bytes, size_t count)
 {
@@ -137,14 +137,14 @@ static void write_pasid(struct model *m, int start, const uint8_t *bytes,
 	take(&control, PCI_PASID_CTRL, 2, start, bytes, count);
 	if (m->lost)
 		control &= ~ENABLE;
-	/* What is not supported is hardwired to 0; the same bits in both */
+	/* What is not supported is hardwired to 0. The bits are the same in both registers. */
 	c->control = control & (ENABLE | (c->capability & (PCI_PASID_CAP_EXEC |
 							   PCI_PASID_CAP_PRIV)));
 }
 
 /*
- * Reset, bit 1, reads 0, and clears what is pending, of which nothing is seen
- * here. Stopped follows Enable at once, as no request is under way.
+ * Reset (bit 1) reads as 0, and clears pending requests, which are not modelled here.
+ * Stopped follows Enable at once, since no request is in flight.
  */
 static void write_pri(struct model *m, int start, const uint8_t *bytes,
 		      size_t count)
@@ -195,7 +195,7 @@ void model_lose(struct model *m)
 {
 	enum model_id id;
 
-	/* Nothing that is lost is lost again, whatever was written since. */
+	/* What is lost already is not lost a second time, whatever was written since. */
 	if (m->lost)
 		return;
 	m->lost = true;
@@ -204,7 +204,7 @@ void model_lose(struct model *m)
 	m->caps[MODEL_PRI].status |= PCI_PRI_STATUS_STOPPED;
 }
 
-/* Returns false, and changes nothing, if it would enable what is lost. */
+/* Returns false, and changes nothing, if that would enable a capability that is lost. */
 bool model_restore(struct model *m, const struct model *then)
 {
 	enum model_id id;

@@ -55,7 +55,7 @@ bool monitor_is_there(void)
 	return fd >= 0;
 }
 
-/* What it prints until its prompt, or until it is silent for so long */
+/* Read what it prints until its prompt, or until it is silent for @ms */
 static int monitor_read(int fd, char *out, size_t size, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -89,7 +89,7 @@ int monitor_command(const char *format, ...)
 	strcat(line, "\n");
 	len = strlen(line);
 
-	/* Its greeting, and what was left of others */
+	/* Its greeting, and the remains of earlier commands */
 	monitor_read(fd, out, sizeof(out), 200);
 	if (write(fd, line, len) != (ssize_t)len)
 		ret = -EIO;

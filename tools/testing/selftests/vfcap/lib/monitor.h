@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The monitor of the lab's QEMU, as its operator sees it: plugs devices in.
- */
+/* The monitor of the lab's QEMU, as its operator would use it, to plug devices in */
 #ifndef VFCAP_TEST_MONITOR_H
 #define VFCAP_TEST_MONITOR_H
 
@@ -11,7 +9,7 @@
 
 bool monitor_is_there(void);
 
-/* A command; 0 or -errno, -EIO with a message when QEMU refuses it */
+/* Run a command; returns 0 or -errno, -EIO with a message if QEMU refuses it */
 int monitor_command(const char *format, ...) __printf(1, 2);
 
 #endif

@@ -141,7 +141,7 @@ int pager_map(struct pager *p, void *memory, uint64_t address)
 	return iommufd_map(&p->v, p->ioas, memory, PAGER_PAGE, address);
 }
 
-/* The lab's kernels with the series are named so. */
+/* The lab's kernels with the patch series have such names. */
 bool pager_kernel_delivers(void)
 {
 	const char *kernel = getenv("VFCAP_KERNEL");
@@ -150,8 +150,8 @@ bool pager_kernel_delivers(void)
 }
 
 /*
- * VT-d enables PRI in a PF with PASID when it finds the PF, if that says PRG Response
- * PASID Required; and ATS in VFs when it finds these.
+ * VT-d enables PRI in a PF that has PASID when it finds the PF, provided that the PF's
+ * PRG Response PASID Required is set; and it enables ATS in VFs when it finds them.
  */
 static bool vfs_request_pages(void)
 {

@@ -173,7 +173,7 @@ bool sample_vfs_have_ats(void)
 	return vfs_have_ats(true);
 }
 
-/* The layout's file lies beside that of the default. */
+/* The layout's file is in the same directory as the default one. */
 int sample_layout_ats(void)
 {
 	const char *file = getenv("VFCAP_LAYOUT");
@@ -201,8 +201,8 @@ static int bind_pf(const char *driver)
 }
 
 /*
- * The kernel looks at a VF's ATS when it finds the VF: the layout comes first.
- * And a layout gives VFs their reset values, so that they must not be there.
+ * The kernel looks at a VF's ATS when it finds the VF, so the layout has to be there
+ * before. And since a layout also sets the reset values of VFs, they must not exist yet.
  */
 static int create_vfs(const char *driver, unsigned int nr, bool ats)
 {
@@ -247,7 +247,7 @@ static int reset_knobs(void)
 	unsigned int i;
 	int ret;
 
-	/* It may be registered already. */
+	/* The PF may be registered already. */
 	ret = sample_set("registered", "1");
 	if (ret == -EBUSY)
 		ret = 0;
@@ -268,9 +268,9 @@ static int reset_params(void)
 }
 
 /*
- * What a test may leave behind where VFs stay: the lines of the layout that tests
- * change, and what went to the VF's hardware, which takes writes where it has
- * nothing, since a capability was not shown there.
+ * What a test may leave behind where the VFs stay: the lines of the layout that tests
+ * change, and what was written to the VF's hardware. That accepts writes where it has no
+ * registers, because a capability was not shown there.
  */
 static int clean_config(unsigned int nr_vfs)
 {
@@ -290,7 +290,7 @@ int sample_prepare(const char *driver, unsigned int nr_vfs, bool ats)
 	unsigned int i;
 	int ret = 0;
 
-	/* What is stuck would hold up what follows. */
+	/* Requests that are stuck would delay what follows. */
 	if (!strcmp(host_driver(host_pf()), SAMPLE))
 		ret = reset_knobs();
 	if (!ret && (strcmp(host_driver(host_pf()), driver) ||

@@ -40,7 +40,7 @@ int listen_count(struct listener *l, const char *state, const char *bdf,
 	char msg[4096];
 	ssize_t len;
 
-	/* It is sent at about the time of what came before. */
+	/* The uevent is sent at about the same time as what was checked before. */
 	poll(&p, 1, 20);
 	while ((len = recv(l->fd, msg, sizeof(msg) - 1, 0)) > 0) {
 		struct uevent *u = &l->uevents[l->count];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Uevents that tell of losses and of their ends, as udev gets them */
+/* Uevents that report losses and their ends, as udev receives them */
 #ifndef VFCAP_TEST_UEVENT_H
 #define VFCAP_TEST_UEVENT_H
 
@@ -18,10 +18,10 @@ struct listener {
 
 /* 0 or -errno */
 int listen_open(struct listener *l);
-/* How many uevents told so far that a capability of a VF is in a state, such as "lost" */
+/* How many uevents so far reported that a capability of a VF is in a state such as "lost" */
 int listen_count(struct listener *l, const char *state, const char *bdf,
 		 const char *capability);
-/* What the last one of a loss gave as the cause */
+/* The cause that the last uevent about a loss gave */
 const char *listen_cause(struct listener *l);
 
 #endif

@@ -129,7 +129,7 @@ int vfio_set_token(struct vfio *v, const uint8_t *uuid)
 	return ioctl(v->fd, VFIO_DEVICE_FEATURE, &arg) ? -errno : 0;
 }
 
-/* A device's name, for its group, with the token that it takes */
+/* A device's name, as its group takes it, with the VF token if there is one */
 static void name_with_token(char *out, size_t size, const char *bdf,
 			    const uint8_t *uuid)
 {

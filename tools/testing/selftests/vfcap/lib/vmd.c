@@ -22,7 +22,7 @@ int vmd_make(const char *what)
 {
 	const char *bdf = vmd_bdf();
 
-	/* Its driver would wait for us. */
+	/* If it stayed bound, its driver would wait for us when the mock is removed. */
 	if (*bdf)
 		host_unbind(bdf);
 	return host_write(MOCK "device", what);
@@ -106,7 +106,7 @@ uint64_t vmd_bar_size(unsigned int bar)
 	return end - start;
 }
 
-/* The file begins where the reserved memory does, whose address it names. */
+/* The file begins at the reserved memory, whose address the parameter gives. */
 static off_t vmd_memory_offset(unsigned int bar, uint64_t offset)
 {
 	unsigned long long memory = 0;

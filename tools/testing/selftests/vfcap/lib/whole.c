@@ -10,7 +10,7 @@
 #include "vfio.h"
 #include "whole.h"
 
-/* Not one that tests attach, so that what they left would be seen */
+/* Not a PASID that tests attach, so that leftovers of theirs would be noticed */
 #define PASID	77
 
 struct step {
