@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a PF's driver does: take part, and change what its VFs share
+ * What a PF's driver can do: take part, and change what its VFs share
  */
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -45,17 +45,18 @@ static void vfcap_notice_users(struct pci_vfcap *record,
 }
 
 /**
- * pci_vfcap_register - have a PF's driver take part
+ * pci_vfcap_register - let a PF's driver take part
  * @pf: the PF
  * @ops: its callbacks, which stay valid until pci_vfcap_unregister()
  *
  * A driver that has nothing to say about its VFs need not register: their
- * capabilities then follow the PF's registers. It is best done in probe, before
- * VFs are created.
+ * capabilities then follow the PF's registers. Best called from probe, before VFs
+ * are created.
  *
- * Context: Process context. May call @ops->first_user, at once.
- * Return: 0, -EINVAL when @pf is no PF or some but not all of the pri_* callbacks
- * are there, -EBUSY when it is registered already, -ENOMEM, or an error of sysfs.
+ * Context: Process context. May call @ops->first_user before it returns.
+ * Return: 0, -EINVAL if @pf is not a PF or if @ops has some but not all of the
+ * pri_* callbacks, -EBUSY if it is registered already, -ENOMEM, or an error of
+ * sysfs.
  */
 int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 {
@@ -70,7 +71,7 @@ int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 
 	guard(mutex)(&record->use_lock);
 
-	/* It can only be cleared concurrently, and that under use_lock too. */
+	/* It is only set and cleared under use_lock. */
 	if (rcu_access_pointer(record->ops)) {
 		vfcap_put(record);
 		return -EBUSY;
@@ -89,8 +90,8 @@ EXPORT_SYMBOL_GPL(pci_vfcap_register);
  * vfcap_drop_ops - end a PF driver's registration, if there is one
  * @record: the PF's record; the caller holds a reference of its own
  *
- * Context: Process context. Waits for callbacks that run.
- * Return: whether there was one.
+ * Context: Process context. Waits for running callbacks.
+ * Return: true if there was one.
  */
 bool vfcap_drop_ops(struct pci_vfcap *record)
 {
@@ -122,10 +123,10 @@ bool vfcap_drop_ops(struct pci_vfcap *record)
  * pci_vfcap_unregister - end the registration of a PF's driver
  * @pf: the PF
  *
- * Ends the driver's changes, if it is in the middle of one. VFs that show PRI
- * because this driver answers their page requests lose it. The driver gets neither
- * pri_disable nor pri_reset for them, nor last_user, and undoes by itself what it
- * did for them; best it removes its VFs before.
+ * Ends changes that the driver has begun. VFs that show PRI because this driver
+ * answers their page requests lose it. Neither pri_disable nor pri_reset is called
+ * for them, nor is last_user: the driver undoes by itself what it did for them. It
+ * had best remove its VFs before.
  *
  * Does nothing if the PF is not registered.
  *
@@ -152,10 +153,10 @@ static void vfcap_devm_unregister(void *pf)
  * @ops: its callbacks
  *
  * The registration ends after the driver's remove callback. A driver that frees
- * there what its callbacks use calls pci_vfcap_unregister() itself before.
+ * there what its vfcap callbacks use must first call pci_vfcap_unregister() itself.
  *
- * Context: As pci_vfcap_register(), from the driver's probe.
- * Return: As pci_vfcap_register().
+ * Context: As for pci_vfcap_register(), from the driver's probe.
+ * Return: As for pci_vfcap_register().
  */
 int devm_pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 {
@@ -169,12 +170,12 @@ EXPORT_SYMBOL_GPL(devm_pci_vfcap_register);
  * @pf: the PF, registered by the calling driver
  * @id: the capability
  *
- * Until pci_vfcap_change_end() no VF can be opened that would show it. Changes
- * of different capabilities nest in any order.
+ * Until pci_vfcap_change_end(), VFs that would show it cannot be opened. Changes of
+ * different capabilities nest in any order.
  *
  * Context: Process context; may be called from a callback.
- * Return: 0, -EBUSY when a VF that is open shows the capability or may come to
- * show it, -EALREADY when its change has begun, -ENOENT when the PF is not registered.
+ * Return: 0, -EBUSY if an open VF shows the capability or may come to show it,
+ * -EALREADY if a change of it has begun already, -ENOENT if the PF is not registered.
  */
 int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id)
 {
@@ -197,12 +198,13 @@ int pci_vfcap_change_begin(struct pci_dev *pf, enum pci_vfcap_id id)
 EXPORT_SYMBOL_GPL(pci_vfcap_change_begin);
 
 /**
- * pci_vfcap_change_end - the change is over
+ * pci_vfcap_change_end - end a change
  * @pf: the PF
  * @id: the capability
  *
- * Context: Process context; may be called from a callback. Does nothing where no
- * change has begun.
+ * Does nothing if no change has begun.
+ *
+ * Context: Process context; may be called from a callback.
  */
 void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id)
 {
@@ -218,15 +220,16 @@ void pci_vfcap_change_end(struct pci_dev *pf, enum pci_vfcap_id id)
 EXPORT_SYMBOL_GPL(pci_vfcap_change_end);
 
 /**
- * pci_vfcap_lost - the PF's capabilities are gone, or were
+ * pci_vfcap_lost - report that the PF's capabilities are gone, or were gone
  * @pf: the PF
- * @cause: what happened, for the log, as in "its PF was reset". Not kept.
+ * @cause: what happened, for the log, as in "its PF was reset". The pointer is not
+ *	kept.
  *
- * For a driver that knows of an event which its VFs do not see, above all a
- * reset of the PF: it resets the VFs as well, and PASID and PRI may be enabled
- * again before anybody looks. Best called from both its reset_prepare and its
- * reset_done handler: before the device does anything unexpected, and again for
- * a VF that was reset between these and found the capability still in place.
+ * For a driver that knows of an event that its VFs do not see, above all a reset of
+ * the PF: that resets the VFs as well, and PASID and PRI may be enabled again before
+ * anybody looks. Best called from both the reset_prepare and the reset_done handler:
+ * before the device does anything unexpected, and again for a VF that was reset in
+ * between and found the capability still in place.
  *
  * All VFs that show a shared capability lose it until they are reset: their
  * PASIDs are detached, and pri_disable and pri_drain follow for each that sends

@@ -4,9 +4,9 @@
  *
  * Some causes come with an event: the PF's driver is unbound, the PF is removed, or
  * its driver reports a loss. A loss that lasts is found by reading the PF's registers.
- * A reset of the PF after which the kernel restores the registers before anybody looks
- * shows in the VFs: they were reset too (PCIe r6.0, sec 9.2.2.3), and have lost what the
- * kernel had enabled in them.
+ * If the PF is reset, and the kernel restores its registers before anybody looks, the VFs
+ * show it: they were reset too (PCIe r6.0, sec 9.2.2.3), and have lost what the kernel
+ * had enabled in them.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -15,10 +15,10 @@
 
 #include "pci-vfcap.h"
 
-/* It counts once a VF was found so twice in a row, which takes less than a second. */
+/* A VF counts as reset if it is found so twice in a row, which takes less than a second. */
 #define VFCAP_GUARD_MISSES	2
 
-/* Is a bit clear in hardware that the kernel has set? */
+/* Is a bit that the kernel has set clear in hardware? */
 static bool vfcap_bit_lost(struct pci_dev *vf, bool set, int cap, int reg,
 			   u16 bit)
 {
@@ -63,7 +63,7 @@ static void vfcap_guard_vfs(struct pci_vfcap *record)
 
 /*
  * Capabilities that were lost for the same cause are reported together. Returns false if
- * there is no point in asking the VFs.
+ * there is no point in looking at the VFs.
  */
 static bool vfcap_guard_pf(struct pci_vfcap *record)
 {
@@ -77,7 +77,7 @@ static bool vfcap_guard_pf(struct pci_vfcap *record)
 		return false;
 	for_each_set_bit(bit, &shown, PCI_VFCAP_COUNT)
 		causes[bit] = vfcap_find_loss(record, bit, record->seen[bit]);
-	/* If that has begun meanwhile, what was read means nothing. */
+	/* If it has become busy meanwhile, what was read means nothing. */
 	if (vfcap_is_busy(record->pf))
 		return false;
 
@@ -100,7 +100,7 @@ static bool vfcap_guard_pf(struct pci_vfcap *record)
 }
 
 /**
- * vfcap_guard - look after a PF whose VFs show capabilities
+ * vfcap_guard - check a PF whose VFs show capabilities
  * @work: the record's @guard
  */
 void vfcap_guard(struct work_struct *work)
@@ -117,9 +117,9 @@ void vfcap_guard(struct work_struct *work)
 }
 
 /*
- * PF drivers that ask pci_vfs_assigned() leave assigned VFs behind when they are unbound.
- * VFs that are not assigned are removed first, which waits for their users as with
- * vfio-pci.
+ * PF drivers that check pci_vfs_assigned() leave assigned VFs behind when they are unbound.
+ * VFs that are not marked as assigned are removed first, which waits for their users as
+ * with vfio-pci.
  */
 static void vfcap_pf_unbinding(struct pci_vfcap *record)
 {
@@ -137,7 +137,7 @@ static void vfcap_pf_unbinding(struct pci_vfcap *record)
 
 /*
  * The code of a driver that forgot to unregister may be unloaded next. The record may have
- * been made after the driver began to be unbound.
+ * been made after the unbinding began, so that vfcap_pf_unbinding() has not seen it yet.
  */
 static void vfcap_pf_unbound(struct pci_vfcap *record)
 {
@@ -146,7 +146,7 @@ static void vfcap_pf_unbound(struct pci_vfcap *record)
 		pci_warn(record->pf, "its driver did not call pci_vfcap_unregister()\n");
 }
 
-/* After a failed probe, and before devres, which may be what unregisters the driver. */
+/* Called after a failed probe, before devres, which may be what unregisters the driver */
 static void vfcap_pf_not_bound(struct pci_vfcap *record)
 {
 	vfcap_pf_unbinding(record);

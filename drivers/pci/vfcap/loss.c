@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Losses: why a PF's VFs can no longer use a capability, and who is told
+ * Losses: why a PF's VFs can no longer use a capability, and who is notified
  *
- * A PF can have thousands of VFs, and they lose what they share all at once. So that
- * no guest has it longer than others, all VFs are marked first, and their drivers
- * called, which take it away in workers of their own. A few lines in the log follow,
- * and each VF's uevent, from another worker, when its driver says that it is done. The end
- * of a loss sends one too.
+ * A PF can have thousands of VFs, and all of them lose what they share at the same time.
+ * So that no guest has it longer than others, all VFs are marked first and their drivers
+ * called, which take it away in workers of their own. A few lines in the log follow.
+ * When a VF's driver says that it is done, another worker sends the VF's uevent. The end
+ * of a loss sends a uevent too.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -26,7 +26,7 @@ const char vfcap_no_answer[] =
 	"its PF does not answer; it was removed or is powered down";
 
 /**
- * vfcap_is_busy - whether the kernel resets a function, or recovers it from an error
+ * vfcap_is_busy - whether the kernel is resetting a function, or recovering it from an error
  * @pdev: the PF or VF
  *
  * Its registers are meaningless then, and must not be accessed.
@@ -53,9 +53,9 @@ static bool vfcap_in_low_power(struct pci_dev *pf)
  * vfcap_find_loss - why a PF cannot provide a capability at this time
  * @record: the PF's record, with its lock held
  * @id: a capability that VFs show, or showed
- * @seen: what its registers had set then
+ * @seen: what its registers had set when they did
  *
- * Return: the cause as far as it is known, NULL when all is well.
+ * Return: the cause as far as it is known, NULL if all is well.
  */
 const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 			    const u32 *seen)
@@ -68,7 +68,7 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
 
 	lockdep_assert_held(&record->lock);
 
-	/* The notifier may miss a probe that fails, or be called before its end. */
+	/* The notifier may miss a probe that fails, or be called before the probe ends. */
 	if (!READ_ONCE(record->pf->dev.driver))
 		return "its PF has no driver";
 
@@ -96,8 +96,9 @@ const char *vfcap_find_loss(struct pci_vfcap *record, enum pci_vfcap_id id,
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @text: the cause
  *
- * The VF's driver is told once, until the VF has the capability back, which takes a reset
- * that begins after the last call. vfcap_log_losses() follows before the lock is released.
+ * The VF's driver is notified once, and then not again until the VF has the capability
+ * back, which takes a reset that begins after the last call. The caller calls
+ * vfcap_log_losses() before it releases the lock.
  */
 void vfcap_lose_one(struct pci_vfcap_vf *handle, unsigned long mask,
 		    const char *text)
@@ -169,7 +170,7 @@ void vfcap_log_losses(struct pci_vfcap *record, const char *cause)
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  * @text: the cause
  *
- * As vfcap_lose_one(), and logs it.
+ * Does what vfcap_lose_one() does, and logs it.
  */
 void vfcap_lose(struct pci_vfcap *record, unsigned long mask, const char *text)
 {
@@ -181,10 +182,10 @@ void vfcap_lose(struct pci_vfcap *record, unsigned long mask, const char *text)
 }
 
 /**
- * vfcap_loss_done - what was being taken from a VF's guest is taken
+ * vfcap_loss_done - note that what was lost has been taken from the VF's guest
  * @handle: the VF's handle, with its PF's lock held
- * @mask: the capabilities, BIT(enum pci_vfcap_id) each; others than those that are being
- *	lost do not matter
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each; those that are not being lost are
+ *	ignored
  */
 void vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 {
@@ -199,11 +200,11 @@ void vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 }
 
 /**
- * pci_vfcap_loss_done - what was lost has been taken from the VF's guest
+ * pci_vfcap_loss_done - report that what was lost has been taken from the VF's guest
  * @handle: the VF's handle
- * @mask: what the lost callback was called with, or more of that
+ * @mask: what the lost callback was called with, or that of several calls together
  *
- * Context: Process context. Calls nothing back.
+ * Context: Process context. Makes no callbacks.
  */
 void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 {
@@ -214,14 +215,14 @@ void pci_vfcap_loss_done(struct pci_vfcap_vf *handle, unsigned long mask)
 EXPORT_SYMBOL_GPL(pci_vfcap_loss_done);
 
 /**
- * pci_vfcap_query_loss - what is known of a VF's loss
+ * pci_vfcap_query_loss - what is known about a VF's loss
  * @handle: the VF's handle; NULL has lost nothing
  * @id: a capability that it shows
  * @cause: filled with why it was lost, PCI_VFCAP_CAUSE_SIZE bytes
  * @returned: set to whether a reset would bring it back
  *
- * Context: Process context. Calls nothing back.
- * Return: false, with nothing filled in, unless it is lost.
+ * Context: Process context. Makes no callbacks.
+ * Return: true if it is lost; otherwise false, with nothing filled in.
  */
 bool pci_vfcap_query_loss(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 			  char *cause, bool *returned)
@@ -252,14 +253,14 @@ static const char *vfcap_state_word(const struct pci_vfcap_vf *handle, enum pci_
 }
 
 /**
- * pci_vfcap_state - the state of a VF's capability, for its file of that name
+ * pci_vfcap_state - the state of a VF's capability, for its state file in sysfs
  * @handle: the VF's handle
  * @id: the capability
  *
- * The file is in the folder "vfcap" of the VF in sysfs, which its driver makes: whoever
- * polls it is woken when the capability is lost, and at the end of that.
+ * The file is in the VF's sysfs folder "vfcap", which the VF's driver makes. Whoever polls
+ * it is woken when the capability is lost, and when the loss ends.
  *
- * Context: Process context. Calls nothing back.
+ * Context: Process context. Makes no callbacks.
  * Return: "hidden", "held", "shown", "losing" or "lost", see
  * Documentation/ABI/testing/sysfs-bus-pci-vfcap.
  */
@@ -272,7 +273,7 @@ const char *pci_vfcap_state(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 EXPORT_SYMBOL_GPL(pci_vfcap_state);
 
 /*
- * Frees @cause, which may be NULL. The list of variables ends with the first that there was
+ * Frees @cause, which may be NULL. The list of variables ends at the first that there was
  * no memory for.
  */
 static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
@@ -290,7 +291,7 @@ static void vfcap_uevent(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 }
 
 /**
- * vfcap_sysfs_notify - wake those who poll the state of a VF's capabilities
+ * vfcap_sysfs_notify - wake pollers of the state of a VF's capabilities
  * @handle: the VF's handle
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  */
@@ -304,10 +305,9 @@ void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask)
 }
 
 /**
- * vfcap_loss_over - a VF has back what it had lost, or shows it no longer
+ * vfcap_loss_over - a VF has back what it had lost, or no longer shows it
  * @handle: the VF's handle, with its PF's lock held
- * @mask: the capabilities, BIT(enum pci_vfcap_id) each; others than those that are lost do
- *	not matter
+ * @mask: the capabilities, BIT(enum pci_vfcap_id) each; those that are not lost are ignored
  */
 void vfcap_loss_over(struct pci_vfcap_vf *handle, unsigned long mask)
 {
@@ -323,10 +323,11 @@ void vfcap_loss_over(struct pci_vfcap_vf *handle, unsigned long mask)
 }
 
 /**
- * vfcap_tell - tell user space of a VF's losses, and of their ends
+ * vfcap_tell - notify user space of a VF's losses, and of their ends
  * @work: the handle's @tell
  *
- * An end is told after its loss: it is forgotten if a loss follows before it is told.
+ * The end of a loss is reported after the loss. It is dropped if another loss follows
+ * before it is reported.
  */
 void vfcap_tell(struct work_struct *work)
 {
@@ -355,7 +356,7 @@ void vfcap_tell(struct work_struct *work)
 }
 
 /**
- * vfcap_tell_rest - tell what is yet to be told before a VF goes
+ * vfcap_tell_rest - report what is yet to be reported before a VF goes
  * @handle: the VF's handle, closed
  *
  * Context: Process context. The VF's uevents do not wait for those of other VFs.

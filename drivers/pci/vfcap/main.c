@@ -45,7 +45,7 @@ static void __exit pci_vfcap_exit(void)
 	destroy_workqueue(vfcap_tell_wq);
 	destroy_workqueue(vfcap_wq);
 
-	/* Users hold the module; a record that is left was never given back. */
+	/* Users pin the module: a record that is left was never put. */
 	WARN_ON(!vfcap_no_records());
 }
 module_exit(pci_vfcap_exit);

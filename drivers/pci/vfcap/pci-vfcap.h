@@ -20,7 +20,7 @@
  * @name: for messages, as the PCIe specification writes it
  * @state_file: the file of its state in the sysfs folder of a PF or VF
  * @ext_id: extended capability ID
- * @find: its offset in a PF as the kernel found it, 0 if it has none
+ * @find: returns its offset in a PF as the kernel found it, 0 if the PF has none
  * @nr_regs: length in dwords
  * @number: index of the dword that holds a number, which must not become smaller while
  *	a VF shows the capability; 0 if there is none
@@ -45,9 +45,9 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  * @refs: one per VF that takes part, one for the PF driver's registration.
  *	Protected by the list's lock.
  * @pf: the PF. A reference on it is held, so it outlives its removal, and its
- *	address is not given to another device meanwhile.
+ *	address is not reused for another device meanwhile.
  * @use_lock: Serialises the notices of first and last users. Outermost.
- * @noticed: capabilities of whose first user the PF driver was told
+ * @noticed: capabilities whose first user the PF driver was notified of
  * @srcu: Read side around each callback of the PF driver, so that the end of its
  *	registration can wait for them without holding up those of other VFs
  * @ops: the PF driver's callbacks, NULL when it has not registered. Changed under
@@ -57,12 +57,12 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  * @state_files: files of its folder that can be polled, NULL without the folder
  * @vfs: the VFs that take part
  * @holders: how many of them hold each capability
- * @showing: and how many show it
+ * @showing: how many of them show it
  * @changing: capabilities that the PF driver is changing
  * @unbinding: the PF has no driver, or is losing it
  * @seen: the PF's registers as they were when VFs came to show a capability
  * @claimed: registers that are claimed, so that the kernel reports writes by user space
- * @missing: capabilities that VFs show and the PF lacked when the guard looked last
+ * @missing: capabilities that VFs show but the PF lacked when the guard last looked
  * @guard: watches the PF while a VF shows a capability
  */
 struct pci_vfcap {
@@ -97,20 +97,20 @@ struct pci_vfcap {
  * @vf: the VF; its driver is bound to it for as long as this lives
  * @ops: its driver's callbacks
  * @priv: their argument
- * @tell: tells user space of losses that have taken effect, and of their ends
+ * @tell: notifies user space of losses that have taken effect, and of their ends
  * @open: it is open. Protected by the PF's lock, as are all members below.
  * @held: capabilities that it shows, or may come to show
  * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
  * @losing: those of @lost that its driver has not yet taken from the guest
  * @unlogged: losses that are yet to be logged, before the lock is released
- * @untold: losses that user space is yet to be told of
- * @over: ends of losses that it is yet to be told of, after @untold
+ * @untold: losses that user space is yet to be notified of
+ * @over: ends of losses that it is yet to be notified of, after @untold
  * @cause: why each was lost last
- * @returned: those of @lost that a reset would bring back, as its driver was told
+ * @returned: those of @lost that a reset would bring back, as reported to its driver
  * @losses: how often a loss was noticed, whether or not it was known already
  * @lost_last: the value of @losses at the last loss of each capability
- * @pri_answered: when it was opened, the PF's driver answered page requests
+ * @pri_answered: whether the PF's driver answered page requests when it was opened
  * @misses: how many times in a row it was found to have lost its own state
  * @pri: its page requests; allocated at the first open, and not changed after that
  */
@@ -161,8 +161,8 @@ static inline bool vfcap_answers(struct pci_vfcap *record)
 }
 
 /*
- * Call a callback of the PF's driver, with what follows the PF in its arguments. All are
- * optional, and so is the driver: without one the result is @none. The driver's
+ * Call a callback of the PF's driver, with the PF and the arguments that follow. Callbacks
+ * are optional, and so is the driver: without either the result is @none. The driver's
  * registration does not end while the callback runs.
  */
 #define vfcap_call(_record, none, callback, ...)			\
@@ -204,7 +204,7 @@ void vfcap_guard_start(struct pci_vfcap *record);
 
 DEFINE_FREE(vfcap_put, struct pci_vfcap *, vfcap_put(_T))
 
-/* loss.c: why capabilities are lost, and whom to tell */
+/* loss.c: why capabilities are lost, and who is notified */
 extern struct workqueue_struct *vfcap_tell_wq;
 extern const char vfcap_no_answer[];
 bool vfcap_is_busy(struct pci_dev *pdev);
@@ -221,7 +221,7 @@ void vfcap_sysfs_notify(struct pci_vfcap_vf *handle, unsigned long mask);
 void vfcap_tell(struct work_struct *work);
 void vfcap_tell_rest(struct pci_vfcap_vf *handle);
 
-/* pri.c: page requests that the PF's driver answers, or the VF's user */
+/* pri.c: page requests that the PF's driver or the VF's user answers */
 int vfcap_requests_init(struct pci_vfcap_vf *handle);
 void vfcap_requests_exit(struct pci_vfcap_vf *handle);
 

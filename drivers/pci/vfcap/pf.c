@@ -2,8 +2,8 @@
 /*
  * A record per PF that takes part, found from the struct pci_dev
  *
- * Nothing here is keyed by bus number: buses are renumbered, and a PF that was
- * removed and found again is another struct pci_dev, hence another record.
+ * Nothing here is keyed by bus number: buses can be renumbered, and a PF that was
+ * removed and found again is another struct pci_dev, hence has another record.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -72,8 +72,8 @@ static LIST_HEAD(vfcap_list);
 
 /*
  * Protects vfcap_list and the records' reference counts, and keeps the sysfs folders of a
- * record and of its successor from overlapping. Inside of a record's @use_lock, outside of
- * its @lock.
+ * record and of its successor from existing at the same time. Nests inside a record's
+ * @use_lock and outside its @lock.
  */
 static DEFINE_MUTEX(vfcap_list_lock);
 
@@ -91,7 +91,7 @@ static struct pci_vfcap *vfcap_lookup(struct pci_dev *pf)
 }
 
 /**
- * vfcap_no_records - whether all records were given back
+ * vfcap_no_records - whether all records were put
  *
  * Return: true if so.
  */
@@ -105,7 +105,7 @@ bool vfcap_no_records(void)
  * @pf: the PF
  *
  * Context: Process context.
- * Return: the record, to be given to vfcap_put(), or NULL if there is none.
+ * Return: the record, to be released with vfcap_put(), or NULL if there is none.
  */
 struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 {
@@ -114,7 +114,7 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 	return vfcap_lookup(pf);
 }
 
-/* A driver that has the PF for user space may have made a folder of this name. */
+/* A driver that hands the PF to user space may have made a folder of this name. */
 static bool vfcap_has_folder(struct pci_dev *pf)
 {
 	struct kernfs_node *folder = sysfs_get_dirent(pf->dev.kobj.sd, "vfcap");
@@ -124,9 +124,10 @@ static bool vfcap_has_folder(struct pci_dev *pf)
 }
 
 /*
- * Only while the PF has a driver. Its removal unbinds the driver first and then deletes the
- * PF, and our notifier of either event waits for the lock that is held here. So the parent
- * folder cannot go away meanwhile. Nothing but readers depends on the folder.
+ * A folder is only made while the PF has a driver. The PF's removal first unbinds the
+ * driver and then deletes the PF, and our notifier waits at either event for the lock that
+ * is held here. So the parent folder cannot go away meanwhile. Only readers depend on the
+ * folder.
  */
 static void vfcap_add_folder(struct pci_vfcap *record)
 {
@@ -195,7 +196,7 @@ void vfcap_hide_folder(struct pci_vfcap *record)
 }
 
 /**
- * vfcap_pf_notify - wake those who poll the state of a PF's capabilities
+ * vfcap_pf_notify - wake pollers of the state of a PF's capabilities
  * @record: the PF's record, with its lock held
  * @mask: the capabilities, BIT(enum pci_vfcap_id) each
  */
@@ -227,7 +228,7 @@ static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
 
 	record->refs = 1;
 	record->pf = pci_dev_get(pf);
-	/* The driver may have gone before, leaving VFs behind: there was no record then. */
+	/* The driver may be gone already, leaving VFs behind: there was no record then. */
 	record->unbinding = !pf->dev.driver;
 	mutex_init(&record->use_lock);
 	mutex_init(&record->lock);
@@ -242,8 +243,8 @@ static struct pci_vfcap *vfcap_make(struct pci_dev *pf)
  * vfcap_get - find the record of a PF, or make it
  * @pf: the PF
  *
- * It stays valid, and keeps naming the same PF, until vfcap_put(), even when the
- * PF is removed first.
+ * The record stays valid, and keeps referring to the same PF, until vfcap_put(),
+ * even if the PF is removed first.
  *
  * Context: Process context. The caller holds a reference on @pf. Takes no
  * device lock, so it may be called from a VF driver's probe inside the PF
@@ -263,7 +264,7 @@ struct pci_vfcap *vfcap_get(struct pci_dev *pf)
 }
 
 /**
- * vfcap_put - give a record back
+ * vfcap_put - release a record
  * @record: the record; NULL does nothing
  *
  * Context: Process context.
@@ -288,16 +289,16 @@ void vfcap_put(struct pci_vfcap *record)
  * pci_vfcap_read - read a capability that a PF shares with its VFs
  * @pf: the PF
  * @id: which one
- * @regs: where the registers go, from the capability header on, CPU endian
+ * @regs: filled with the registers, from the capability header on, in CPU endianness
  * @nr_regs: how many dwords to read
  *
  * Reads the hardware and not a cached copy: resets, other users of the PF and user space
- * change registers behind the kernel's back.
- *
- * Context: Any context that may read config space. The result is a snapshot; it is
+ * change registers behind the kernel's back. The result is a snapshot; the registers are
  * watched only while a VF shows the capability.
- * Return: the capability's offset in bytes, -ENOENT when the PF has no such
- * capability, -ENODEV when it does not answer (removed, or powered down).
+ *
+ * Context: Any context that may read config space.
+ * Return: the capability's offset in bytes, -ENOENT if the PF has no such
+ * capability, -ENODEV if it does not answer (removed, or powered down).
  */
 int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 		   size_t nr_regs)
@@ -319,8 +320,8 @@ int pci_vfcap_read(struct pci_dev *pf, enum pci_vfcap_id id, u32 *regs,
 	}
 
 	/*
-	 * Checked last: then all registers were read from a live device. So they were if
-	 * the last one is not all ones.
+	 * Checked last: if the device is present now, all registers were read from a live
+	 * device. The same is true if the last register is not all ones.
 	 */
 	if (PCI_POSSIBLE_ERROR(val) && !pci_device_is_present(pf))
 		return -ENODEV;
@@ -330,7 +331,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_read);
 
 /**
  * vfcap_mask - which capabilities any VF of a PF holds or shows
- * @counts: how many do: @holders or @showing of its record, with the lock held
+ * @counts: how many VFs do so: @holders or @showing of its record, with the lock held
  *
  * Return: a mask of BIT(enum pci_vfcap_id).
  */
@@ -350,7 +351,7 @@ unsigned long vfcap_mask(const unsigned int *counts)
  * @record: the record of its PF, with its lock held
  * @vf: the VF
  *
- * Return: the handle, valid as long as the lock is held, or NULL if it takes no part.
+ * Return: the handle, valid as long as the lock is held, or NULL if the VF takes no part.
  */
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record, struct pci_dev *vf)
 {
@@ -369,8 +370,10 @@ struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record, struct pci_dev *vf)
  * @handle: the VF's handle; NULL loses nothing
  * @id: a capability that it shows
  *
- * Context: Process context. It may be lost right afterwards; the lost callback comes
- * after this function has begun to return false.
+ * The capability may be lost right afterwards; the lost callback is called after this
+ * function has begun to return false.
+ *
+ * Context: Process context.
  * Return: false while it is lost.
  */
 bool pci_vfcap_usable(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
@@ -388,7 +391,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_usable);
  * vfcap_guard_start - have the guard watch a PF
  * @record: the PF's record, with its lock held
  *
- * It goes on for as long as a VF shows a capability.
+ * The guard goes on for as long as a VF shows a capability.
  */
 void vfcap_guard_start(struct pci_vfcap *record)
 {

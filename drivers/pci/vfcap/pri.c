@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page requests of a VF, which the driver of its PF answers, or the VF's user
+ * Page requests of a VF, which the driver of its PF or the VF's user answers
  *
  * Clearing Enable of the Page Request Interface stops new requests at once; the
  * interface is stopped when those in flight are answered (PCIe r6.0, sec
- * 10.5.2.3). Only who answers them knows when that is. The PF's interface goes
- * on meanwhile, and so do those of other VFs.
+ * 10.5.2.3). Only whoever answers them knows when that is. Meanwhile the PF's
+ * interface and those of other VFs go on.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -26,21 +26,21 @@ MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page reques
 /**
  * struct vfcap_requests - the page requests of a VF
  *
- * Allocated apart from the handle, since many VFs may be bound of which few are open
+ * Allocated apart from the handle, since many VFs may be bound while few are open.
  *
  * @handle: the VF's handle
  * @lock: Protects all below. Taken before @lock of the PF.
  * @on: PRI was enabled, and the PF driver lets the VF send page requests
  * @refused: it was enabled, and the PF driver refused
- * @again: the allocation to enable it with again, once it is drained
+ * @again: the allocation with which to enable it again once it is drained
  * @drain: waits for the requests in flight
  * @draining: @drain was queued and has not finished
  * @waiting: its result is still of interest
  * @limit: ends the wait after pri_drain_ms
  * @failed: the wait ended before the requests were answered
- * @claimed: The VF's user answers, and not the PF's driver: iopf_shared_claim(). Set
+ * @claimed: The VF's user answers instead of the PF's driver, see iopf_shared_claim(). Set
  *	before the VF shows PRI, and until its user can have no page table attached.
- * @halted: its user was told of a failure: nothing more until it is enabled anew
+ * @halted: there was a Response Failure: nothing more until it is enabled again
  * @resetting: a reset has begun that its user did not ask for
  */
 struct vfcap_requests {
@@ -60,8 +60,9 @@ struct vfcap_requests {
 };
 
 /*
- * What a PF's driver would do, done in the IOMMU core where the VF's user answers. How
- * many requests are outstanding is not limited there; how long each of them is, is.
+ * What a PF's driver would do, done in the IOMMU core where the VF's user answers. The
+ * number of outstanding requests is not limited there, but how long each of them may be
+ * outstanding is.
  */
 static int vfcap_iopf_enable(struct pci_dev *pf, struct pci_dev *vf,
 			     u32 allocation)
@@ -75,7 +76,7 @@ static void vfcap_iopf_disable(struct pci_dev *pf, struct pci_dev *vf)
 	iopf_shared_close(&vf->dev);
 }
 
-/* The kernel can answer in a user's place, as it cannot in a device's: nothing is lost. */
+/* The kernel can answer in a user's place, though not in a device's: nothing is lost. */
 static int vfcap_iopf_drain(struct pci_dev *pf, struct pci_dev *vf,
 			    unsigned long timeout)
 {
@@ -96,7 +97,7 @@ static const struct pci_vfcap_ops vfcap_iopf_ops = {
 	.pri_reset	= vfcap_iopf_reset,
 };
 
-/* As vfcap_call(), of whoever answers */
+/* Like vfcap_call(), but calls whoever answers: the user's side, or the PF's driver */
 #define vfcap_pri_call(_pri, none, callback, ...)			\
 ({									\
 	struct vfcap_requests *pri_ = (_pri);				\
@@ -110,8 +111,8 @@ static const struct pci_vfcap_ops vfcap_iopf_ops = {
 })
 
 /*
- * Caller holds the lock. PRI may have been lost since the VF asked for it, and the VF may
- * not know yet: then it stays off, as it will in the VF.
+ * Caller holds the lock. PRI may have been lost since the VF asked for it, without the VF
+ * knowing yet: then it stays off, as it will in the VF.
  */
 static void vfcap_pri_start(struct vfcap_requests *pri, u32 allocation)
 {
@@ -194,7 +195,7 @@ static void vfcap_pri_limit(struct work_struct *work)
 
 	guard(mutex)(&pri->lock);
 
-	/* Queued again: the wait that this run was queued for is over. */
+	/* If it is queued again, the wait that this run was queued for is over. */
 	if (!delayed_work_pending(&pri->limit))
 		vfcap_pri_end_wait(pri, -ETIMEDOUT);
 }
@@ -203,8 +204,8 @@ static void vfcap_pri_limit(struct work_struct *work)
  * vfcap_requests_init - prepare a VF for an open
  * @handle: its handle
  *
- * Context: Process context; opens of a VF do not run side by side.
- * Return: 0, -ENOMEM.
+ * Context: Process context; opens of a VF do not run concurrently.
+ * Return: 0 or -ENOMEM.
  */
 int vfcap_requests_init(struct pci_vfcap_vf *handle)
 {
@@ -246,7 +247,7 @@ void vfcap_requests_exit(struct pci_vfcap_vf *handle)
  * @handle: the VF's handle
  *
  * Context: Process context.
- * Return: true if the driver has declared so with its pri_* callbacks.
+ * Return: true if the driver declares that, by having pri_* callbacks.
  */
 bool pci_vfcap_pri_answered(struct pci_vfcap_vf *handle)
 {
@@ -271,12 +272,12 @@ bool pci_vfcap_pri_deliverable(struct pci_vfcap_vf *handle)
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_deliverable);
 
 /**
- * pci_vfcap_pri_claim - have a VF's user answer its page requests
+ * pci_vfcap_pri_claim - let a VF's user answer its page requests
  * @handle: the VF's handle, open, before it shows PRI
  *
- * From now on iommufd takes page tables with a fault queue for the VF. Requests reach
- * it while PRI is enabled. Those that are not answered in time (parameter
- * pri_answer_ms) are answered with Invalid Request in the user's place.
+ * From now on iommufd accepts page tables with a fault queue for the VF. Requests reach
+ * the queue while PRI is enabled. If the user does not answer in time (parameter
+ * pri_answer_ms), the kernel answers with Invalid Request instead.
  *
  * Context: Process context.
  * Return: 0, -ENODEV if they cannot be delivered or the PF's driver answers them, -EBUSY
@@ -305,8 +306,8 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_claim);
  * pci_vfcap_pri_release - end pci_vfcap_pri_claim()
  * @handle: the VF's handle, closed; NULL does nothing
  *
- * Not before its user's page tables are detached: each reset has the kernel attach them
- * anew, and then nobody would stand before them.
+ * Must not be called before its user's page tables are detached: at each reset the kernel
+ * attaches them again, and without the claim nothing would stand in front of them.
  *
  * Context: Process context.
  */
@@ -317,7 +318,7 @@ void pci_vfcap_pri_release(struct pci_vfcap_vf *handle)
 	if (!pri || !pri->claimed)
 		return;
 
-	/* What it waited for was answered when the VF was closed. */
+	/* What the drain waited for was answered when the VF was closed. */
 	flush_work(&pri->drain);
 	guard(mutex)(&pri->lock);
 
@@ -331,7 +332,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_release);
  * pci_vfcap_pri_claimed - whether a VF's user answers its page requests
  * @handle: the VF's handle, open
  *
- * Context: Process context, as pci_vfcap_pri_claim() is called in.
+ * Context: Process context, the same as for pci_vfcap_pri_claim().
  * Return: true if so.
  */
 bool pci_vfcap_pri_claimed(struct pci_vfcap_vf *handle)
@@ -345,11 +346,12 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_claimed);
  * @handle: the VF's handle
  *
  * Each VF has an equal share of what the PF was allotted (PCIe r6.0, sec
- * 10.5.2.5), which is not its capacity. While a VF shows PRI the allotment is
- * watched, and VFs cannot become more, so that the shares never exceed it.
+ * 10.5.2.5), which is not the PF's capacity. While a VF shows PRI the allotment is
+ * watched and no VFs can be added, so that the shares never exceed the allotment.
  *
  * Context: Process context.
- * Return: a number of requests, 0 where the PF has no PRI or more VFs than that.
+ * Return: a number of requests, 0 if the PF has no PRI or was allotted fewer requests
+ * than it has VFs.
  */
 u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle)
 {
@@ -358,7 +360,7 @@ u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle)
 	u32 regs[VFCAP_SHARED_REGS];
 	u16 vfs;
 
-	/* pci_num_vf() is 0 until the last of them was added. */
+	/* pci_num_vf() is 0 until the last VF was added. */
 	pci_read_config_word(record->pf,
 			     pci_find_ext_capability(record->pf,
 						     PCI_EXT_CAP_ID_SRIOV) +
@@ -369,7 +371,7 @@ u32 pci_vfcap_pri_share(struct pci_vfcap_vf *handle)
 
 	guard(mutex)(&record->lock);
 
-	/* VFs that show it have shares of what it was then. */
+	/* VFs that show PRI have shares of what the allotment was when they came to. */
 	if (record->showing[PCI_VFCAP_PRI])
 		regs[reg] = min(regs[reg], record->seen[PCI_VFCAP_PRI][reg]);
 	return regs[reg] / vfs;
@@ -381,12 +383,12 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_share);
  * @handle: the VF's handle
  * @allocation: how many may be outstanding, at least 1
  *
- * While requests from before are still being answered it takes effect after
- * that. If the PF's driver refuses, nothing is sent until it is disabled and
- * enabled again; the refusal is logged. What was lost is not enabled.
+ * While requests from before are still being answered, this takes effect after
+ * that. If the PF's driver refuses, nothing is sent until PRI is disabled and
+ * enabled again; the refusal is logged. PRI that was lost is not enabled.
  *
- * Context: Process context. Calls the PF driver's pri_enable, unless it did since
- * pci_vfcap_pri_disable().
+ * Context: Process context. Calls the PF driver's pri_enable, unless this was done
+ * already since pci_vfcap_pri_disable().
  */
 void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation)
 {
@@ -404,14 +406,14 @@ void pci_vfcap_pri_enable(struct pci_vfcap_vf *handle, u32 allocation)
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_enable);
 
 /**
- * pci_vfcap_pri_disable - let a VF send no new page requests
+ * pci_vfcap_pri_disable - keep a VF from sending new page requests
  * @handle: the VF's handle
  *
- * The VF's driver is told by its pri_stopped callback, perhaps before this
- * returns, when none is in flight any more. Where that takes longer than the
- * limit (parameter pri_drain_ms) those that its user was to answer are answered with
- * Invalid Request. Where the PF's driver answers, the VF loses its capabilities instead,
- * and pri_stopped comes only after pci_vfcap_pri_reset().
+ * When no requests are in flight any more, perhaps before this returns, the VF driver's
+ * pri_stopped callback is called. If that takes longer than the limit (parameter
+ * pri_drain_ms), requests that the VF's user was to answer are answered with Invalid
+ * Request. If the PF's driver answers them, the VF loses its capabilities instead, and
+ * pri_stopped is called only after pci_vfcap_pri_reset().
  *
  * Context: Process context. Calls the PF driver's pri_disable; does not wait.
  */
@@ -427,7 +429,7 @@ void pci_vfcap_pri_disable(struct pci_vfcap_vf *handle)
 		vfcap_pri_stop(pri);
 		pri->waiting = true;
 		pri->draining = true;
-		/* What the user answers ends in time by itself. */
+		/* A wait for the user ends in time by itself. */
 		if (!pri->claimed)
 			mod_delayed_work(vfcap_wq, &pri->limit, timeout);
 		queue_work(vfcap_wq, &pri->drain);
@@ -443,7 +445,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_disable);
  * pci_vfcap_pri_reset - forget a VF's page requests
  * @handle: the VF's handle
  *
- * Disables it if it is enabled, and stops it at once.
+ * Disables PRI if it is enabled, and stops it at once.
  *
  * Context: Process context. Calls the PF driver's pri_disable and pri_reset if
  * the VF shows PRI.
@@ -470,7 +472,7 @@ void pci_vfcap_pri_reset(struct pci_vfcap_vf *handle)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset);
 
-/* NULL of what is no VF, or was never opened. For callers without a lock against an open */
+/* NULL if it is not a VF or was never opened. For callers without a lock against an open */
 static struct vfcap_requests *vfcap_requests(struct pci_vfcap_vf *handle)
 {
 	/* Pairs with vfcap_requests_init(). */
@@ -494,11 +496,11 @@ static void vfcap_pri_flush(struct pci_vfcap_vf *handle, bool resetting)
 }
 
 /**
- * pci_vfcap_pri_flush - answer what a VF's user has not, before the VF is reset
+ * pci_vfcap_pri_flush - answer what a VF's user has not answered, before the VF is reset
  * @handle: the VF's handle; NULL does nothing
  *
- * After a reset a response would be taken for that of another request with the same
- * index. Nothing new comes until pci_vfcap_pri_enable() is called again. Does nothing where
+ * After a reset, a late response would be taken for that to another request with the same
+ * index. Nothing new comes until pci_vfcap_pri_enable() is called again. Does nothing if
  * the PF's driver answers.
  *
  * Context: Process context. The VF may be closed.
@@ -510,8 +512,11 @@ void pci_vfcap_pri_flush(struct pci_vfcap_vf *handle)
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_flush);
 
 /**
- * pci_vfcap_pri_reset_begin - the same, and nothing is enabled until the reset is over
+ * pci_vfcap_pri_reset_begin - flush, and enable nothing until the reset is over
  * @handle: the VF's handle; NULL does nothing
+ *
+ * As pci_vfcap_pri_flush(). Also, pci_vfcap_pri_enable() does nothing until
+ * pci_vfcap_pri_reset_end().
  *
  * Context: Process context. The VF may be closed.
  */
@@ -543,11 +548,11 @@ void pci_vfcap_pri_reset_end(struct pci_vfcap_vf *handle)
 EXPORT_SYMBOL_GPL(pci_vfcap_pri_reset_end);
 
 /**
- * pci_vfcap_pri_halt - let no page request through until PRI is enabled anew
+ * pci_vfcap_pri_halt - let no page request through until PRI is enabled again
  * @handle: the VF's handle, open
  *
- * A function does so when it is told of a Response Failure (PCIe r6.0, sec 10.4.2.1). Enable
- * stays as it is. Does nothing where the PF's driver answers.
+ * This is what a function does on a Response Failure (PCIe r6.0, sec 10.4.2.1). Enable
+ * stays as it is. Does nothing if the PF's driver answers.
  *
  * Context: Process context.
  */
@@ -569,8 +574,8 @@ EXPORT_SYMBOL_GPL(pci_vfcap_pri_halt);
  * pci_vfcap_pri_failed - report an error of a VF's page requests
  * @pf: the PF
  * @vf: its VF
- * @status: PCI_PRI_STATUS_RF when a response failed, PCI_PRI_STATUS_UPRGI when one
- *	came for a group that was never requested; other bits are ignored
+ * @status: PCI_PRI_STATUS_RF if a response failed, PCI_PRI_STATUS_UPRGI if one came
+ *	for a group that was never requested; other bits are ignored
  *
  * The VF's user finds the bits set in its Page Request Status.
  *

@@ -2,9 +2,9 @@
 /*
  * Which VF has which of its PF's capabilities
  *
- * From its open on a VF holds each capability that it may come to show, until it is
- * closed or it turns out that the capability is not shown. While a capability is held the
- * PF's driver cannot begin to change it; while it is shown the guard watches it.
+ * From its open on, a VF holds each capability that it may come to show, until it is
+ * closed or it turns out that the capability is not shown. While a capability is held, the
+ * PF's driver cannot begin to change it; while it is shown, the guard watches it.
  */
 #include <linux/cleanup.h>
 #include <linux/module.h>
@@ -32,7 +32,7 @@ void vfcap_mark_assigned(struct pci_vfcap_vf *handle)
 		pci_set_dev_assigned(handle->vf);
 }
 
-/* They are counted, since a PF may have thousands of VFs. Caller holds the lock. */
+/* Holders are counted, since a PF may have thousands of VFs. Caller holds the lock. */
 static void vfcap_set_held(struct pci_vfcap_vf *handle, unsigned long held)
 {
 	struct pci_vfcap *record = handle->record;
@@ -54,14 +54,14 @@ static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 }
 
 /**
- * pci_vfcap_vf_register - have a VF take part
+ * pci_vfcap_vf_register - let a VF take part
  * @vf: the function
  * @ops: callbacks of its driver, valid until pci_vfcap_vf_unregister()
  * @priv: argument of the callbacks
  *
  * Context: Process context. Takes no device lock, so it may be called from a
  * driver's probe, also from inside the PF driver's pci_enable_sriov().
- * Return: a handle, NULL when @vf is no VF, which shares nothing, or ERR_PTR(-ENOMEM).
+ * Return: a handle, NULL if @vf is not a VF and thus shares nothing, or ERR_PTR(-ENOMEM).
  */
 struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
 					   const struct pci_vfcap_vf_ops *ops,
@@ -114,7 +114,7 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 }
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_unregister);
 
-/* From now on the kernel reports it if user space writes the registers. */
+/* From now on the kernel reports writes to the registers by user space. */
 static void vfcap_claim(struct pci_vfcap *record, enum pci_vfcap_id id)
 {
 	const struct vfcap_shared *cap = &vfcap_shared[id];
@@ -167,7 +167,7 @@ static void vfcap_unshow(struct pci_vfcap_vf *handle, unsigned long mask)
 	}
 }
 
-/* Give up what is held of @mask; without any, the PF may sleep. Caller holds use_lock. */
+/* Give up what is held of @mask. If that was all, the PF may sleep. Caller holds use_lock. */
 static void vfcap_drop(struct pci_vfcap_vf *handle, unsigned long mask)
 {
 	struct pci_vfcap *record = handle->record;
@@ -237,8 +237,8 @@ static int vfcap_hold(struct pci_vfcap_vf *handle, unsigned long mask)
  * pci_vfcap_vf_open - the VF's user opens it
  * @handle: the VF's handle; NULL does nothing
  * @mask: capabilities that it may come to show, BIT(enum pci_vfcap_id) each;
- *	those that the PF does not have, or whose first_user callback failed, are
- *	left out, and so are all if the PF cannot be woken
+ *	those that the PF does not have, or whose first_user callback fails, are
+ *	left out, and all of them are if the PF cannot be woken
  *
  * The PF is kept awake until there is nothing left that the VF may show.
  *
@@ -259,7 +259,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 	if (!mask)
 		return vfcap_hold(handle, 0);
 
-	/* The PF's driver may take locks of its own in there: without any of ours. */
+	/* The PF's driver may take locks of its own in there, so none of ours is held. */
 	pf = &handle->record->pf->dev;
 	ret = pm_runtime_resume_and_get(pf);
 	if (ret) {
@@ -304,7 +304,7 @@ static const char *vfcap_find_own_loss(struct pci_vfcap_vf *handle,
 
 	if (record->unbinding)
 		return "its PF has no driver, or is losing it";
-	/* What is shown was decided when the other one answered. */
+	/* What is shown was decided while somebody else answered. */
 	if (id == PCI_VFCAP_PRI && handle->pri_answered != vfcap_answers(record))
 		return "who answers its page requests has changed";
 	return NULL;
@@ -319,7 +319,7 @@ static const char *vfcap_find_vf_loss(struct pci_vfcap_vf *handle,
 }
 
 /**
- * vfcap_find_returned - tell a VF's driver which losses a reset would end
+ * vfcap_find_returned - find which losses a reset would end, and report a change of that
  * @handle: the VF's handle, with its PF's lock held
  * @well: the capabilities that its PF provides, see vfcap_find_loss()
  */
@@ -343,8 +343,8 @@ void vfcap_find_returned(struct pci_vfcap_vf *handle, unsigned long well)
  * pci_vfcap_vf_losses - how often a VF has lost capabilities so far
  * @handle: the VF's handle; NULL has lost nothing
  *
- * Context: Process context. Calls nothing back.
- * Return: a number for pci_vfcap_vf_reset(), of a reset that begins now.
+ * Context: Process context. Makes no callbacks.
+ * Return: a number to pass to pci_vfcap_vf_reset() after a reset that begins now.
  */
 u64 pci_vfcap_vf_losses(struct pci_vfcap_vf *handle)
 {
@@ -363,9 +363,9 @@ EXPORT_SYMBOL_GPL(pci_vfcap_vf_losses);
  * @losses: what pci_vfcap_vf_losses() returned before the reset began. What was lost
  *	since stays lost: the device may have been reset before that.
  *
- * Ends the loss of what the PF has again.
+ * Ends the loss of each capability that the PF has again.
  *
- * Context: Process context. Calls @returned back.
+ * Context: Process context. Calls the VF driver's returned callback.
  */
 void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 {
@@ -401,17 +401,17 @@ void pci_vfcap_vf_reset(struct pci_vfcap_vf *handle, u64 losses)
 EXPORT_SYMBOL_GPL(pci_vfcap_vf_reset);
 
 /**
- * pci_vfcap_show - the VF shows a capability from now on, or would like to
- * @handle: the VF's handle; NULL may show what it likes
+ * pci_vfcap_show - the VF shows a capability from now on, or asks whether it could
+ * @handle: the VF's handle; NULL may show anything
  * @id: the capability, held since pci_vfcap_vf_open()
  * @pos: its offset in the VF's config space; 0: only tell whether it could be shown
- * @regs: what pci_vfcap_read() gave of all its registers. What was decided by
- *	them is watched from here on.
+ * @regs: all its registers, as pci_vfcap_read() returned them. What was decided
+ *	based on them is watched from now on.
  *
- * Context: Process context. Calls nothing back.
- * Return: 0, -ENOENT when it is not held, -EIO when the PF has it no longer as in
- * @regs, or as it was when other VFs came to show it, when the PF has no driver or
- * is in low power, or when who answers page requests has changed since the open.
+ * Context: Process context. Makes no callbacks.
+ * Return: 0, -ENOENT if it is not held, -EIO if the PF no longer has it as in @regs,
+ * or as it was when other VFs came to show it, if the PF has no driver or is in a low
+ * power state, or if page requests are answered by somebody else than at the open.
  */
 int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 		   const u32 *regs)
@@ -429,7 +429,7 @@ int pci_vfcap_show(struct pci_vfcap_vf *handle, enum pci_vfcap_id id, u16 pos,
 	if (!(handle->held & BIT(id)))
 		return -ENOENT;
 
-	/* The PF may have been given more since another VF first showed it. */
+	/* The PF may have more now than when another VF first showed it. */
 	first = !record->showing[id];
 	if (!first)
 		memcpy(seen, record->seen[id], sizeof(seen));
@@ -467,12 +467,12 @@ EXPORT_SYMBOL_GPL(pci_vfcap_hide);
 
 /**
  * pci_vfcap_place - ask the PF's driver where a capability may lie in the VF
- * @handle: the VF's handle; of NULL nobody knows
+ * @handle: the VF's handle; for NULL nobody has an opinion
  * @id: the capability
  *
  * Context: Process context. Calls the PF driver's place.
  * Return: an offset in bytes, 0 when the driver has no opinion, or a negative
- * value if it is never to be shown. What a driver answers was not checked.
+ * value if it is never to be shown. The driver's answer has not been checked.
  */
 int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 {
@@ -482,13 +482,13 @@ EXPORT_SYMBOL_GPL(pci_vfcap_place);
 
 /**
  * pci_vfcap_control - let the PF's driver take over a write to the Control dword
- * @handle: the VF's handle; of NULL nobody takes over anything
+ * @handle: the VF's handle; for NULL nobody takes over anything
  * @id: the capability
- * @old: what the dword at offset 4 reads now
- * @new: what it would read afterwards
+ * @old: the value that the dword at offset 4 has now
+ * @new: the value that it would have afterwards
  *
  * Context: Process context. Calls the PF driver's control.
- * Return: what it shall read; @new where the PF's driver takes over nothing.
+ * Return: the value that it shall have; @new if the PF's driver takes over nothing.
  */
 u32 pci_vfcap_control(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
 		      u32 old, u32 new)
