@@ -3,8 +3,8 @@
  * Sample PF driver that is built outside of the kernel's tree, and loads with and
  * without pci-vfcap
  *
- * It does the least that a PF's driver can do for its VFs: it tells of resets. For all
- * else see vfcap-sample-pf, whose calls work here too.
+ * It does the least that a PF's driver can do for its VFs: it reports resets. For
+ * everything else see vfcap-sample-pf, whose calls work here too.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -44,7 +44,7 @@ static const struct pci_error_handlers external_pf_err_handlers = {
 	.reset_done	= external_pf_reset_done,
 };
 
-/* Empty: it fits any PF, so it takes only those that driver_override gives it. */
+/* Empty: the driver fits any PF, so it takes only those that driver_override gives it. */
 static const struct pci_device_id external_pf_ids[] = {
 	{ }
 };

@@ -2,38 +2,38 @@
 /*
  * Knobs of the sample PF driver, for tests
  *
- * debugfs, in vfcap-sample-pf/DDDD:BB:DD.F/ of the PF. BDF is a VF's
- * DDDD:BB:DD.F, CAP is "pasid" or "pri" in either case.
+ * They are files in debugfs, in vfcap-sample-pf/DDDD:BB:DD.F/, with the address of
+ * the PF. BDF is a VF's DDDD:BB:DD.F, CAP is "pasid" or "pri", in upper or lower case.
  *
  * The device:
- *   latency_ms	Time that the answer to a request takes, default 1. Each VF's are
- *		answered one by one. A write counts for those that wait, too, whose
- *		time begins anew.
+ *   latency_ms	Time that the answer to a request takes, default 1. Each VF's
+ *		requests are answered one by one. A write also applies to requests
+ *		that are waiting, whose time begins again.
  *   lost	Y: requests sent from now on are never answered. Default N.
  *   stuck	Y: pri_drain() does not return, whatever its timeout, until N is
- *		written. Unbinding the driver waits for that too, where it removes
- *		VFs that are waited for. Default N.
- *   request	Write "BDF N": the VF sends N page requests. Fails with EPERM when
- *		it is not enabled, ENOSPC when more than its allocation would be in
+ *		written. Unbinding the driver waits for that too, if it removes
+ *		VFs whose requests are being drained. Default N.
+ *   request	Write "BDF N": the VF sends N page requests. Fails with EPERM if
+ *		it is not enabled, ENOSPC if more than its allocation would be in
  *		flight (none is sent then).
- *   in_flight	Read a line per VF that was ever enabled, by index:
+ *   in_flight	Read one line per VF that was ever enabled, by index:
  *		"BDF enabled|disabled ALLOCATION IN_FLIGHT".
  *
  * What callbacks return:
  *   place_pasid, place_pri		place(), signed, default 0
  *   control_mask			control() returns the new value & this, default
  *					0xffffffff
- *   first_user_error, pri_enable_error	These fail with this errno, positive. Default 0:
- *					they succeed.
+ *   first_user_error, pri_enable_error	The callback fails with this errno, given as a
+ *					positive number. Default 0: it succeeds.
  *
  *   calls	Read the callbacks called, oldest first: "first_user CAP",
  *		"last_user CAP", "place BDF CAP", "control BDF CAP OLD NEW" (8 hex
  *		digits each), "pri_enable BDF ALLOCATION", "pri_disable BDF",
  *		"pri_drain BDF RESULT" (when it returns), "pri_reset BDF", with CAP
- *		as "PASID" or "PRI". 8 KiB; a last line "..." when later ones did
- *		not fit. Write anything: clear it.
+ *		as "PASID" or "PRI". It has room for 8 KiB; the last line is "..."
+ *		if later calls did not fit. Write anything: clear it.
  *
- * What the driver calls; a write returns when the call did, with its error:
+ * What the driver calls; a write returns when the call has returned, with its error:
  *   registered	Write 0: pci_vfcap_unregister(), 1: pci_vfcap_register().
  *   change	Write "begin CAP": pci_vfcap_change_begin(), "end CAP":
  *		pci_vfcap_change_end().
@@ -54,7 +54,7 @@
 
 #include "sample-queue.h"
 
-/* The directory of all PFs is there while one of them is bound. */
+/* The directory for all PFs exists while one of them is bound. */
 static DEFINE_MUTEX(sample_root_lock);
 static struct dentry *sample_root;
 static unsigned int sample_root_users;
@@ -142,7 +142,7 @@ static ssize_t sample_calls_write(struct file *file, const char __user *ubuf,
 
 DEFINE_SHOW_STORE_ATTRIBUTE(sample_calls);
 
-/* Files that take a line and do something. No lock is held in the command. */
+/* Files that take a line as a command. No lock is held while it runs. */
 static ssize_t sample_command(struct file *file, const char __user *ubuf,
 			      size_t count,
 			      int (*command)(struct sample_queue *queue,
@@ -247,7 +247,7 @@ static int sample_registered(struct sample_queue *queue, char *line)
 	if (ret)
 		return ret;
 
-	/* devres ends whatever registration there is then, or none. */
+	/* At the end, devres ends the registration if there is one. */
 	if (registered)
 		return pci_vfcap_register(queue->pf, queue->ops);
 	pci_vfcap_unregister(queue->pf);
@@ -273,8 +273,8 @@ static void sample_debugfs_remove(void *data)
 }
 
 /*
- * To be called after the registration: the knobs then go before it, so that none
- * registers a PF that no driver has any more.
+ * To be called after the registration: the knobs are then removed before it ends, so
+ * that none of them registers a PF that no driver has any more.
  */
 int devm_sample_debugfs_create(struct sample_queue *queue,
 			       const struct pci_vfcap_ops *ops)

@@ -2,7 +2,7 @@
 /*
  * Sample PF driver: takes part in the capabilities that its VFs share with it
  *
- * To be copied by authors of PF drivers. All that concerns pci-vfcap is in this
+ * To be copied by authors of PF drivers. Everything that concerns pci-vfcap is in this
  * file. The sample_queue_*() functions stand for what a real driver does with its
  * device; sample-queue.c simulates one, so that this driver can be bound to any
  * SR-IOV PF. sample-debugfs.c has knobs for tests. Leave both out of a copy.
@@ -16,7 +16,7 @@
  * Not shown here: a driver that changes the PF's own capability does so between
  * pci_vfcap_change_begin() and pci_vfcap_change_end(), and one whose device
  * reports failed page responses calls pci_vfcap_pri_failed(), from a thread or a
- * work since it sleeps.
+ * work item since it may sleep.
  *
  * Locks: callbacks run with locks of pci-vfcap and of the VF's driver held, and
  * pci_vfcap_unregister() and pci_disable_sriov() wait for them. A lock that is
@@ -32,9 +32,10 @@
 #include "sample-queue.h"
 
 /*
- * The PF's driver knows the layout of its VFs' config space, registers outside
- * of all capabilities included, which no list in the VF tells of. Without this
- * callback, or with 0, a place is searched for that reads as zero.
+ * The PF's driver knows the layout of its VFs' config space, including registers
+ * outside of all capabilities, which no list in the VF shows. Without this
+ * callback, or if it returns 0, the VF's driver searches for a place that reads as
+ * zero.
  */
 static int sample_pf_place(struct pci_dev *pf, struct pci_dev *vf,
 			   enum pci_vfcap_id id)
@@ -43,9 +44,10 @@ static int sample_pf_place(struct pci_dev *pf, struct pci_dev *vf,
 }
 
 /*
- * Resources that cost something without a user, such as page request queues, are
- * best set up here. An error hides the capability from the VF that is opened,
- * which works otherwise: better than a guest whose page requests get no answer.
+ * Resources that cost something even without a user, such as page request queues,
+ * are best set up here. An error hides the capability from the VF that is being
+ * opened. The VF works otherwise, which is better than a guest whose page requests
+ * get no answer.
  */
 static int sample_pf_first_user(struct pci_dev *pf, enum pci_vfcap_id id)
 {
@@ -53,8 +55,8 @@ static int sample_pf_first_user(struct pci_dev *pf, enum pci_vfcap_id id)
 }
 
 /*
- * Undoes the above. Not called by pci_vfcap_unregister(): where a registration
- * ends, what first_user() set up is released by remove() or devres.
+ * Undoes the above. Not called by pci_vfcap_unregister(): when a registration ends,
+ * remove() or devres releases what first_user() set up.
  */
 static void sample_pf_last_user(struct pci_dev *pf, enum pci_vfcap_id id)
 {
@@ -62,8 +64,8 @@ static void sample_pf_last_user(struct pci_dev *pf, enum pci_vfcap_id id)
 }
 
 /*
- * The guest's registers hold what this returns, and it has its effect: a device
- * that, for example, cannot tell a VF's privileged requests apart clears
+ * The guest's registers hold what this returns, and that takes effect. For example,
+ * the driver of a device that cannot tell a VF's privileged requests apart clears
  * PCI_PASID_CTRL_PRIV. Always let bits be cleared: resets and close do that, and
  * cannot fail.
  */
@@ -112,7 +114,7 @@ static void sample_pf_pri_reset(struct pci_dev *pf, struct pci_dev *vf)
 	sample_queue_reset(pci_get_drvdata(pf), vf);
 }
 
-/* The pri_* callbacks come together, or all are left out. */
+/* A driver has all of the pri_* callbacks, or none. */
 static const struct pci_vfcap_ops sample_pf_vfcap_ops = {
 	.place		= sample_pf_place,
 	.first_user	= sample_pf_first_user,
@@ -125,9 +127,9 @@ static const struct pci_vfcap_ops sample_pf_vfcap_ops = {
 };
 
 /*
- * A reset of the PF resets its VFs too, and nothing tells their drivers: only the
- * PF's driver can. Here, so that they stop before the device does. The cause is
- * for the log, and completes "PASID lost: ".
+ * A reset of the PF resets its VFs too, and only the PF's driver can tell the VFs'
+ * drivers. It does so here, so that they stop before the device does. The cause is
+ * for the log, where it follows "PASID lost: ".
  */
 static void sample_pf_reset_prepare(struct pci_dev *pf)
 {
@@ -184,15 +186,15 @@ static int sample_pf_probe(struct pci_dev *pf, const struct pci_device_id *id)
 
 /*
  * devres is released after remove(), so the VFs are gone before the registration
- * ends: their users, who are waited for, leave through the callbacks, and no VF is
- * left that shows a capability which no one answers for.
+ * ends: their users are waited for and leave through the callbacks, and no VF is
+ * left that shows a capability which nobody answers for.
  */
 static void sample_pf_remove(struct pci_dev *pf)
 {
 	pci_disable_sriov(pf);
 }
 
-/* Empty: it fits any PF, so it takes only those that driver_override gives it. */
+/* Empty: the driver fits any PF, so it takes only those that driver_override gives it. */
 static const struct pci_device_id sample_pf_ids[] = {
 	{ }
 };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The simulated device of the sample PF driver: page requests of VFs, answered
- * after a while, and a record of what the driver was called for
+ * after a while, and a record of the calls to the driver
  *
  * Each VF's requests are answered one by one, independently of other VFs'. Tests
- * can slow that down, have requests lost, and have the driver not return.
+ * can slow that down, make requests get lost, and keep the driver from returning.
  */
 #include <linux/cleanup.h>
 #include <linux/delay.h>
@@ -43,7 +43,7 @@ static __printf(2, 3) void sample_log(struct sample_queue *queue,
 
 	lockdep_assert_held(&queue->lock);
 
-	/* After one that did not fit none is recorded, so that no gap is hidden. */
+	/* After a call that did not fit none is recorded, so that no gap is hidden. */
 	if (queue->calls_full)
 		return;
 
@@ -93,7 +93,7 @@ u32 sample_queue_control(struct sample_queue *queue, struct pci_dev *vf,
 	return new & READ_ONCE(queue->control_mask);
 }
 
-/* A no-op where an answer is under way already. */
+/* A no-op if an answer is under way already */
 static void sample_vf_arm(struct sample_vf *vf)
 {
 	lockdep_assert_held(&vf->queue->lock);
@@ -161,10 +161,10 @@ int sample_queue_drain(struct sample_queue *queue, struct pci_dev *vf,
 	struct sample_vf *sample = sample_vf(queue, vf);
 	int ret;
 
-	/* Without the lock: who answers or resets takes it, and wakes us after. */
+	/* Without the lock: whoever answers or resets takes it, and then wakes us. */
 	wait_event_timeout(queue->wait, !READ_ONCE(sample->in_flight), timeout);
 
-	/* A broken driver; only tests have it, and they end it. */
+	/* This simulates a broken driver. Only tests do so, and they end it. */
 	while (READ_ONCE(queue->stuck) && !READ_ONCE(queue->stopping))
 		msleep(20);
 
@@ -220,7 +220,7 @@ int sample_queue_request(struct sample_queue *queue, const char *name, u32 nr)
 	return -EPERM;
 }
 
-/* Counts for the requests that wait already, too. */
+/* Also applies to requests that are waiting already */
 void sample_queue_set_latency(struct sample_queue *queue, u32 latency_ms)
 {
 	unsigned int i;
@@ -243,7 +243,7 @@ static void sample_queue_destroy(void *data)
 		cancel_delayed_work_sync(&queue->vfs[i].answer);
 }
 
-/* Its memory and its works end with the PF's driver. */
+/* Its memory and its work items go when the PF's driver is unbound. */
 struct sample_queue *devm_sample_queue_create(struct pci_dev *pf)
 {
 	int nr_vfs = pci_sriov_get_totalvfs(pf);

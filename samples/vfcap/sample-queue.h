@@ -2,9 +2,9 @@
 /*
  * The simulated device of the sample PF driver
  *
- * Takes the place of registers and admin commands. What a callback of
- * struct pci_vfcap_ops does with the device is a function of the same meaning
- * here; all may sleep, and may run at any time beside debugfs.
+ * It takes the place of registers and admin commands. What each callback of
+ * struct pci_vfcap_ops does with the device is done by a function of the same
+ * meaning here; all may sleep, and may run at any time concurrently with debugfs.
  */
 #ifndef SAMPLE_QUEUE_H
 #define SAMPLE_QUEUE_H
@@ -23,12 +23,12 @@ struct sample_queue;
 
 /**
  * struct sample_vf - page requests of one VF
- * @queue: what it is part of
- * @answer: answers one request each sample_queue.latency_ms
+ * @queue: the device that it is part of
+ * @answer: answers one request every sample_queue.latency_ms
  * @name: its PCI address, empty until it was first enabled
  * @enabled: whether it may send requests
  * @allocation: how many may be in flight
- * @in_flight: how many are, the lost ones included
+ * @in_flight: how many are in flight, the lost ones included
  * @lost: how many of them are never answered
  */
 struct sample_vf {
@@ -103,7 +103,7 @@ int sample_queue_drain(struct sample_queue *queue, struct pci_dev *vf,
 void sample_queue_reset(struct sample_queue *queue, struct pci_dev *vf);
 void sample_queue_reset_all(struct sample_queue *queue);
 
-/* What debugfs has the device do */
+/* What debugfs makes the device do */
 int sample_queue_request(struct sample_queue *queue, const char *name, u32 nr);
 void sample_queue_set_latency(struct sample_queue *queue, u32 latency_ms);
 
