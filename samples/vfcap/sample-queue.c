@@ -43,7 +43,7 @@ static __printf(2, 3) void sample_log(struct sample_queue *queue,
 
 	lockdep_assert_held(&queue->lock);
 
-	/* After a call that did not fit none is recorded, so that no gap is hidden. */
+	/* Once a call did not fit, no more are recorded, so that no gap is hidden. */
 	if (queue->calls_full)
 		return;
 

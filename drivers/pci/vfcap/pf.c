@@ -388,7 +388,7 @@ bool pci_vfcap_usable(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
 EXPORT_SYMBOL_GPL(pci_vfcap_usable);
 
 /**
- * vfcap_guard_start - have the guard watch a PF
+ * vfcap_guard_start - let the guard watch a PF
  * @record: the PF's record, with its lock held
  *
  * The guard goes on for as long as a VF shows a capability.

@@ -60,7 +60,7 @@ static void vfcap_set_pos(struct pci_vfcap_vf *handle, enum pci_vfcap_id id,
  * @priv: argument of the callbacks
  *
  * Context: Process context. Takes no device lock, so it may be called from a
- * driver's probe, also from inside the PF driver's pci_enable_sriov().
+ * driver's probe, including inside the PF driver's pci_enable_sriov().
  * Return: a handle, NULL if @vf is not a VF and thus shares nothing, or ERR_PTR(-ENOMEM).
  */
 struct pci_vfcap_vf *pci_vfcap_vf_register(struct pci_dev *vf,
@@ -471,7 +471,7 @@ EXPORT_SYMBOL_GPL(pci_vfcap_hide);
  * @id: the capability
  *
  * Context: Process context. Calls the PF driver's place.
- * Return: an offset in bytes, 0 when the driver has no opinion, or a negative
+ * Return: an offset in bytes, 0 if the driver has no opinion, or a negative
  * value if it is never to be shown. The driver's answer has not been checked.
  */
 int pci_vfcap_place(struct pci_vfcap_vf *handle, enum pci_vfcap_id id)
