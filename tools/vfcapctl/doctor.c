@@ -28,7 +28,7 @@
 #define VTD_ECAP_SMTS	BIT_ULL(43)
 #define VTD_ECAP_PASID	BIT_ULL(40)
 
-/* End of a VMD's native shadow registers in MEMBAR2 */
+/* A VMD's native shadow registers: where they end, and the BAR that has them */
 #define VMD_SHADOW_END	0x2010
 #define VMD_MEMBAR2	4
 
