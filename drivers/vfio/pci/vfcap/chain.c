@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What vfio-pci-core keeps of config space, and where an emulated capability fits
+ * vfio-pci-core's map of config space, and where an emulated capability fits
  */
 #include <linux/bitmap.h>
 #include <linux/pci.h>
@@ -13,9 +13,9 @@ static_assert(PCI_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
 static_assert(PCI_EXT_CAP_ID_MAX < VFCAP_MAP_VIRTUAL);
 
 /*
- * Whether a byte of core's map can be an ID, that is the ID of a capability that the device
- * has. A standard capability may claim to be so long that it reaches into extended config
- * space. The first extended capability is in the map whatever its ID is.
+ * Whether a byte of core's map can be an ID, that is, the ID of a capability that the
+ * device has. A standard capability may claim to be so long that it reaches into extended
+ * config space. The first extended capability is in the map whatever its ID.
  */
 static bool vfcap_map_is_id(struct pci_dev *pdev, unsigned int pos, u8 id)
 {
@@ -38,7 +38,7 @@ static bool vfcap_map_is_known(struct vfcap_device *vd, unsigned int pos,
 
 	if (pos < PCI_STD_HEADER_SIZEOF)
 		return !map[pos];
-	/* Core hides neither of these from anybody. */
+	/* Core never hides the PCI Express Capability or the start of the extended list. */
 	if (raw && pos != express && pos != PCI_CFG_SPACE_SIZE)
 		return true;
 	return (!raw && map[pos] && map[pos] == map[pos - 1]) ||
@@ -46,15 +46,15 @@ static bool vfcap_map_is_known(struct vfcap_device *vd, unsigned int pos,
 }
 
 /**
- * vfcap_map_open - see whether core's map of config space is as it is known here
+ * vfcap_map_open - check that core's map of config space is as this driver knows it
  * @vd: the device
  *
- * It has a byte for each byte of config space: 0 in the header, the ID of the capability
- * that it belongs to, or a mark of core's own. This driver goes by that, and no header of
- * the kernel says so: see it proven before.
+ * The map has a byte for each byte of config space: 0 in the header, the ID of the
+ * capability that the byte belongs to, or a mark of core's own. This driver relies on
+ * that, but no header of the kernel guarantees it, so it is checked first.
  *
- * It is looked at from its start on, since one of another kind may be shorter. The log
- * has the first byte that it could not have.
+ * The check begins at the start, since another kind of map may be shorter. The first byte
+ * that cannot be right is logged.
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
@@ -76,7 +76,7 @@ void vfcap_map_open(struct vfcap_device *vd)
 			  vd->core.pci_config_map[pos], pos);
 }
 
-/* Mark dwords of config space as taken. The end may lie beyond it. */
+/* Mark dwords of config space as taken. @end may lie beyond config space. */
 static void vfcap_mark(unsigned long *used, unsigned int pos, unsigned int end)
 {
 	unsigned int first = pos / sizeof(u32);
@@ -86,8 +86,9 @@ static void vfcap_mark(unsigned long *used, unsigned int pos, unsigned int end)
 }
 
 /*
- * Mark the hardware's capabilities, those that core hides from the guest included: core
- * leaves their bytes within its reach. What core knows is marked elsewhere.
+ * Mark the hardware's capabilities, including those that core hides from the guest, since
+ * core leaves their bytes within the guest's reach. What core knows is marked in
+ * vfcap_find_used().
  */
 static void vfcap_mark_hardware(struct vfcap_device *vd,
 				const struct vfcap_list *list,
@@ -98,10 +99,10 @@ static void vfcap_mark_hardware(struct vfcap_device *vd,
 	DECLARE_BITMAP(open_ended, VFCAP_DWORDS) = {};
 	struct pci_dev *pdev = vd->core.pdev;
 	unsigned int pos = list->first(pdev), bit;
-	/* A list that is longer is a loop. */
+	/* A longer list is a loop. */
 	unsigned int loops = VFCAP_DWORDS;
 
-	/* The list begins there, with a capability or without. */
+	/* The list begins there, whether or not there is a capability. */
 	__set_bit(pos / sizeof(u32), heads);
 	__set_bit(pos / sizeof(u32), used);
 
@@ -131,9 +132,9 @@ static void vfcap_mark_hardware(struct vfcap_device *vd,
 }
 
 /*
- * What is taken: what the hardware's list has, what core knows as a capability, what has
- * the place of another that is emulated or was chosen for it, and what the capability must
- * not cover.
+ * Find what is taken: the hardware's list, what core knows as a capability, the places
+ * of other emulated capabilities, whether planned or chosen, and what this capability
+ * must not cover.
  */
 static void vfcap_find_used(struct vfcap_device *vd, unsigned int id,
 			    unsigned long *used)
@@ -203,7 +204,7 @@ static bool vfcap_reads_zero(struct vfcap_device *vd,
  * @pos: the place
  *
  * Context: Process context, under the dev_set lock, with the device powered up.
- * Return: true if it lies, aligned, in the list's part of config space, and over
+ * Return: true if it would be aligned, lie in the list's part of config space, and cover
  * no other capability. The contents of these bytes are not examined.
  */
 bool vfcap_chain_fits(struct vfcap_device *vd, unsigned int id,

@@ -7,33 +7,34 @@
 #include "vfcap.h"
 
 /*
- * What vfio-pci-core's pci_config_map says of a byte that belongs to no
- * capability: raw access to the hardware, or none at all, vconfig only. The
- * constants are core's own, in its private header.
+ * What vfio-pci-core's pci_config_map has for a byte that belongs to no capability: raw
+ * access to the hardware, or no access to it at all, vconfig only. The constants are
+ * core's own, from its private header.
  */
 #define VFCAP_MAP_RAW		0xff
 #define VFCAP_MAP_VIRTUAL	0xfe
 
 #define VFCAP_DWORDS		(PCI_CFG_SPACE_EXP_SIZE / sizeof(u32))
 
-/* What &vfcap_list.size says of what reaches to the next header */
+/* What &vfcap_list.size returns for a capability that reaches to the next header */
 #define VFCAP_SIZE_UNKNOWN	(-1)
-/* And of what does so if there is one, else only as far as core says */
+/* And for one that does so if there is a next header, else only as far as core says */
 #define VFCAP_SIZE_TABLES	(-2)
 
 /**
  * struct vfcap_list - one of the two lists of capabilities
- * @start: where its capabilities may lie: from this offset on
- * @end: up to this one, which no capability reaches over
- * @next: the bits of a header's first dword that lead to the next
- * @bound: Optional. The offset that it should better not reach over.
+ * @start: the first offset at which its capabilities may lie
+ * @end: the end of that range, which no capability may cross
+ * @next: the bits of a header's first dword that lead to the next header
+ * @bound: Optional. The offset beyond which a capability should not reach if there
+ *	is room below.
  * @first: where the hardware's list begins
- * @read: A header of it: the ID, and where the next one is. Return false if there is
- *	none.
- * @size: What a capability of the hardware takes beyond what core's map says: its length
- *	in bytes, 0 for nothing, or VFCAP_SIZE_*.
- * @link: Have the list lead to a capability, and write its header.
- *	Called under &vfcap_device.lock.
+ * @read: Read a header of it: the ID, and where the next header is. Return false if
+ *	there is none.
+ * @size: How much a capability of the hardware takes beyond what core's map says: its
+ *	length in bytes, 0 for nothing, or VFCAP_SIZE_*.
+ * @link: Link a capability into the list, and write its header. Called under
+ *	&vfcap_device.lock.
  */
 struct vfcap_list {
 	u16 start;

@@ -15,8 +15,8 @@
 #include "effects.h"
 
 /*
- * An access to an emulated register wakes a device in low power, as any does. Core does so for
- * its own.
+ * An access to an emulated register wakes a device from low power, as any access does.
+ * Core does so for the accesses that it handles.
  */
 static int vfcap_wake_and_lock(struct vfcap_device *vd)
 {
@@ -58,7 +58,7 @@ static ssize_t vfcap_cap_write(struct vfcap_device *vd, unsigned int id,
 	return count;
 }
 
-/* Correct a byte at @pos of what core has read of the hardware from @offset on. */
+/* Correct the byte at @pos in what core has read from the hardware, from @offset on. */
 static int vfcap_correct(char __user *buf, size_t count, u64 offset,
 			 unsigned int pos, u8 clear, u8 set)
 {
@@ -72,7 +72,7 @@ static int vfcap_correct(char __user *buf, size_t count, u64 offset,
 	return put_user((val & ~clear) | set, byte);
 }
 
-/* A whole function's Page Request Status is what the hardware has just now. */
+/* Bring a whole function's Page Request Status up to date with the hardware before a read. */
 static int vfcap_read_status(struct vfcap_device *vd, u64 offset, size_t count)
 {
 	int ret;
@@ -118,7 +118,7 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
  * @ppos: VFIO region offset, advanced by what was read
  *
  * Context: Process context, no locks held.
- * Return: bytes read, or -errno as vfio_pci_core_read() has it.
+ * Return: bytes read, or -errno as from vfio_pci_core_read().
  */
 ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
 			  size_t count, loff_t *ppos)
@@ -129,8 +129,8 @@ ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
 }
 
 /*
- * Whether a write begins in bytes that are virtual. It is cut down to what lies in such
- * bytes only, or in none.
+ * Whether a write begins in virtual bytes. @count is cut down to bytes that are all
+ * virtual, or all not.
  */
 static bool vfcap_cut_virtual(struct vfcap_device *vd, unsigned int offset,
 			      size_t *count)
@@ -149,9 +149,9 @@ static bool vfcap_cut_virtual(struct vfcap_device *vd, unsigned int offset,
 }
 
 /*
- * The first piece of a write: within one capability, on virtual bytes that are in none,
- * which are read-only, on a register of the hardware that has one bit of ours, or outside
- * of all
+ * Do the first piece of a write: within one capability; in virtual bytes outside of any
+ * capability, which are read-only; in a register of the hardware that has one bit of
+ * ours; or outside of all of these.
  */
 static ssize_t vfcap_write_piece(struct vfcap_device *vd, char __user *buf,
 				 size_t *count, loff_t pos, bool write)
@@ -185,7 +185,7 @@ static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vd,
 	if (ret)
 		return ret;
 
-	/* Core looks at the whole access before it does any of it. */
+	/* Core checks the whole access before it does any of it. */
 	if (count && (offset >= vd->core.pdev->cfg_size ||
 		      count > vd->core.pdev->cfg_size - offset))
 		return -EFAULT;
@@ -194,8 +194,8 @@ static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vd,
 }
 
 /*
- * Whether a byte is not emulated, nor can have the device reset or change its power state. In
- * the list of extended capabilities others have the same IDs.
+ * Whether a byte is neither emulated nor able to reset the device or change its power
+ * state. In the list of extended capabilities the same IDs mean others.
  */
 static bool vfcap_is_plain(struct vfcap_device *vd, u64 pos)
 {
@@ -205,8 +205,8 @@ static bool vfcap_is_plain(struct vfcap_device *vd, u64 pos)
 }
 
 /*
- * Whether a write is core's as a whole. One of a few bytes touches no more capabilities
- * than its first and its last byte are in.
+ * Whether a write can go to core as a whole. A write of up to a dword touches no
+ * capabilities other than those of its first and its last byte.
  */
 static bool vfcap_is_cores(struct vfcap_device *vd, u64 offset, size_t count)
 {
@@ -224,12 +224,11 @@ static bool vfcap_is_cores(struct vfcap_device *vd, u64 offset, size_t count)
  * @count: how many
  * @ppos: VFIO region offset, advanced by what was written
  *
- * What falls into an emulated capability stays here, the rest goes to core.
+ * What falls into an emulated capability is handled here, the rest goes to core.
  *
  * Context: Process context, no locks held.
- * Return: bytes written, or -errno as vfio_pci_core_write() has it: an access
- * that fails midway fails as a whole, with its first part done. -EINTR when the
- * caller is killed.
+ * Return: bytes written, or -errno as from vfio_pci_core_write(): an access that fails
+ * midway fails as a whole, with its first part done. -EINTR if the caller is killed.
  */
 ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 			   size_t count, loff_t *ppos)

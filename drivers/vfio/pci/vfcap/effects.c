@@ -2,10 +2,10 @@
 /*
  * The effects of the registers, and the events that pci-vfcap reports
  *
- * Effects are PASIDs in the IOMMU, and page requests that the PF's driver or the VMM answers: they
- * are taken away before Enable goes to 0, and given after it went to 1. Enable goes to 0 by a
- * guest's write, a reset, a loss, or a return from low power. Code that notices this
- * without the dev_set lock leaves the rest to a worker.
+ * Effects are the PASIDs in the IOMMU, and the page requests that the PF's driver or the
+ * VMM answers. They are withdrawn before Enable goes to 0, and granted after it has gone
+ * to 1. Enable is cleared by a guest's write, a reset, a loss, or a return from low
+ * power. Code that notices this without the dev_set lock leaves the rest to a worker.
  */
 #include <linux/cleanup.h>
 #include <linux/eventfd.h>
@@ -31,10 +31,10 @@ const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
 static struct workqueue_struct *vfcap_sync_wq;
 
 /**
- * vfcap_queue_sync - have vfcap_sync() called by a worker
+ * vfcap_queue_sync - let a worker call vfcap_sync()
  * @vd: the device
  *
- * Context: Any context; the device is bound.
+ * Context: Any context, while the device is bound.
  */
 void vfcap_queue_sync(struct vfcap_device *vd)
 {
@@ -42,9 +42,9 @@ void vfcap_queue_sync(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_was_reset - the device was reset
+ * vfcap_was_reset - follow up on a reset of the device
  * @vd: the device
- * @losses: what pci_vfcap_vf_losses() was when the reset began
+ * @losses: what pci_vfcap_vf_losses() returned when the reset began
  *
  * The PCI core calls reset_done() after a failure too. The effects on PASIDs and page
  * requests are left to a worker, since the caller may hold memory_lock.
@@ -58,16 +58,17 @@ void vfcap_was_reset(struct vfcap_device *vd, u64 losses)
 	vfcap_queue_sync(vd);
 }
 
-/* Whether the device's low power has ended, and nobody has noticed */
+/* Whether the device has returned from low power, and that was not noticed yet */
 static bool vfcap_has_returned(struct vfcap_device *vd)
 {
 	return vd->entry.noted && !vfcap_is_let_go(vd);
 }
 
 /*
- * This comes first after the device's low power has ended. A function that loses its
- * registers was reset if it left D0 since it was let go, which something else may have
- * prevented. When it left D0 is not known: the reset counts from the entry on.
+ * To be called first once the device's low power has ended. A function that loses its
+ * registers on a return to D0 was reset if it left D0 after it was let go, which
+ * something else may have prevented. When it left D0 is not known, so the reset counts
+ * from the entry on.
  */
 static void vfcap_notice_return(struct vfcap_device *vd)
 {
@@ -89,12 +90,12 @@ static void vfcap_block_cap(struct vfcap_device *vd, const struct vfcap_cap *cap
 }
 
 /**
- * vfcap_block - take away what the device's Enable bits give
+ * vfcap_block - withdraw what the device's Enable bits grant
  * @vd: the device
  * @caps: of which capabilities, BIT(index) each
  *
- * To be called before anything that may clear them. If that did not, vfcap_sync() gives it
- * back.
+ * To be called before anything that may clear these bits. If they were not cleared,
+ * vfcap_sync() restores the effects.
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -109,7 +110,7 @@ void vfcap_block(struct vfcap_device *vd, unsigned long caps)
 		vfcap_block_cap(vd, vd->table[id]);
 }
 
-/* Tell the PF's side and the device's user of a loss that has taken effect. */
+/* Notify the PF's side and the device's user of a loss that has taken effect. */
 static void vfcap_tell_loss(struct vfcap_device *vd, unsigned long lost)
 {
 	pci_vfcap_loss_done(vd->handle, lost);
@@ -136,7 +137,7 @@ static void vfcap_sync_cap(struct vfcap_device *vd, unsigned int id)
 }
 
 /**
- * vfcap_sync - make what is behind the registers what they say
+ * vfcap_sync - make the effects match the registers
  * @vd: the device
  *
  * Context: Process context, under the dev_set lock.
@@ -148,7 +149,7 @@ void vfcap_sync(struct vfcap_device *vd)
 	lockdep_assert_held(vfcap_dev_set_lock(vd));
 
 	vfcap_notice_return(vd);
-	/* The registers say what is lost already. */
+	/* The registers already show what is lost. */
 	scoped_guard(mutex, &vd->lock) {
 		lost = vd->lost;
 		vd->lost = 0;
@@ -168,7 +169,7 @@ void vfcap_sync(struct vfcap_device *vd)
  */
 void vfcap_catch_up(struct vfcap_device *vd)
 {
-	/* What happens at this moment may be missed: it counts as what happens later. */
+	/* What happens at this very moment may be missed: it counts as happening later. */
 	if (READ_ONCE(vd->lost) || READ_ONCE(vd->cleared) ||
 	    vfcap_has_returned(vd))
 		vfcap_sync(vd);
@@ -184,9 +185,9 @@ void vfcap_sync_work(struct work_struct *work)
 					       sync_work);
 
 	/*
-	 * A user may hold the lock for as long as it keeps a page of its own from being
-	 * read. A worker gets no signal: this waits as mutex_lock() does, but the kernel
-	 * does not report it as a hung task.
+	 * A user can hold the lock for as long as it keeps one of its own pages from
+	 * being read. A worker gets no signals: this waits as mutex_lock() would, but the
+	 * kernel does not report it as a hung task.
 	 */
 	if (mutex_lock_interruptible(vfcap_dev_set_lock(vd)))
 		return;
@@ -211,8 +212,8 @@ bool vfcap_may_enable(struct vfcap_device *vd, unsigned int id)
 }
 
 /*
- * The Control dword after a write, as far as others have a say in it. The PF's driver
- * is not asked to enable what cannot be had, for it would act on that.
+ * What the Control dword becomes after a write, once others have had their say. The PF's
+ * driver is not asked to enable what cannot be had, since it would act on that.
  */
 static u32 vfcap_agree(struct vfcap_device *vd, unsigned int id, u32 old,
 		       u32 new)
@@ -232,16 +233,16 @@ static u32 vfcap_agree(struct vfcap_device *vd, unsigned int id, u32 old,
 	}
 	answer = pci_vfcap_control(vfcap_handle(vd, id), id, old, new);
 
-	/* Of bits that a guest cannot write, what is answered does not count. */
+	/* For bits that a guest cannot write, the answer does not count. */
 	return new ^ ((new ^ answer) & open);
 }
 
 /**
- * vfcap_guest_write - a guest's write to an emulated capability
+ * vfcap_guest_write - carry out a guest's write to an emulated capability
  * @vd: the device
  * @id: the capability
  * @val: the capability's dwords, CPU endian
- * @mask: of these, the bytes that are written
+ * @mask: which of their bytes are written
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -269,19 +270,20 @@ void vfcap_guest_write(struct vfcap_device *vd, unsigned int id,
 
 	vfcap_emul_store(vd, id, val, mask, old, new);
 
-	/* What Enable gives was taken away before it was cleared. */
+	/* What Enable grants was withdrawn before it was cleared. */
 	if (new & cap->enable || !cap->block)
 		vfcap_sync_cap(vd, id);
 }
 
 /**
- * vfcap_restore - have registers as they once were
+ * vfcap_restore - set registers back to saved values
  * @vd: the device
  * @id: a capability that it shows
  * @regs: its dwords, as vfcap_emul_could_be() accepts them
  *
- * It is a guest's write of all of them; what only the device sets and only a guest
- * clears follows. Stopped is left as it is, since it depends on the device's page requests.
+ * This is a guest's write to all of them, followed by the bits that only the device sets
+ * and only a guest clears. Stopped is left as it is, since it depends on the device's
+ * page requests.
  *
  * Context: Process context, under the dev_set lock.
  * Return: false if Enable should be 1 and is not.
@@ -302,7 +304,7 @@ static void vfcap_vf_lost(void *priv, unsigned long mask)
 
 	/*
 	 * The registers show the loss at once. The rest needs the dev_set lock, which may
-	 * take long to get.
+	 * take a long time to get.
 	 */
 	vfcap_emul_lose(vd, mask);
 	vfcap_queue_sync(vd);
@@ -357,9 +359,9 @@ void vfcap_set_eventfd(struct vfcap_device *vd, struct eventfd_ctx **slot,
  * vfcap_end_session - forget what this session showed
  * @vd: the device
  *
- * Context: Before core is closed, since that frees vconfig and then resets the
- * device; under the dev_set lock. The last user of the file is gone, so nobody else
- * accesses config space. PASIDs stay attached until the device is no bus master any more.
+ * Context: Before core is closed, since that frees vconfig and then resets the device;
+ * under the dev_set lock. The last user of the file is gone, so nobody else accesses
+ * config space. PASIDs stay attached until the device is no longer a bus master.
  */
 void vfcap_end_session(struct vfcap_device *vd)
 {
@@ -381,20 +383,20 @@ void vfcap_end_session(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_effects_init - make what the workers run on
+ * vfcap_effects_init - create the workqueue of the workers
  *
  * Return: 0, -ENOMEM.
  */
 int vfcap_effects_init(void)
 {
-	/* While the host sleeps so do VFs. */
+	/* While the host sleeps, so do its VFs. */
 	vfcap_sync_wq = alloc_workqueue("vfcap-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE,
 					0);
 	return vfcap_sync_wq ? 0 : -ENOMEM;
 }
 
 /**
- * vfcap_effects_exit - end vfcap_effects_init()
+ * vfcap_effects_exit - undo vfcap_effects_init()
  */
 void vfcap_effects_exit(void)
 {

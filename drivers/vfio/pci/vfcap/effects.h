@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a device shows, what is behind its registers, and what happens to that */
+/* What a device shows, the effects of its registers, and what happens to these */
 #ifndef VFCAP_EFFECTS_H
 #define VFCAP_EFFECTS_H
 
 #include "vfcap.h"
 
-/* effects.c: what is behind the registers, and follows them */
+/* effects.c: the effects of the registers */
 extern const struct vfcap_cap * const vfcap_caps[];
 extern const struct pci_vfcap_vf_ops vfcap_vf_ops;
 void vfcap_queue_sync(struct vfcap_device *vd);

@@ -2,12 +2,12 @@
 /*
  * The engine behind the emulated capabilities
  *
- * A shown capability lives in core's vconfig, in bytes that core takes for
- * virtual: core serves every read of them from memory, at any width and
- * alignment, and hands none of them to the hardware. Writes are taken from core
- * and go through the capability's register-behaviour table here.
+ * A shown capability lives in core's vconfig, in bytes that core regards as virtual: core
+ * serves every read of them from memory, at any width and alignment, and hands none of
+ * them to the hardware. Writes are intercepted before they get to core, and go through
+ * the capability's table of register behaviour here.
  *
- * This file handles registers only. Their effects are in effects.c.
+ * This file handles only the registers. Their effects are in effects.c.
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
@@ -52,12 +52,12 @@ u32 vfcap_reg_get(struct vfcap_device *vd, unsigned int id,
 }
 
 /**
- * vfcap_emul_ctrl - the dword that has the Control register
+ * vfcap_emul_ctrl - read the dword that has the Control register
  * @vd: the device
  * @id: a capability that it shows
  *
- * Context: Process context, under the dev_set lock. It may be disabled directly
- * afterwards, and vfcap_sync() comes after that.
+ * Context: Process context, under the dev_set lock. The capability may be disabled right
+ * afterwards; vfcap_sync() follows that.
  * Return: its value, CPU endian.
  */
 u32 vfcap_emul_ctrl(struct vfcap_device *vd, unsigned int id)
@@ -69,7 +69,7 @@ u32 vfcap_emul_ctrl(struct vfcap_device *vd, unsigned int id)
  * vfcap_set_status - set bits that only the device sets
  * @vd: the device
  * @id: the capability
- * @bits: of the dword at offset 4. Those that Enable going to 0 clears are set
+ * @bits: of the dword at offset 4. Those that are cleared when Enable goes to 0 are set
  *	only while it is 0.
  *
  * Context: Process context.
@@ -90,11 +90,11 @@ void vfcap_set_status(struct vfcap_device *vd, unsigned int id, u32 bits)
 }
 
 /**
- * vfcap_emul_show - have the guest see a capability
+ * vfcap_emul_show - make a capability visible to the guest
  * @vd: the device
  * @id: the capability, which is shown as planned
  *
- * It enters its list, and its bytes become virtual for core.
+ * The capability is linked into its list, and its bytes become virtual for core.
  *
  * Context: Process context, under the dev_set lock, before anybody accesses config
  * space.
@@ -120,7 +120,7 @@ void vfcap_emul_show(struct vfcap_device *vd, unsigned int id)
  * @vd: the device
  * @id: a capability that it shows
  * @cleared: set to whether bits of it were cleared, since the last call
- * @restart: and whether it was reset
+ * @restart: set to whether it was reset since then
  *
  * Context: Process context, under the dev_set lock.
  * Return: its value, CPU endian.
@@ -130,7 +130,7 @@ u32 vfcap_emul_take(struct vfcap_device *vd, unsigned int id, bool *cleared,
 {
 	*cleared = false;
 	*restart = false;
-	/* Whoever clears bits at this moment has vfcap_sync() called again. */
+	/* Whoever clears bits at this very moment also gets vfcap_sync() called again. */
 	if (!(READ_ONCE(vd->cleared) & BIT(id)))
 		return vfcap_emul_ctrl(vd, id);
 
@@ -145,7 +145,7 @@ u32 vfcap_emul_take(struct vfcap_device *vd, unsigned int id, bool *cleared,
  * vfcap_emul_writable - which bits of a register take a written value
  * @cap: the capability
  * @reg: which of its dwords
- * @old: what that reads
+ * @old: its present value
  *
  * Context: Any context.
  * Return: the bits.
@@ -161,9 +161,9 @@ u32 vfcap_emul_writable(const struct vfcap_cap *cap, unsigned int reg, u32 old)
  * vfcap_emul_written - what a register reads after a write
  * @cap: the capability
  * @reg: which of its dwords
- * @old: what that reads before
+ * @old: its value before
  * @val: what is written
- * @mask: to which of its bits
+ * @mask: which of its bits are written
  *
  * Context: Any context.
  * Return: its new value.
@@ -178,8 +178,8 @@ u32 vfcap_emul_written(const struct vfcap_cap *cap, unsigned int reg, u32 old,
 }
 
 /*
- * Caller holds both locks. The device may have changed bits since it read @old:
- * store only what the write changes.
+ * The caller holds both locks. The device may have changed bits since the caller read
+ * @old: store only what the write changes.
  */
 static void vfcap_store_ctrl(struct vfcap_device *vd, unsigned int id,
 			     u32 old, u32 new, u32 written)
@@ -187,7 +187,7 @@ static void vfcap_store_ctrl(struct vfcap_device *vd, unsigned int id,
 	const struct vfcap_cap *cap = vd->table[id];
 	u32 ctrl = vfcap_load(vd, id, VFCAP_CTRL);
 
-	/* It may have been lost since others agreed to it. */
+	/* The capability may have been lost since others agreed to the write. */
 	if (vd->lost & BIT(id))
 		new &= ~cap->behavior[VFCAP_CTRL].rw;
 	ctrl ^= (ctrl ^ new) & (old ^ new);
@@ -206,9 +206,9 @@ static void vfcap_store_ctrl(struct vfcap_device *vd, unsigned int id,
  * @vd: the device
  * @id: a capability that it shows
  * @val: its dwords, CPU endian
- * @mask: of these, the bytes that are written
+ * @mask: which of their bytes are written
  * @old: what the Control dword read before
- * @new: what others agreed that it reads afterwards
+ * @new: what it is to read afterwards, as others have agreed
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -228,10 +228,10 @@ void vfcap_emul_store(struct vfcap_device *vd, unsigned int id, const u32 *val,
 }
 
 /**
- * vfcap_emul_set_w1c - set what only the device sets and only a guest clears
+ * vfcap_emul_set_w1c - set bits that only the device sets and only a guest clears
  * @vd: the device
  * @id: a capability that it shows
- * @ctrl: what the Control dword shall read, as vfcap_emul_could_be() accepts it
+ * @ctrl: what the Control dword is to read, as vfcap_emul_could_be() accepts it
  *
  * Context: Process context, under the dev_set lock.
  * Return: false, with nothing done, if Enable is not as in @ctrl.
@@ -252,7 +252,7 @@ bool vfcap_emul_set_w1c(struct vfcap_device *vd, unsigned int id, u32 ctrl)
 }
 
 /**
- * vfcap_emul_save - all registers of a capability
+ * vfcap_emul_save - save all registers of a capability
  * @vd: the device
  * @id: a capability that it shows
  * @regs: filled with its dwords, CPU endian, header included
@@ -274,11 +274,12 @@ void vfcap_emul_save(struct vfcap_device *vd, unsigned int id, u32 *regs)
  * @vd: the device
  * @id: a capability that it shows
  * @wanted: its dwords, CPU endian, header included
- * @now: what they are
+ * @now: their present values
  * @ignored: bits of the header that may differ
  *
  * Context: Process context, under the dev_set lock.
- * Return: false if another read-only bit differs, or a bit is set that Enable clears.
+ * Return: false if another read-only bit differs, or Enable is set together with a bit
+ * that can only be set while Enable is 0.
  */
 bool vfcap_emul_could_be(struct vfcap_device *vd, unsigned int id,
 			 const u32 *wanted, const u32 *now, u32 ignored)
@@ -298,11 +299,11 @@ bool vfcap_emul_could_be(struct vfcap_device *vd, unsigned int id,
 }
 
 /**
- * vfcap_emul_lose - clear control bits that a guest has set, since they are lost
+ * vfcap_emul_lose - clear the control bits that a guest has set, after a loss
  * @vd: the device
- * @mask: which capabilities are, BIT(index) each
+ * @mask: the capabilities that are lost, BIT(index) each
  *
- * What is behind them follows at the next vfcap_sync().
+ * Their effects follow at the next vfcap_sync().
  *
  * Context: Process context.
  */
@@ -329,13 +330,12 @@ void vfcap_emul_lose(struct vfcap_device *vd, unsigned long mask)
 }
 
 /**
- * vfcap_emul_reset - give emulated registers their reset value
+ * vfcap_emul_reset - set emulated registers to their reset values
  * @vd: the device
  *
- * What is behind them follows at the next vfcap_sync().
+ * Their effects follow at the next vfcap_sync().
  *
- * Context: Process context. Takes the engine's lock, and no other: core may
- * hold memory_lock.
+ * Context: Process context. Takes only the engine's lock: core may hold memory_lock.
  */
 void vfcap_emul_reset(struct vfcap_device *vd)
 {

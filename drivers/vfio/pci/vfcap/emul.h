@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The engine: registers, and nothing that follows from them */
+/* The engine: the registers alone, without their effects */
 #ifndef VFCAP_EMUL_H
 #define VFCAP_EMUL_H
 

@@ -15,9 +15,8 @@
 	((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / PCI_CAP_SIZEOF)
 
 /*
- * Lengths in bytes that core does not know: of capabilities that it hides, or has an
- * entry of its own in place of, and of AER, the greatest one, with the logs that core
- * leaves out
+ * Lengths in bytes that core does not know: of capabilities that it hides or replaces by
+ * an entry of its own, and of AER at its longest, with the logs that core leaves out
  */
 static const struct {
 	u16 id;
@@ -29,7 +28,7 @@ static const struct {
 	{ PCI_EXT_CAP_ID_PASID,		PCI_EXT_CAP_PASID_SIZEOF },
 };
 
-/* All bytes of what core shows are its own in pci_config_map. */
+/* Whether core shows a capability: its bytes are not raw in pci_config_map then. */
 static bool vfcap_core_shows(struct vfcap_device *vd, unsigned int pos, u16 id)
 {
 	const __le32 *header = (const __le32 *)(vd->core.vconfig + pos);
@@ -53,8 +52,8 @@ static int vfcap_ext_size(struct vfcap_device *vd, unsigned int pos, u16 id)
 	case PCI_EXT_CAP_ID_VC9:
 	case PCI_EXT_CAP_ID_MFVC:
 		/*
-		 * Core does not count port arbitration tables, and does not look where
-		 * that of the VCs is.
+		 * Core does not count port arbitration tables, and does not look up where
+		 * the VC arbitration table is.
 		 */
 		return VFCAP_SIZE_TABLES;
 	default:
@@ -98,9 +97,9 @@ static void vfcap_anchor(struct vfcap_device *vd)
 }
 
 /*
- * Whether the guest reads a header from vconfig. Core takes adjacent capabilities that
- * have the same ID for a single one, and serves the header of the second, which it then
- * takes for registers, from the hardware.
+ * Whether the guest is served a header from vconfig. Core takes adjacent capabilities
+ * with the same ID for a single one. It then takes the second one's header for registers,
+ * and serves it from the hardware.
  */
 static bool vfcap_ext_is_served(struct vfcap_device *vd, unsigned int pos)
 {
@@ -118,9 +117,9 @@ static unsigned int vfcap_ext_next(__le32 header)
 }
 
 /*
- * The header that is to lead to @pos: the last one that can, in the list's order,
- * of those up to the first that leads to no lower offset. So an ascending list stays
- * ascending where that is possible.
+ * Find the header that is to lead to @pos: follow the list up to the first header whose
+ * next is not below @pos, and take the last one on the way that is served from vconfig.
+ * That keeps an ascending list ascending where possible.
  */
 static __le32 *vfcap_ext_prev(struct vfcap_device *vd, u16 pos)
 {
@@ -143,7 +142,7 @@ static void vfcap_ext_set_next(__le32 *header, unsigned int next)
 					next << 20));
 }
 
-/* One at the start of the list becomes an entry that leads to the others. */
+/* Unlink a capability. One at the start of the list becomes an empty entry. */
 static void vfcap_ext_unlink(struct vfcap_device *vd, u16 pos)
 {
 	__le32 *header = (__le32 *)(vd->core.vconfig + pos);
@@ -164,13 +163,13 @@ static void vfcap_ext_unlink(struct vfcap_device *vd, u16 pos)
 }
 
 /**
- * vfcap_ext_own - where a whole function has itself what is emulated in its place
+ * vfcap_ext_own - where a whole function has its own capability, which is to be replaced
  * @vd: the device
  * @id: the capability
  *
  * Context: Process context, while the device is open and powered up.
- * Return: an offset; 0 if it has none, or one that reaches into what core knows as another
- * capability, or beyond config space.
+ * Return: its offset; 0 if there is none, or if it reaches into what core knows as
+ * another capability, or beyond config space.
  */
 u16 vfcap_ext_own(struct vfcap_device *vd, unsigned int id)
 {
@@ -192,8 +191,8 @@ u16 vfcap_ext_own(struct vfcap_device *vd, unsigned int id)
 }
 
 /*
- * Have bytes read as zero, since core allocates vconfig without clearing it. What it has for
- * a header at the start of the list leads to the rest.
+ * Make bytes virtual, and have them read as zero: core allocates vconfig without clearing
+ * it. A header at the start of the list stays, since it leads to the rest.
  */
 static void vfcap_ext_cover(struct vfcap_device *vd, unsigned int pos,
 			    unsigned int end)
@@ -205,15 +204,15 @@ static void vfcap_ext_cover(struct vfcap_device *vd, unsigned int pos,
 }
 
 /**
- * vfcap_ext_hide - hide what a device has itself of the capabilities that are emulated
+ * vfcap_ext_hide - hide a device's own capabilities where these are emulated
  * @vd: the device
  *
- * PCIe r6.0, sec 9.3.7, forbids a VF to implement them, but some do. Core hides some of
- * these, and exposes the others read-only: the guest could not use them, and would see two
- * when the capability is emulated.
+ * PCIe r6.0, sec 9.3.7, forbids VFs to implement them, but some do. Core hides some of
+ * these capabilities, and exposes the others read-only: the guest could not use them, and
+ * would see two when the capability is emulated.
  *
- * What core hides it leaves within the guest's reach. A whole function sends PASIDs as the
- * registers there say, so they are covered, whether the capability is shown or not.
+ * Core leaves what it hides within the guest's reach. A whole function sends PASIDs as
+ * the registers there say, so they are covered, whether or not the capability is shown.
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.
@@ -254,7 +253,7 @@ static void vfcap_ext_link(struct vfcap_device *vd, const struct vfcap_cap *cap,
 	vfcap_anchor(vd);
 	prev = vfcap_ext_prev(vd, pos);
 	next = vfcap_ext_next(*prev);
-	/* What a function has at the start of the list is led to already. */
+	/* A function's own capability at the start of the list needs nothing to lead to it. */
 	if (prev != header)
 		vfcap_ext_set_next(prev, pos);
 	*header = cpu_to_le32(cap->id | cap->version << 16);

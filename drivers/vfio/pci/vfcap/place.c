@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where a capability goes: who is asked, in which order
+ * Where a capability goes: who is asked, and in which order
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -41,10 +41,10 @@ struct vfcap_quirk {
 	u16 pos;
 };
 
-/* The parameter's text, which is valid, and constant once the module is loaded */
+/* The text of the parameter, which is valid, and constant once the module is loaded */
 static char *vfcap_quirks;
 
-/* "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex. Returns its length, or -EINVAL. */
+/* Parse "VVVV:DDDD:PARAMETER=OFFSET", all numbers in hex. Returns its length, or -EINVAL. */
 static int vfcap_quirk_parse(const char *text, struct vfcap_quirk *quirk)
 {
 	char param[16];
@@ -92,8 +92,8 @@ module_param_cb(quirks, &vfcap_quirks_ops, &vfcap_quirks, 0444);
 MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET,..., all hex; 0: never show it");
 
 /*
- * Each step returns an offset in bytes, 0 for no opinion, or the negative
- * of a reason for which the capability is not shown.
+ * Each step returns an offset in bytes, 0 for no opinion, or the negative of a reason why
+ * the capability is not shown.
  */
 static int vfcap_ask_hardware(struct vfcap_device *vd, unsigned int id,
 			      u16 hw_pos)
@@ -112,7 +112,7 @@ static int vfcap_ask_user(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 	return choice->offset;
 }
 
-/* Whoever knows the device knows what is covered, but not what else is shown. */
+/* Whoever knows the device knows what would be covered, but not what else is shown. */
 static int vfcap_check_fits(struct vfcap_device *vd, unsigned int id, int pos,
 			    const char *who)
 {
@@ -163,7 +163,7 @@ static int vfcap_ask_quirk(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 }
 
 /**
- * vfcap_place_is_given - whether the user or the administrator says where it goes
+ * vfcap_place_is_given - whether the user or the administrator says where a capability goes
  * @vd: the device
  * @id: the capability
  *
@@ -190,9 +190,9 @@ static int vfcap_ask_gap(struct vfcap_device *vd, unsigned int id, u16 hw_pos)
 }
 
 /*
- * The first that has a place decides. Those before the first guess are all asked, since
- * each may forbid it; the guesses only while there is no place, and in strict mode
- * not at all.
+ * The first step that has a place decides. The steps before the first guess are all
+ * asked, since each of them may forbid it; guesses are made only while there is no place,
+ * and in strict mode not at all.
  */
 static const struct {
 	enum vfcap_step step;
@@ -211,10 +211,10 @@ static const struct {
  * vfcap_place - decide where a capability goes
  * @vd: the device
  * @id: the capability, in whose plan the place and the step that decided it are set
- * @hw_pos: where the PF has it, or the function itself, 0 if there is no such place
+ * @hw_pos: where the PF, or the function itself, has it; 0 if neither does
  *
  * Context: Process context, under the dev_set lock, with the device powered up. Calls
- * the PF driver's place.
+ * place() of the PF's driver.
  * Return: VFCAP_REASON_NONE, or why it cannot be shown.
  */
 enum vfcap_reason vfcap_place(struct vfcap_device *vd, unsigned int id,

@@ -2,10 +2,10 @@
 /*
  * What a device shows: planned as often as anyone asks, and committed once in a session
  *
- * A plan reads config space and asks the PF's driver, and changes nothing. It
- * is carried out at the first access to config space, the first attach of a PASID, or
- * the first use of VFCAP_FEATURE_STATE, and stands until the device is closed: config
- * space does not change under accesses to it.
+ * A plan reads config space and asks the PF's driver, and changes nothing. It is carried
+ * out at the first access to config space, the first attach of a PASID, or the first use
+ * of VFCAP_FEATURE_STATE, and stands until the device is closed: config space does not
+ * change while it is in use.
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
@@ -16,8 +16,8 @@
 #include "emul.h"
 
 /*
- * Read the registers that a capability follows: the PF's, or the function's own. As the
- * functions up to vfcap_plan_cap() this returns why it is not shown, or
+ * Read the registers that a capability is derived from: the PF's, or the function's own.
+ * Like the functions up to vfcap_plan_cap(), this returns why it is not shown, or
  * VFCAP_REASON_NONE.
  */
 static enum vfcap_reason vfcap_read_hw(struct vfcap_device *vd, unsigned int id,
@@ -49,7 +49,7 @@ static enum vfcap_reason vfcap_check_enabled(struct vfcap_device *vd,
 	return vd->handle ? VFCAP_REASON_PF_DISABLED : VFCAP_REASON_NOT_ENABLED;
 }
 
-/* With a place, the PF's side watches over it from now on. */
+/* If @pos is a place, the PF's side watches over the capability from now on. */
 static enum vfcap_reason vfcap_have_watched(struct vfcap_device *vd,
 					    unsigned int id, u16 pos)
 {
@@ -103,10 +103,10 @@ static void vfcap_make_plan(struct vfcap_device *vd)
  * vfcap_plan - find what would be shown if it were committed now
  * @vd: the device
  *
- * What is committed stays.
+ * What was committed stays as it is.
  *
  * Context: Process context, under the dev_set lock, with the device powered up, as VFIO
- * keeps it around an ioctl. Calls the PF driver's place.
+ * keeps it around an ioctl. Calls place() of the PF's driver.
  */
 void vfcap_plan(struct vfcap_device *vd)
 {
@@ -121,7 +121,7 @@ void vfcap_plan(struct vfcap_device *vd)
 	vd->quiet = quiet;
 }
 
-/* Show a capability as planned, or say why not. The PF may have lost it just now. */
+/* Show a capability as planned, or log why not. The PF may have lost it just now. */
 static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 {
 	const struct vfcap_cap *cap = vd->table[id];
@@ -138,7 +138,7 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
 
 	vfcap_not_shown(plan, reason);
 	pci_vfcap_hide(vfcap_handle(vd, id), id);
-	/* Logged once for all, when it was found. */
+	/* That was logged once for all of them, when it was found. */
 	if (reason != VFCAP_REASON_CORE)
 		vfcap_log(vd, "%s capability not shown: %s\n", cap->name,
 			  vfcap_reason_text(cap, reason));
@@ -148,11 +148,10 @@ static void vfcap_commit_cap(struct vfcap_device *vd, unsigned int id)
  * vfcap_commit - settle what the device shows in this session
  * @vd: the device
  *
- * It depends on how the device was opened, and VFIO tells that only once the open is
- * over.
+ * This depends on how the device was opened, which VFIO tells only once the open is over.
  *
  * Context: Process context, under the dev_set lock.
- * Return: 0, or -EIO when the device cannot be woken.
+ * Return: 0, or -EIO if the device cannot be woken.
  */
 int vfcap_commit(struct vfcap_device *vd)
 {
@@ -170,7 +169,7 @@ int vfcap_commit(struct vfcap_device *vd)
 	for_each_set_bit(id, &vd->caps, VFCAP_NR_CAPS)
 		vfcap_commit_cap(vd, id);
 	vfcap_sync(vd);
-	/* Readers that see it set, by vfcap_is_committed(), see what was shown. */
+	/* Readers that see it set, with vfcap_is_committed(), see what was shown. */
 	smp_store_release(&vd->committed, true);
 
 	pm_runtime_put(dev);
@@ -178,11 +177,11 @@ int vfcap_commit(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_begin - what comes before each access to config space
+ * vfcap_begin - commit before an access to config space
  * @vd: the device
  *
  * Context: Process context, no locks held.
- * Return: as vfcap_commit(); -EINTR when the caller is killed.
+ * Return: as vfcap_commit(); -EINTR if the caller is killed.
  */
 int vfcap_begin(struct vfcap_device *vd)
 {

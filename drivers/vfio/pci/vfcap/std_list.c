@@ -2,9 +2,9 @@
 /*
  * The list of capabilities in standard config space, PCI r3.0, sec 6.7
  *
- * QEMU adds a capability of its own at E8h..FFh of some devices, and does not
- * start if another one reaches into these bytes. It takes each vendor-specific
- * capability to reach to the next header: ours must not be the highest one.
+ * QEMU adds a capability of its own at E8h..FFh of some devices, and does not start if
+ * another one reaches into these bytes. It takes each vendor-specific capability to reach
+ * to the next header, so ours must not be the highest one.
  */
 #include <linux/pci.h>
 
@@ -41,10 +41,10 @@ static bool vfcap_std_read(struct pci_dev *pdev, unsigned int pos, u16 *id,
 }
 
 /*
- * Core knows the length of all but those that it hides; of these, a null capability is
- * no more than its header. Core takes the PCI Express Capability of an endpoint to end
- * before the slot's registers, which are there as well from version 2 on, hardwired to 0
- * (PCIe r6.0, sec 7.5.3).
+ * Core knows the length of all capabilities except those that it hides; of those, a null
+ * capability is no more than its header. Core takes the PCI Express Capability of an
+ * endpoint to end before the slot registers. From version 2 on, these are there as well,
+ * hardwired to 0 (PCIe r6.0, sec 7.5.3).
  */
 static int vfcap_std_size(struct vfcap_device *vd, unsigned int pos, u16 id)
 {
@@ -57,7 +57,7 @@ static int vfcap_std_size(struct vfcap_device *vd, unsigned int pos, u16 id)
 	       VFCAP_SIZE_UNKNOWN : 0;
 }
 
-/* PCI r3.0, sec 6.2.3: the pointer means nothing where Status says no list. */
+/* PCI r3.0, sec 6.2.3: the pointer means nothing if Status says that there is no list. */
 static u8 vfcap_std_first(const u8 *vconfig)
 {
 	return vconfig[PCI_STATUS] & PCI_STATUS_CAP_LIST ?
@@ -79,7 +79,7 @@ static u16 vfcap_std_bound(struct vfcap_device *vd)
 	return min(highest, VFCAP_STD_END);
 }
 
-/* In front of all others, so that it is the first of its kind */
+/* Link it in front of all others, so that it is the first of its kind. */
 static void vfcap_std_link(struct vfcap_device *vd, const struct vfcap_cap *cap,
 			   u16 pos)
 {
