@@ -3,19 +3,20 @@
  * PASIDs that the device's user attaches with VFIO_DEVICE_ATTACH_PASID, while the device
  * shows the PASID capability
  *
- * A function must not send requests with a PASID while its PASID Enable is 0
- * (PCIe r6.0, sec 6.20), and the PF's is 1 for all its VFs. So that a guest's
- * Enable means what it says, the IOMMU knows no PASID of the device while it is 0,
- * but for the moment of an attach by its user: that is tried, taken back and
- * remembered, and takes effect when the guest sets Enable.
+ * A function must not send requests with a PASID while its PASID Enable is 0 (PCIe r6.0,
+ * sec 6.20), and the PF's Enable is 1 for all its VFs. To make the guest's Enable mean
+ * what it says, the IOMMU knows no PASID of the device while that is 0, except for the
+ * moment of an attach by the device's user: the attach is tried, undone and remembered,
+ * and takes effect when the guest sets Enable.
  *
  * While the device sleeps the IOMMU knows none of them either, whatever Enable says (see
- * reset.c). Then an attach is not tried but only remembered.
+ * reset.c). An attach is then not tried, only remembered.
  *
  * A page table (HWPT) is remembered by its ID. Nothing that iommufd exports pins one, so
- * its user may destroy it meanwhile. Then the attach fails when Enable is set; or another
- * page table of the same user has the ID by now. That one is recognised by its domain, and
- * detached again. An IOAS is never remembered, since iommufd attaches none to a PASID.
+ * its user may destroy it meanwhile. The attach then fails when Enable is set, unless
+ * another page table of the same user has been given the ID by then: that one is
+ * recognised by its domain, and detached again. An IOAS is never remembered, since
+ * iommufd does not attach one to a PASID.
  */
 #include <linux/bitfield.h>
 #include <linux/idr.h>
@@ -36,22 +37,23 @@
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 
 /*
- * How many PASIDs a user may have attached: a guest's write that clears Enable
- * detaches them all. Their memory is charged to the user.
+ * How many PASIDs a user may have attached. The limit is there because a guest's write
+ * that clears Enable detaches them all. Their memory is charged to the user.
  */
 #define VFCAP_MAX_PASIDS	4096
 
 /*
- * Bits of a domain's bitmap of page sizes that stand for sizes which no mapping reaches:
- * the IOMMU core and iommufd pick no size by them. Who asks iommufd for page sizes the way
- * of VFIO's containers (VFIO_IOMMU_GET_INFO) is told of them.
+ * Bits of a domain's bitmap of page sizes that stand for sizes that no mapping can reach,
+ * so that the IOMMU core and iommufd never pick them. Callers that ask iommufd for page
+ * sizes in the way of VFIO containers (VFIO_IOMMU_GET_INFO) do see them.
  */
 #define VFCAP_MARK	GENMASK_ULL(62, 57)
 
 /**
  * struct vfcap_domain - identifies the domain of a page table
- * @address: of its domain, which may be gone, and another one's then
- * @mark: what was left in the domain for that reason
+ * @address: the address of its domain, which may since have been freed and reused
+ *	for another one
+ * @mark: the mark left in the domain for that reason
  */
 struct vfcap_domain {
 	const struct iommu_domain *address;
@@ -61,12 +63,12 @@ struct vfcap_domain {
 /**
  * struct vfcap_attachment - what the user attached to a PASID
  *
- * Whether it is attached in the IOMMU now is VFIO's to say: see vfcap_is_attached().
+ * VFIO keeps track of whether it is attached in the IOMMU now: see vfcap_is_attached().
  *
  * @pt_id: the page table, as the user named it
- * @domain: what it was when it was tried, or nothing if the device slept
- * @failed: To attach it failed after Enable was set, and is not tried again until it is
- *	set anew, or the device has slept.
+ * @domain: its domain when the attach was tried, or nothing if the device slept
+ * @failed: Attaching it failed after Enable was set, and is not tried again until Enable
+ *	is set again, or the device has slept.
  * @reported: the failure was logged
  */
 struct vfcap_attachment {
@@ -121,8 +123,8 @@ static bool vfcap_pasid_may_stay(struct vfcap_device *vd)
 }
 
 /*
- * What a PASID has in the IOMMU. A domain is often where the one was that was freed
- * last, hence the mark: a new one has none.
+ * The domain that a PASID has in the IOMMU. A new domain often gets the address of the
+ * one that was freed last, hence the mark: a new one has none.
  */
 static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vd, u32 pasid)
 {
@@ -148,7 +150,7 @@ static struct vfcap_domain vfcap_pasid_domain(struct vfcap_device *vd, u32 pasid
 	};
 }
 
-/* Attach what is remembered; -ESTALE if its ID is that of another page table now */
+/* Attach what is remembered; -ESTALE if its ID now belongs to another page table */
 static int vfcap_attach_again(struct vfcap_device *vd, u32 pasid,
 			      struct vfcap_attachment *a)
 {
@@ -171,14 +173,13 @@ static int vfcap_attach_again(struct vfcap_device *vd, u32 pasid,
 
 /**
  * vfcap_attach - VFIO_DEVICE_ATTACH_IOMMUFD_PT with a PASID
- * @vd: the device, of which it is committed what it shows
+ * @vd: the device, which has committed what it shows
  * @pasid: the PASID
  * @pt_id: the page table to attach, and the one that was attached
  *
  * Context: Process context, under the dev_set lock.
- * Return: as vfio_iommufd_physical_pasid_attach_ioas(), -ENOSPC when there are too many,
- * or -EBUSY while the device sleeps and the PASID is attached all the same, see
- * vfcap_pasid_block().
+ * Return: as vfio_iommufd_physical_pasid_attach_ioas(), -ENOSPC if there are too many, or
+ * -EBUSY if the PASID is attached although the device sleeps, see vfcap_pasid_block().
  */
 int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 {
@@ -188,7 +189,7 @@ int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 	bool new, awake;
 	int ret;
 
-	/* VFIO takes PASID 0 for an attach without a PASID. */
+	/* VFIO treats PASID 0 as an attach without a PASID. */
 	if (!vfcap_pasid_is_shown(vd) || pasid == IOMMU_NO_PASID)
 		return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							       pt_id);
@@ -204,7 +205,7 @@ int vfcap_attach(struct vfcap_device *vd, u32 pasid, u32 *pt_id)
 	if (IS_ERR(a))
 		return PTR_ERR(a);
 
-	/* Where one is attached, this replaces it. */
+	/* If one is attached, this replaces it. */
 	ret = awake ? vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid,
 							      pt_id) : 0;
 	if (ret) {
@@ -242,9 +243,9 @@ void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
  * vfcap_pasid_block - detach all PASIDs in the IOMMU, and remember them
  * @vd: the device
  *
- * While it sleeps none is attached, unless its user has changed the bytes of a write to
- * PMCSR under core's eyes. A function that sleeps sends no requests: these are detached
- * when it wakes up.
+ * While the device sleeps none is attached, unless its user has changed the bytes of a
+ * write to PMCSR just before core read them. A function that sleeps sends no requests;
+ * such PASIDs are detached when it wakes up.
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -255,7 +256,7 @@ void vfcap_pasid_block(struct vfcap_device *vd)
 	unsigned long pasid;
 
 	xa_for_each(&vd->pasids, pasid, a) {
-		/* One that is not attached is left alone. */
+		/* Does nothing for one that is not attached. */
 		if (awake)
 			vfio_iommufd_physical_pasid_detach_ioas(&vd->core.vdev,
 								pasid);
@@ -264,10 +265,10 @@ void vfcap_pasid_block(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_pasid_sync - have the IOMMU know the device's PASIDs, or know none
+ * vfcap_pasid_sync - attach the device's PASIDs in the IOMMU, or detach them
  * @vd: the device
  * @enabled: PASID Enable
- * @restart: the device was reset; no matter here
+ * @restart: the device was reset; does not matter here
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -300,7 +301,7 @@ void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
  * vfcap_pasid_forget - forget all attachments, which vfcap_unbind_iommufd() detaches
  * @vd: the device
  *
- * Context: Process context, under the dev_set lock, as the device is closed.
+ * Context: Process context, under the dev_set lock, when the device is closed.
  */
 void vfcap_pasid_forget(struct vfcap_device *vd)
 {
@@ -314,11 +315,11 @@ void vfcap_pasid_forget(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_unbind_iommufd - detach all that is attached, after the device was closed
+ * vfcap_unbind_iommufd - detach everything that is attached, after the device was closed
  * @vdev: the VFIO device
  *
- * The device is no bus master any more, and was reset. Nobody uses it, so it may be suspended
- * at any time, or already is: it is resumed if there are PASIDs to detach.
+ * The device is no longer a bus master, and was reset. Nobody uses it, so it may be
+ * suspended at any time, or already is: it is resumed if there are PASIDs to detach.
  *
  * Context: Process context, under the dev_set lock.
  */
@@ -326,7 +327,7 @@ void vfcap_unbind_iommufd(struct vfio_device *vdev)
 {
 	bool wake = !ida_is_empty(&vdev->pasids);
 
-	/* If it cannot be resumed, PASIDs are detached all the same. */
+	/* If the device cannot be resumed, PASIDs are detached all the same. */
 	if (wake)
 		pm_runtime_get_sync(vdev->dev);
 	vfio_iommufd_physical_unbind(vdev);

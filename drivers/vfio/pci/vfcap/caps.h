@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The capabilities, and what gives them a meaning */
+/* The capabilities, and what stands behind them */
 #ifndef VFCAP_CAPS_H
 #define VFCAP_CAPS_H
 
@@ -38,7 +38,7 @@ bool vfcap_vmd_check_bars(struct vfcap_device *vd);
 /* PRI's Status is the upper half of the dword whose lower half is Control. */
 #define VFCAP_PRI_STATUS(bits)	((u32)(bits) << 16)
 
-/* Of Status, what a written 1 clears */
+/* The bits of Status that are cleared by writing 1 */
 #define VFCAP_PRI_ERRORS	(PCI_PRI_STATUS_RF | PCI_PRI_STATUS_UPRGI)
 
 /* own_pri.c: the Page Request Interface of a whole function */

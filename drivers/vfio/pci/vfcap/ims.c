@@ -2,11 +2,11 @@
 /*
  * Interrupt Message Storage (IMS), which the Intel SIOV DVSEC announces
  *
- * A guest that writes interrupt messages into storage of the device bypasses the
- * VMM, which traps and translates those that it writes into MSI and MSI-X
- * registers. So guests do not learn that the device supports it: that bit reads
- * as 0, see config.c. All else of the DVSEC is the hardware's. Its bytes are not marked
- * as virtual, for core then takes those behind them for the header of a capability.
+ * A guest that writes interrupt messages into storage of the device bypasses the VMM,
+ * which traps and translates those that it writes into MSI and MSI-X registers. So guests
+ * are not told that the device supports IMS: that bit reads as 0, see config.c.
+ * Everything else in the DVSEC is the hardware's. Its bytes are not marked as virtual,
+ * since core would then take the bytes behind them for the header of a capability.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -16,7 +16,7 @@
 
 #define VFCAP_DVSEC_SIOV	5
 
-/* Capabilities of that DVSEC, from its first byte on */
+/* Offset in that DVSEC of its capabilities */
 #define VFCAP_SIOV_CAP		0x14
 
 enum vfcap_ims { VFCAP_IMS_HIDE, VFCAP_IMS_SHOW };

@@ -55,7 +55,7 @@ static bool vfcap_mode_asks(enum vfcap_mode mode,
 }
 
 /**
- * vfcap_mode_wants - whether a device that is being opened may come to show it
+ * vfcap_mode_wants - whether a device that is being opened may come to show a capability
  * @vd: the device
  * @cap: the capability
  *
@@ -79,7 +79,7 @@ bool vfcap_mode_wants(struct vfcap_device *vd, const struct vfcap_cap *cap)
 }
 
 /**
- * vfcap_mode_forbids - why a device that is open does not show it
+ * vfcap_mode_forbids - why a device that is open does not show a capability
  * @vd: the device
  * @cap: the capability
  *
@@ -115,9 +115,9 @@ enum vfcap_reason vfcap_mode_forbids(struct vfcap_device *vd,
  * vfcap_has_iommu - whether there is an IOMMU between the device and memory
  * @vd: the device
  *
- * Without one VFIO gives a device to a user in its no-IOMMU mode only, through the
- * group or the cdev, and each has its own mark for that. An IOMMU's driver gives a
- * device this.
+ * Without one, VFIO gives a device to a user only in its no-IOMMU mode, through the group
+ * or the cdev, and each of these has its own mark for that. What is checked here is what
+ * an IOMMU's driver gives a device.
  *
  * Return: true if so.
  */
@@ -143,15 +143,15 @@ bool vfcap_by_cdev(struct vfcap_device *vd)
  * vfcap_by_iommufd - whether it may have been opened through its cdev
  * @vd: the device
  *
- * Return: whether it has the iommufd that a cdev needs, which is set before VFIO marks the
- * cdev as opened.
+ * Return: true if it has the iommufd that a cdev needs, which is set before VFIO marks
+ * the cdev as opened.
  */
 bool vfcap_by_iommufd(struct vfcap_device *vd)
 {
 	return vfcap_has_iommufd(&vd->core.vdev);
 }
 
-/* The walk ends with the second one. */
+/* The walk ends at the second device. */
 static int vfcap_count(struct device *dev, void *data)
 {
 	return ++*(int *)data > 1;
@@ -161,7 +161,7 @@ static int vfcap_count(struct device *dev, void *data)
  * vfcap_is_alone_in_group - whether no other device is in the device's IOMMU group
  * @vd: the device
  *
- * Page tables are attached to a group: another device in it would have them too.
+ * Page tables are attached to a group, so another device in it would have them too.
  *
  * Return: true if so.
  */
@@ -184,7 +184,8 @@ bool vfcap_is_alone_in_group(struct vfcap_device *vd)
  * The registers of a PF that was given to user space, through VFIO or another driver
  * that leaves DMA to its user, are under that user's control.
  *
- * Return: false if it is; true of a function that shares nothing with one.
+ * Return: false if it was given to user space; true for a function that shares
+ * nothing with a PF.
  */
 bool vfcap_pf_is_kernels(struct vfcap_device *vd)
 {

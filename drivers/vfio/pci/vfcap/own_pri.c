@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The Page Request Interface of a whole function, which its guest has
+ * The Page Request Interface of a whole function, while its guest has it
  *
- * PCIe r6.0, sec 10.5.2. The IOMMU's driver has enabled it when it found the function, and
- * expects page requests of it at any time. Whether there are any is the function's affair:
- * its Enable is what the guest has set, and what the guest reads in Status is what the
- * function says. The kernel's driver gets back at the close what it had.
+ * PCIe r6.0, sec 10.5.2. The IOMMU's driver enabled it when it found the function, and
+ * expects page requests from it at any time. Whether there are any is up to the function:
+ * its Enable is what the guest has set, and the guest reads in Status what the function
+ * reports. When the device is closed, the kernel's driver gets back what it had.
  *
- * A reset, or a return from D3cold, brings the kernel's state back, and so does AMD's IOMMU
- * driver: what is to be there is compared to what is there, each time.
+ * A reset or a return from D3cold brings the kernel's state back, and so does AMD's IOMMU
+ * driver. So the state is compared each time with what it should be.
  */
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
@@ -30,7 +30,7 @@ static void vfcap_own_pri_control(struct vfcap_device *vd, u16 ctrl)
 	pci_write_config_word(vd->core.pdev, vd->pri.pos + PCI_PRI_CTRL, ctrl);
 }
 
-/* May only change while Enable is 0 */
+/* This may change only while Enable is 0. */
 static void vfcap_own_pri_allot(struct vfcap_device *vd, u32 requests)
 {
 	pci_write_config_dword(vd->core.pdev, vd->pri.pos + PCI_PRI_ALLOC_REQ,
@@ -38,8 +38,8 @@ static void vfcap_own_pri_allot(struct vfcap_device *vd, u32 requests)
 }
 
 /*
- * One that has not stopped, since the kernel interrupted it or the guest does not wait, must
- * not be enabled without a reset of the interface (sec 10.5.2.2).
+ * An interface that has not stopped, because the kernel interrupted it or the guest does
+ * not wait, must not be enabled before it is reset (sec 10.5.2.2).
  */
 static void vfcap_own_pri_start(struct vfcap_device *vd, u32 requests)
 {
@@ -49,7 +49,7 @@ static void vfcap_own_pri_start(struct vfcap_device *vd, u32 requests)
 	vfcap_own_pri_control(vd, PCI_PRI_CTRL_ENABLE);
 }
 
-/* AMD's IOMMU driver has it off while no page table is attached. */
+/* AMD's IOMMU driver keeps it off while no page table is attached. */
 static bool vfcap_own_pri_is_on(struct vfcap_device *vd)
 {
 #ifdef CONFIG_PCI_PRI
@@ -59,7 +59,7 @@ static bool vfcap_own_pri_is_on(struct vfcap_device *vd)
 #endif
 }
 
-/* What the guest has cleared in Status, and then what the function has set there */
+/* Clear in Status what the guest has cleared, then show it what the function has set. */
 static void vfcap_own_pri_status(struct vfcap_device *vd)
 {
 	u16 shown = upper_16_bits(vfcap_reg_get(vd, PCI_VFCAP_PRI, VFCAP_CTRL));
@@ -75,13 +75,13 @@ static void vfcap_own_pri_status(struct vfcap_device *vd)
 	vfcap_set_status(vd, PCI_VFCAP_PRI, VFCAP_PRI_STATUS(status));
 }
 
-/* How many requests the kernel has allotted to it: it had PRI enabled when this was planned. */
+/* How many requests the kernel has allotted to it. PRI was enabled when this was planned. */
 static u32 vfcap_own_pri_allotted(struct vfcap_device *vd)
 {
 	return vd->plan[PCI_VFCAP_PRI].hw[PCI_PRI_ALLOC_REQ / 4];
 }
 
-/* Returns what may be outstanding, 0 if nothing is to be requested. */
+/* Returns how many requests may be outstanding, 0 if none are to be made. */
 static u32 vfcap_own_pri_wanted(struct vfcap_device *vd, bool enabled)
 {
 	u32 requests = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
@@ -91,13 +91,13 @@ static u32 vfcap_own_pri_wanted(struct vfcap_device *vd, bool enabled)
 }
 
 /**
- * vfcap_own_pri_sync - have the function's registers follow the guest's
+ * vfcap_own_pri_sync - make the function's registers follow the guest's
  * @vd: a whole function that shows PRI as planned
  * @enabled: Enable, as the guest has it
- * @restart: it was reset, or its interface
+ * @restart: the function was reset, or its interface
  *
- * Context: Process context, under the dev_set lock. Does nothing while the function sleeps:
- * it is called again when that is over.
+ * Context: Process context, under the dev_set lock. Does nothing while the function
+ * sleeps: it is called again when the function wakes up.
  */
 void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
 {
@@ -127,10 +127,10 @@ void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
 }
 
 /**
- * vfcap_own_pri_stop - have the function request nothing new
+ * vfcap_own_pri_stop - keep the function from making new requests
  * @vd: a whole function
  *
- * Context: Process context, under the dev_set lock. vfcap_own_pri_sync() gives it back.
+ * Context: Process context, under the dev_set lock. vfcap_own_pri_sync() undoes this.
  */
 void vfcap_own_pri_stop(struct vfcap_device *vd)
 {
@@ -148,7 +148,7 @@ void vfcap_own_pri_return(struct vfcap_device *vd)
 {
 	struct device *dev = &vd->core.pdev->dev;
 
-	/* One that cannot be woken gets it back when it is. */
+	/* If the device cannot be woken, the kernel gets PRI back when the device wakes up. */
 	if (vd->pri.pos && vfcap_own_pri_is_on(vd) &&
 	    pm_runtime_resume_and_get(dev) >= 0) {
 		vfcap_own_pri_control(vd, 0);

@@ -2,12 +2,12 @@
 /*
  * The PASID Extended Capability, PCIe r6.0, sec 7.8.9
  *
- * A VF shares its PF's (sec 9.3.7), a whole function has its own, which vfio-pci-core
- * hides. What is shown follows these registers as they are at that time, cut down to what
- * the IOMMU gives the function.
+ * A VF shares its PF's capability (sec 9.3.7); a whole function has its own, which
+ * vfio-pci-core hides. What is shown is derived from those registers as they are at that
+ * time, cut down to what the IOMMU gives the function.
  *
- * In the hardware Enable is set, and stays so, as long as the IOMMU's driver wants it: that
- * enables it when it finds the function. The guest's Enable is enforced in the IOMMU.
+ * In hardware, Enable is set and stays set for as long as the IOMMU's driver wants it: that
+ * driver sets it when it finds the function. The guest's Enable is enforced in the IOMMU.
  */
 #include <linux/bitfield.h>
 #include <linux/iommu.h>
@@ -49,9 +49,9 @@ module_param_cb(pasid, &vfcap_param_ops, &vfcap_pasid_mode, 0644);
 MODULE_PARM_DESC(pasid, "Show the PASID capability: auto (default): if the PF, or the function itself, has it enabled and its user can have it backed by the IOMMU, on: if it is enabled there, off: never, gated: as auto, but only where the IOMMU enforces PASID Enable");
 
 /*
- * How many PASIDs the IOMMU has for the VF, as found when the VF was. PASID 0 stands for
- * requests without any: 1 is as good as none, and what an SMMUv3 without SubstreamIDs
- * says.
+ * How many PASIDs the IOMMU has for the VF, as determined when the VF was found. PASID 0
+ * stands for requests without a PASID, so 1 is as good as none; it is also what an SMMUv3
+ * without SubstreamIDs reports.
  */
 static u32 vfcap_pasid_count(struct vfcap_device *vd)
 {
@@ -66,16 +66,16 @@ static bool vfcap_pasid_has_any(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_pasid_open - ask the IOMMU what the VF's session can have
+ * vfcap_pasid_open - ask the IOMMU what this session of the VF can have
  * @vd: the device
  *
- * With VT-d user space attaches page tables to this device's PASIDs one by one, so that
- * each can be taken away, which takes a kernel that lets it. With the others that say what
- * they are (SMMUv3, AMD) it is the guest that owns a nested PASID table as a whole: whether
- * a PASID works is said there, and reaches the guest's own memory only.
+ * With VT-d, user space attaches page tables to the device's PASIDs one by one, so that
+ * each can be taken away; this requires a kernel that allows it. With the other IOMMUs
+ * that tell what they are (SMMUv3, AMD) the guest owns a nested PASID table as a whole:
+ * that table says whether a PASID works, and a PASID only reaches the guest's own memory.
  *
- * The answer takes memory. Without any, it is the open that fails: asked later, a
- * guest would go without PASID for a reason that is none.
+ * The answer takes memory. If there is none, the open fails: if this were asked later, a
+ * guest would go without PASID for no good reason.
  *
  * Context: Process context, under the dev_set lock.
  * Return: 0, -ENOMEM.
@@ -122,14 +122,15 @@ static bool vfcap_pasid_is_gated(struct vfcap_device *vd)
  * @vd: the device
  *
  * Context: Process context, under the dev_set lock.
- * Return: true if that decides which PASIDs work, and PASID Enable is register state only.
+ * Return: true if its table decides which PASIDs work. PASID Enable is register
+ * state only then.
  */
 bool vfcap_pasid_is_guests(struct vfcap_device *vd)
 {
 	return vd->pasid_iommu && !vd->pasid_gated;
 }
 
-/* What "auto" asks for: that somebody can back a guest's PASIDs */
+/* What "auto" requires: something that can back a guest's PASIDs */
 static const struct vfcap_condition vfcap_pasid_backing[] = {
 	{ vfcap_has_iommu, NULL, VFCAP_REASON_NOIOMMU_MODE, true },
 	{ vfcap_pasid_has_any, NULL, VFCAP_REASON_NO_PASIDS },
@@ -141,9 +142,9 @@ static const struct vfcap_condition vfcap_pasid_backing[] = {
 };
 
 /*
- * HiSilicon's accelerators send PASIDs without End-End TLP Prefix, and Linux knows: see
- * quirk_huawei_pcie_sva() in drivers/pci/quirks.c. The host's kernel may be built
- * without its quirks; the guest's goes by what the function says.
+ * HiSilicon's accelerators send PASIDs without End-End TLP Prefix, and Linux knows that:
+ * see quirk_huawei_pcie_sva() in drivers/pci/quirks.c. The host's kernel may be built
+ * without its quirks; the guest's goes by what the function reports.
  */
 static bool vfcap_pasid_takes_no_prefix(struct pci_dev *pdev)
 {
@@ -179,14 +180,14 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vd,
 	u8 width;
 
 	/*
-	 * Rounded down, since some IOMMUs give 2^n - 1. Of an IOMMU without PASIDs no
-	 * width follows: if the capability is to be shown nevertheless, it has the hardware's.
+	 * Rounded down, since some IOMMUs give 2^n - 1. An IOMMU without PASIDs does not limit
+	 * the width: if the capability is shown nevertheless, its width is the hardware's.
 	 */
 	width = FIELD_GET(PCI_PASID_CAP_WIDTH, cap);
 	if (vfcap_pasid_has_any(vd))
 		width = min_t(u8, width, ilog2(vfcap_pasid_count(vd)));
 
-	/* What is not enabled there cannot be used: same bits in both. */
+	/* What is not enabled there cannot be used. Both registers have the same bits. */
 	cap &= ctrl & (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
 	regs[PCI_PASID_CAP / 4] = cap | FIELD_PREP(PCI_PASID_CAP_WIDTH, width);
 
@@ -202,7 +203,7 @@ static enum vfcap_reason vfcap_pasid_init(struct vfcap_device *vd,
 	return VFCAP_REASON_NONE;
 }
 
-/* Enable bits of what is not supported are hardwired to 0, as sec 7.8.9.3 allows. */
+/* Enable bits of features that are not supported are hardwired to 0, as sec 7.8.9.3 allows. */
 static u32 vfcap_pasid_implemented(u32 value)
 {
 	return VFCAP_PASID_CTRL(PCI_PASID_CTRL_ENABLE |

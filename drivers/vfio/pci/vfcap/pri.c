@@ -2,9 +2,10 @@
 /*
  * The Page Request Extended Capability (PRI), PCIe r6.0, sec 10.5.2
  *
- * A VF shares the PF's (sec 9.3.7), whose interface stays as it is: what a
- * guest does to the VF's registers reaches who answers the VF's page requests, the PF's
- * driver or the VMM, and concerns requests of this VF only. A whole function has its own.
+ * A VF shares the PF's capability (sec 9.3.7), and the PF's interface stays as it is:
+ * what a guest does to the VF's registers goes to whichever side answers the VF's page
+ * requests, the PF's driver or the VMM, and affects requests of this VF only. A whole
+ * function has its own interface.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -34,19 +35,19 @@ static struct vfcap_param vfcap_pri_mode = VFCAP_MODE_PARAM;
 module_param_cb(pri, &vfcap_param_ops, &vfcap_pri_mode, 0644);
 MODULE_PARM_DESC(pri, "Show the PRI capability: auto (default): if the PF, or the function itself, has it enabled, and the PF's driver or the VMM answers page requests, on: if it is enabled there, off: never");
 
-/* The VFs of a PF go by its registers. */
+/* The VFs of a PF depend on its registers. */
 static bool vfcap_pri_is_not_shared(struct vfcap_device *vd)
 {
 	return vd->handle || !pci_num_vf(vd->core.pdev);
 }
 
-/* Whether the PF's driver answers, and not the VMM */
+/* Whether the PF's driver answers, rather than the VMM */
 static bool vfcap_pri_by_pf(struct vfcap_device *vd)
 {
 	return vd->handle && pci_vfcap_pri_answered(vd->handle);
 }
 
-/* Whether there is a way to who answers */
+/* Whether requests have a way to whoever answers them */
 static bool vfcap_pri_has_way(struct vfcap_device *vd)
 {
 	return !vd->handle || vfcap_pri_by_pf(vd) ||
@@ -80,7 +81,7 @@ static bool vfcap_pri_is_answered(struct vfcap_device *vd)
 	return vfcap_pri_by_pf(vd) || vfcap_pri_by_vmm(vd);
 }
 
-/* Page requests come of translation requests (PCIe r6.0, sec 10.4). */
+/* Page requests result from translation requests (PCIe r6.0, sec 10.4). */
 static bool vfcap_pri_has_ats(struct vfcap_device *vd)
 {
 	return vd->core.pdev->ats_enabled;
@@ -97,7 +98,7 @@ static const struct vfcap_condition vfcap_pri_backing[] = {
 	{ vfcap_pf_is_kernels, NULL, VFCAP_REASON_PF_USER_SPACE },
 };
 
-/* How many requests may be outstanding is what the kernel allotted, not what would fit. */
+/* The capacity that is shown is what the kernel has allotted, not what would fit. */
 static enum vfcap_reason vfcap_pri_init(struct vfcap_device *vd, const u32 *hw,
 					u32 *regs)
 {
@@ -145,7 +146,7 @@ static void vfcap_pri_sync_vf(struct vfcap_device *vd, bool enabled, bool restar
 	else if (!enabled && !(ctrl & VFCAP_PRI_STOPPED))
 		pci_vfcap_pri_disable(vd->handle);
 
-	/* With any other the guest errs: nothing is requested, as in hardware. */
+	/* Any other allocation is the guest's error: nothing is requested, as in hardware. */
 	if (enabled && allocation && allocation <= capacity &&
 	    vfcap_stays_awake(vd))
 		pci_vfcap_pri_enable(vd->handle, allocation);
@@ -160,14 +161,14 @@ static void vfcap_pri_sync(struct vfcap_device *vd, bool enabled, bool restart)
 }
 
 /**
- * vfcap_pri_choose - whether the VMM answers page requests, as it says
+ * vfcap_pri_choose - the VMM says whether it answers page requests
  * @vd: the device
  * @answers: VFCAP_CHOOSE_ANSWERS
  *
- * A VF of which it once said so stays claimed until its page tables are detached.
+ * Once it has said that it does, a VF stays claimed until its page tables are detached.
  *
  * Context: Process context, under the dev_set lock, before the commit.
- * Return: 0, also where they cannot be delivered; -EBUSY if a page table with a fault queue
+ * Return: 0, also if they cannot be delivered; -EBUSY if a page table with a fault queue
  * is attached already.
  */
 int vfcap_pri_choose(struct vfcap_device *vd, bool answers)
@@ -213,7 +214,7 @@ static void vfcap_pri_halt(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_pri_restored - its registers are as they once were
+ * vfcap_pri_restored - registers were set back to saved values
  * @vd: the device
  *
  * Context: Process context, under the dev_set lock.

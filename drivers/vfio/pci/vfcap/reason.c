@@ -53,10 +53,10 @@ static const char * const vfcap_reasons[] = {
 /**
  * vfcap_reason_text - why a capability is not shown, for the log
  * @cap: the capability
- * @reason: any but VFCAP_REASON_NONE
+ * @reason: any except VFCAP_REASON_NONE
  *
  * Context: Any context.
- * Return: a text that goes on after "PASID capability not shown: ".
+ * Return: a text that continues "PASID capability not shown: ".
  */
 const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason)
@@ -69,7 +69,7 @@ const char *vfcap_reason_text(const struct vfcap_cap *cap,
 /**
  * vfcap_log - log what is shown in a session, and why
  * @vd: the device
- * @fmt: as of printf()
+ * @fmt: as for printf()
  *
  * Context: Process context, under the dev_set lock.
  */

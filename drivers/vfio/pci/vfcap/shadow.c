@@ -2,10 +2,10 @@
 /*
  * The native shadow registers of a VMD endpoint whose firmware left them disabled
  *
- * Linux reads them in MEMBAR2, at 2000h the host's address of MEMBAR1, at 2008h
- * that of MEMBAR2, if bit 1 of VMLOCK in config space says that they are valid.
- * Both are emulated here, and nothing beside them: what follows from 2010h on is
- * an out-of-band interface to the hardware.
+ * Linux reads them in MEMBAR2, the host's address of MEMBAR1 at 2000h and that of MEMBAR2
+ * at 2008h, if bit 1 of VMLOCK in config space says that they are valid. These two are
+ * emulated here, and nothing next to them: what follows from 2010h on is an out-of-band
+ * interface to the hardware.
  */
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -40,7 +40,7 @@ static const char *vfcap_shadow_check(struct vfcap_device *vd)
 		return "it does not answer";
 	if (vmlock & VFCAP_VMLOCK_SHADOW)
 		return "the hardware shows its own";
-	/* Core decides about writes to capabilities. */
+	/* Writes to capabilities are left to core. */
 	if (memchr_inv(vd->core.pci_config_map + VFCAP_VMD_VMLOCK,
 		       VFCAP_MAP_RAW, sizeof(vmlock)))
 		return "it has a capability where VMLOCK should be";
@@ -53,7 +53,7 @@ static const char *vfcap_shadow_check(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_shadow_open - decide whether they are emulated in this session
+ * vfcap_shadow_open - decide whether the shadow registers are emulated in this session
  * @vd: the device
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
@@ -77,7 +77,7 @@ void vfcap_shadow_open(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_shadow_config_write - write VMLOCK in hardware, but for the virtual bit
+ * vfcap_shadow_config_write - write VMLOCK in hardware, except for the virtual bit
  * @vd: the device
  * @buf: the bytes
  * @count: how many: 1, 2 or 4, all of them VMLOCK's
@@ -98,7 +98,7 @@ ssize_t vfcap_shadow_config_write(struct vfcap_device *vd,
 	if (copy_from_user(&bytes, buf, count))
 		return -EFAULT;
 	val = le32_to_cpu(bytes);
-	/* What a guest that reads VMLOCK writes back must not reach the hardware. */
+	/* The bit that a guest reads in VMLOCK and writes back must not reach the hardware. */
 	if (pos == VFCAP_VMD_VMLOCK)
 		val &= ~VFCAP_VMLOCK_SHADOW;
 
@@ -114,7 +114,7 @@ ssize_t vfcap_shadow_config_write(struct vfcap_device *vd,
 	return ret ?: count;
 }
 
-/* As core has it: without memory space, and in D3hot, no BAR answers. */
+/* As in core: with memory space disabled, or in D3hot, no BAR answers. */
 static bool vfcap_bar_answers(struct vfcap_device *vd)
 {
 	return (__force int)vd->core.pdev->current_state < (__force int)PCI_D3hot &&
@@ -128,7 +128,7 @@ static bool vfcap_bar_answers(struct vfcap_device *vd)
  * @offset: in it
  * @size: of the range
  *
- * Pages that have one are not mapped.
+ * Pages that have one of them are not mapped.
  *
  * Context: Any context, while the device is open.
  * Return: true if so.
@@ -148,8 +148,8 @@ bool vfcap_shadow_hit(struct vfcap_device *vd, unsigned int region, u64 offset,
  * @offset: in it, where the access begins
  * @count: its length, cut down to what lies on the same side of their edges
  *
- * They are aligned to their length, so that what lies beside them keeps the width that
- * core gives it.
+ * The registers are aligned to their total length, so that accesses next to them keep the
+ * width that core gives them.
  *
  * Context: Any context, while the device is open.
  * Return: true if so.
@@ -162,7 +162,7 @@ bool vfcap_shadow_cut(struct vfcap_device *vd, unsigned int region, u64 offset,
 }
 
 /**
- * vfcap_shadow_rw - read the shadow registers, or have a write to them no effect
+ * vfcap_shadow_rw - read the shadow registers, or ignore a write to them
  * @vd: the device
  * @buf: the bytes
  * @count: how many, as vfcap_shadow_cut() says
@@ -191,7 +191,7 @@ ssize_t vfcap_shadow_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 }
 
 /**
- * vfcap_shadow_region_info - tell what of a BAR can be mapped
+ * vfcap_shadow_region_info - tell which parts of a BAR can be mapped
  * @vd: the device
  * @info: what core tells of the region
  * @caps: its capabilities

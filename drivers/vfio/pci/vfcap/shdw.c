@@ -3,10 +3,10 @@
  * The vendor-specific capability "SHDW" of a VMD endpoint: the host's addresses
  * of its MEMBAR1 and MEMBAR2, as Linux's drivers/pci/controller/vmd.c reads them
  *
- * Linux looks at the first vendor-specific capability only: this one, which is linked
- * first. QEMU adds a SHDW of its own to some devices, as the last of the list (11.1);
- * it has the same content, namely what the BARs read when the device is opened, the
- * flag bits included.
+ * Linux looks only at the first vendor-specific capability: this one, which is linked
+ * first. QEMU (11.1) adds a SHDW of its own to some devices, as the last of the list. It
+ * has the same content, namely what the BARs read when the device is opened, including
+ * the flag bits.
  */
 #include <linux/pci.h>
 
@@ -37,8 +37,8 @@ static bool vfcap_shdw_is_first(struct vfcap_device *vd)
 }
 
 /*
- * See std_list.c. That there is no room at all is another reason. Whoever says where it
- * goes knows the VMM.
+ * See std_list.c. Having no room at all is a different reason. Whoever says where it goes
+ * knows the VMM.
  */
 static bool vfcap_shdw_leaves_room(struct vfcap_device *vd)
 {

@@ -21,9 +21,9 @@
 	.driver_data = (kind)
 
 /*
- * What Linux's vmd driver takes, but for 28C1, in which firmware always leaves the
- * addresses where that driver finds them. Each is an exact "vfio_pci:" alias, by which
- * tools find that this driver is the one to pass the device through with.
+ * What Linux's vmd driver takes, except 28C1, where firmware always leaves the addresses
+ * where that driver finds them. Each makes an exact "vfio_pci:" alias, by which tools
+ * find that this is the driver to pass the device through with.
  */
 const struct pci_device_id vfcap_vmd_ids[] = {
 	{ VFCAP_VMD(PCI_DEVICE_ID_INTEL_VMD_201D, VFCAP_VMD_SHDW | VFCAP_VMD_QEMU) },
@@ -53,7 +53,7 @@ MODULE_PARM_DESC(vmd_shadow, "Show guests the host's addresses of a VMD endpoint
  * @pdev: the device
  *
  * Context: Any context.
- * Return: VFCAP_VMD_* flags, 0 if it is none that is known, or a VF.
+ * Return: VFCAP_VMD_* flags, 0 if it is not a known one, or is a VF.
  */
 unsigned long vfcap_vmd_find(struct pci_dev *pdev)
 {
@@ -63,7 +63,7 @@ unsigned long vfcap_vmd_find(struct pci_dev *pdev)
 }
 
 /**
- * vfcap_vmd_is_unknown - whether a device may be a VMD endpoint that is not known
+ * vfcap_vmd_is_unknown - whether a device may be an unknown VMD endpoint
  * @pdev: the device, for which vfcap_vmd_find() found nothing
  *
  * Context: Any context.
@@ -81,8 +81,8 @@ bool vfcap_vmd_is_unknown(struct pci_dev *pdev)
  * @bar: its number
  *
  * Context: Process context, while the device is open.
- * Return: the address that it had when the device was opened, 0 if it is no memory BAR
- * or has none.
+ * Return: the address that it had when the device was opened, 0 if it is not a memory
+ * BAR, or has no address.
  */
 u64 vfcap_vmd_bar(struct vfcap_device *vd, unsigned int bar)
 {
