@@ -7,7 +7,7 @@
 
 #include "vfcap.h"
 
-/* reset.c: what resets a device or changes its power state, and so its emulated registers */
+/* reset.c: resets and changes of the power state, and what they do to emulated registers */
 extern const struct pci_error_handlers vfcap_err_handlers;
 size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count);
 ssize_t vfcap_core_config_write(struct vfcap_device *vd, const char __user *buf,
@@ -21,9 +21,9 @@ void vfcap_power_watch(struct vfcap_device *vd);
 void vfcap_power_unwatch(struct vfcap_device *vd);
 
 /*
- * Whether a write to a byte of standard config space may reset the device or change its power
- * state. Upon a write to any register of a capability core acts on the bit that does,
- * which another write may have just left there.
+ * Whether a write to a byte of standard config space may reset the device or change its
+ * power state. On a write to any register of such a capability, core acts on the bit that
+ * asks for it, which another write may have just left set.
  */
 static inline bool vfcap_is_power_reg(struct vfcap_device *vd, u64 pos)
 {
@@ -49,7 +49,7 @@ ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 int vfcap_ioctl_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 			size_t argsz);
 
-/* sysfs.c: the folder of a device */
+/* sysfs.c: a device's sysfs directory */
 int vfcap_sysfs_add(struct vfcap_device *vd);
 void vfcap_sysfs_remove(struct vfcap_device *vd);
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses to BARs: what of them is emulated, an alias', or core's
+ * Accesses to BARs: what is emulated, belongs to an alias, or is left to core
+ * (vfio-pci-core)
  *
  * All mappings into user space are core's, at the BAR's own offsets in the device's file:
- * core's handler fills them in, and core takes their pages away when memory is disabled,
- * the device is reset or sleeps. This file makes sure that a page is mapped into user
- * space either through its alias or through its BAR. On x86 the kernel would give it one
- * memory type in any case, but it looks at the first page of a large mapping only.
+ * core's fault handler fills them in, and core takes their pages away when memory is
+ * disabled, or the device is reset or sleeps. This file makes sure that a page is mapped
+ * into user space either through its alias or through its BAR. On x86 the kernel would
+ * give it a single memory type in any case, but it only looks at the first page of a
+ * large mapping.
  */
 #include <linux/cleanup.h>
 #include <linux/io.h>
@@ -22,13 +24,13 @@
 /* How much of a BAR is mapped at once for a read() or write() */
 #define VFCAP_WINDOW		SZ_64K
 
-/* What of the MSI-X table, which core does not let be accessed, is in a window */
+/* Offset in a window of an edge of the MSI-X table, to which core allows no access */
 static size_t vfcap_msix_edge(u64 edge, u64 start, u64 size)
 {
 	return clamp(edge, start, start + size) - start;
 }
 
-/* A piece of a BAR of which core has no mapping */
+/* Access a piece of a BAR that core has no mapping of */
 static ssize_t vfcap_window_rw(struct vfcap_device *vd, unsigned int bar,
 			       char __user *buf, size_t *count, u64 offset,
 			       bool write)
@@ -61,7 +63,7 @@ static ssize_t vfcap_window_rw(struct vfcap_device *vd, unsigned int bar,
 	ret = vfcap_core_do_io_rw(&vd->core, io, buf, offset - start, *count,
 				  x_start, x_end, write);
 	if (write && alias)
-		wmb(); /* A write has left the CPU, as one to other pages has. */
+		wmb(); /* Let the write leave the CPU, as one to other pages has. */
 	iounmap(io);
 	return ret;
 }
@@ -80,7 +82,7 @@ static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vd, unsigned int bar,
 	return ret;
 }
 
-/* The first piece: emulated, of a BAR of which core has no mapping, or left to core */
+/* Do the first piece: emulated, in a BAR that core has no mapping of, or left to core */
 static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 			       size_t *count, loff_t pos, bool write)
 {
@@ -105,8 +107,8 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
  * @write: whether it is a write
  *
  * Context: Process context, no locks held.
- * Return: bytes done, or -errno as vfio_pci_core_read() and
- * vfio_pci_core_write() have it; -EINTR.
+ * Return: bytes done; -errno as vfio_pci_core_read() and vfio_pci_core_write()
+ * return it; -EINTR.
  */
 ssize_t vfcap_bar_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 		     loff_t *ppos, bool write)
@@ -115,7 +117,7 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t ret;
 
-	/* As core has it, so that no piece begins where the BAR has ended. */
+	/* As core does, so that no piece begins beyond the end of the BAR. */
 	if (index < PCI_STD_NUM_BARS &&
 	    offset < pci_resource_len(vd->core.pdev, index))
 		count = min_t(u64, count,
@@ -130,8 +132,8 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 
 /*
  * Whether a VFIO_DEVICE_IOEVENTFD hits what is trapped. Core reads the argument again. A
- * user that changes it meanwhile gains what vfio-pci gives everybody: that its own device
- * is written there. Returns 0 if core shall go on, -EINVAL as core says of the MSI-X
+ * user that changes it in between only gains what vfio-pci gives everybody: a write to
+ * its own device there. Returns 0 if core is to go on, -EINVAL as core does for the MSI-X
  * table, or -EFAULT.
  */
 static int vfcap_check_ioeventfd(struct vfcap_device *vd, void __user *arg)
@@ -151,9 +153,9 @@ static int vfcap_check_ioeventfd(struct vfcap_device *vd, void __user *arg)
  * @vd: the device
  * @arg: the ioctl's argument
  *
- * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the
- * argument, with the BAR in it, from memory that the user may change until then. So
- * a device has ioeventfds or aliases, and not both.
+ * An ioeventfd keeps an address in core's mapping of a BAR, and core reads the argument,
+ * which names the BAR, from memory that the user may change until then. So a device has
+ * either ioeventfds or aliases, never both.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl(); -EBUSY while there is an alias; -EINTR.
@@ -173,7 +175,7 @@ long vfcap_ioctl_ioeventfd(struct vfcap_device *vd, unsigned long arg)
 	return ret;
 }
 
-/* Core's, which are the same for all mappings */
+/* Core's operations, which are the same for all mappings */
 static const struct vm_operations_struct *vfcap_core_vm_ops;
 
 static const struct vm_operations_struct vfcap_bar_vm_ops;
@@ -184,7 +186,7 @@ static bool vfcap_alias_has(const struct vfcap_alias *alias, u64 start, u64 size
 	       start + size <= alias->start + alias->size;
 }
 
-/* Whether pages, by their offset in the file, belong into a mapping */
+/* Whether pages, given by their offset in the file, belong in a mapping */
 static bool vfcap_belongs(struct vfcap_device *vd, struct vm_area_struct *vma,
 			  u64 offset, u64 size)
 {
@@ -208,7 +210,9 @@ static vm_fault_t vfcap_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (addr < vma->vm_start || vma->vm_end - addr < size)
 		return VM_FAULT_FALLBACK;
 
-	/* Held until the page is inserted, so that who then gets the lock can remove it. */
+	/*
+	 * Held until the page is inserted, so that the next holder of the lock can remove it.
+	 */
 	guard(rwsem_read)(&vd->wc.map_lock);
 
 	if (!vfcap_belongs(vd, vma, offset + (addr - vma->vm_start), size))
@@ -267,7 +271,7 @@ static int vfcap_mmap_bar(struct vfcap_device *vd, struct vm_area_struct *vma,
  * @vma: what is to be mapped
  *
  * Context: Process context, under mmap_lock.
- * Return: as vfio_pci_core_mmap(); -EBUSY for pages that an alias has.
+ * Return: as vfio_pci_core_mmap(); -EBUSY for pages that belong to an alias.
  */
 int vfcap_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
@@ -305,7 +309,7 @@ static int vfcap_alias_info(struct vfcap_device *vd,
 /**
  * vfcap_region_info - VFIO_DEVICE_GET_REGION_INFO
  * @vdev: the device
- * @info: what is told of the region
+ * @info: its index; filled with what user space is told about the region
  * @caps: its capabilities
  *
  * Context: Process context.
@@ -333,7 +337,7 @@ int vfcap_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
  * @nr_ranges: how many
  *
  * Context: Process context.
- * Return: as vfio_pci_core_get_dmabuf_phys(); -EINVAL for what is trapped.
+ * Return: as vfio_pci_core_get_dmabuf_phys(); -EINVAL for ranges that are trapped.
  */
 int vfcap_get_dmabuf_phys(struct vfio_pci_core_device *core,
 			  struct p2pdma_provider **provider, unsigned int region,

@@ -7,18 +7,18 @@
 
 struct vm_area_struct;
 
-/* Indices of alias regions: far from core's, of which there may come to be more */
+/* Indices of alias regions: well beyond core's, of which there may be more one day */
 #define VFCAP_ALIAS_FIRST	0x100
 #define VFCAP_ALIAS_LAST	0x10f
 
 /*
- * Where the device's file has the aliases of a BAR, at the same offsets as the BAR has
- * the pages. It is where the region of index 10 + BAR would be, of which core has none,
- * so that a 32-bit program can map it: mmap2() ends at index 15.
+ * Where the aliases of a BAR are in the device's file: where region 10 + BAR would be,
+ * which core does not have, at the same offsets as the pages have in the BAR. A 32-bit
+ * program can map that, since its mmap2() reaches up to index 15.
  */
 #define VFCAP_ALIAS_SPACE	10
 
-/* shadow.c: the native shadow registers of VMD endpoints that have none enabled */
+/* shadow.c: the native shadow registers of VMD endpoints whose own are disabled */
 void vfcap_shadow_open(struct vfcap_device *vd);
 ssize_t vfcap_shadow_config_write(struct vfcap_device *vd,
 				  const char __user *buf, size_t count,

@@ -8,13 +8,13 @@
 
 #include "vfcap.h"
 
-/* reason.c: the log of a session, and why a capability is not shown, in words */
+/* reason.c: the log of a session, and the texts that say why a capability is not shown */
 const char *vfcap_reason_text(const struct vfcap_cap *cap,
 			      enum vfcap_reason reason);
 __printf(2, 3)
 void vfcap_log(struct vfcap_device *vd, const char *fmt, ...);
 
-/* mode.c: parameters of words, such as those that say whether a capability is shown */
+/* mode.c: parameters that take one of a few words, such as whether a capability is shown */
 extern const struct kernel_param_ops vfcap_param_ops;
 extern const char * const vfcap_mode_words[];
 
@@ -33,9 +33,9 @@ bool vfcap_is_alone_in_group(struct vfcap_device *vd);
 bool vfcap_pf_is_kernels(struct vfcap_device *vd);
 
 /*
- * Whether the device is in D0. Under the dev_set lock. If its user has let it go to low power
- * then it may leave D0 right after, unless the caller is an ioctl or a write of the user,
- * around which it is kept awake.
+ * Whether the device is in D0. Called under the dev_set lock. If the user has let the
+ * device go to low power, it may leave D0 right afterwards, unless the caller serves an
+ * ioctl or a write of the user, around which the device is kept awake.
  */
 static inline bool vfcap_is_awake(struct vfcap_device *vd)
 {
@@ -51,8 +51,8 @@ static inline bool vfcap_is_let_go(struct vfcap_device *vd)
 }
 
 /*
- * Whether the device is in D0, and leaves it only under the dev_set lock, which the caller
- * holds: what is attached to it may stay attached.
+ * Whether the device is in D0, and can leave it only under the dev_set lock, which the
+ * caller holds: what is attached to it may stay attached.
  */
 static inline bool vfcap_stays_awake(struct vfcap_device *vd)
 {

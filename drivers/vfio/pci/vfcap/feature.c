@@ -2,9 +2,10 @@
 /*
  * VFIO_DEVICE_FEATURE: which indices are ours, and what they do
  *
- * A structure may grow at its end, and its user may have an older or a newer one than
- * this kernel. What the user does not have is zero, and what this kernel does not have
- * must be. Memory of the user is accessed in vfcap_do_feature() alone, without locks.
+ * A structure may grow at its end, and the user may have an older or a newer version than
+ * this kernel. Fields that the user does not have count as zero, and those that this
+ * kernel does not have must be zero. User memory is accessed only in vfcap_do_feature(),
+ * without locks.
  */
 #include <linux/array_size.h>
 #include <linux/cleanup.h>
@@ -23,8 +24,8 @@
 #include "emul.h"
 
 /*
- * Whether there is a capability of that number. It is clamped, as it is an index that a
- * user chooses.
+ * Whether there is a capability with that number, which a user chooses. It is clamped
+ * against speculation, since it becomes an index.
  */
 static bool vfcap_has_cap(u32 *cap)
 {
@@ -75,7 +76,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
 	if (!lock)
 		return -EINTR;
 	vfcap_plan(vd);
-	/* A loss that is known is told. */
+	/* Have a loss that is known take effect, so that it is reported. */
 	vfcap_sync(vd);
 	*query = (struct vfcap_feature_query) {
 		.magic		= VFCAP_MAGIC,
@@ -101,7 +102,7 @@ static int vfcap_query(struct vfcap_device *vd, bool set, void *data,
  * VFCAP_FEATURE_CHOOSE: the user's say in what is shown, and where
  */
 
-/* Flags that go together. Each other combination contradicts itself. */
+/* Whether the flags go together. Every other combination contradicts itself. */
 static bool vfcap_choice_is_valid(const struct vfcap_feature_choose *data)
 {
 	if (data->flags & VFCAP_CHOOSE_ANSWERS && data->cap != VFCAP_CAP_PRI)
@@ -148,7 +149,7 @@ static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 		return -EINTR;
 	if (vd->committed)
 		return -EBUSY;
-	/* It is not to lie where others would. */
+	/* It must not lie where others would. */
 	vfcap_plan(vd);
 	if (choice.offset && !vfcap_may_lie(vd, choose->cap, &choice))
 		return -EINVAL;
@@ -162,8 +163,8 @@ static int vfcap_choose(struct vfcap_device *vd, bool set, void *data,
 }
 
 /*
- * VFCAP_FEATURE_STATE: the virtual registers as a whole, for VMMs that snapshot,
- * restore, or update themselves live
+ * VFCAP_FEATURE_STATE: the virtual registers as a whole, for VMMs that take snapshots,
+ * restore them, or update themselves live
  */
 
 static void vfcap_state_fill(struct vfcap_device *vd,
@@ -187,7 +188,7 @@ static bool vfcap_state_fits(struct vfcap_device *vd, unsigned int id,
 			     const struct vfcap_state_cap *wanted,
 			     const struct vfcap_state_cap *now, bool all)
 {
-	/* Capabilities that the state lacks are hidden now, and are not linked. */
+	/* Capabilities that the state lacks are hidden now, so the links may differ. */
 	u32 ignored = all ? 0 : vd->table[id]->list->next;
 	unsigned int end = now->size / sizeof(u32);
 
@@ -199,7 +200,7 @@ static bool vfcap_state_fits(struct vfcap_device *vd, unsigned int id,
 					    ignored));
 }
 
-/* Returns false when something that shall be enabled is not. */
+/* Returns false if something that should be enabled is not. */
 static bool vfcap_state_apply(struct vfcap_device *vd,
 			      const struct vfcap_feature_state *state,
 			      unsigned int nr_caps)
@@ -213,7 +214,7 @@ static bool vfcap_state_apply(struct vfcap_device *vd,
 	return enabled;
 }
 
-/* What the guest did not have when the state was saved it does not get by that. */
+/* Commit, without what the guest did not have when the state was saved. */
 static int vfcap_state_commit(struct vfcap_device *vd, unsigned int nr_caps)
 {
 	unsigned int id;
@@ -264,7 +265,7 @@ static int vfcap_state_set(struct vfcap_device *vd,
 				      nr_caps == VFCAP_NR_CAPS))
 			return -EINVAL;
 
-	/* What would fail is not begun. */
+	/* Do not begin what would fail. */
 	for (id = 0; id < nr_caps; id++)
 		if (state->caps[id].regs[VFCAP_CTRL] &
 		    ~before.caps[id].regs[VFCAP_CTRL] & vd->table[id]->enable &&
@@ -383,7 +384,7 @@ static void vfcap_undo_write_combine(struct vfcap_device *vd, void *data)
 }
 
 /**
- * struct vfcap_feature - a feature of ours
+ * struct vfcap_feature - a feature that is handled here
  * @index: its index
  * @ops: VFIO_DEVICE_FEATURE_GET, VFIO_DEVICE_FEATURE_SET, or both
  * @first: size in bytes of its structure in the first version of the header, which
@@ -391,7 +392,7 @@ static void vfcap_undo_write_combine(struct vfcap_device *vd, void *data)
  * @size: and in this version
  * @handle: Do it. @data is the structure, of which the user has @told bytes, at least
  *	@first and at most @size. Called without locks.
- * @undo: Optional. Upon GET, undo it, since the result cannot be copied to the user.
+ * @undo: Optional. Undo a GET whose result cannot be copied to the user.
  */
 struct vfcap_feature {
 	u32 index;
@@ -463,7 +464,7 @@ static int vfcap_do_feature(struct vfcap_device *vd,
  * @arg: the feature's argument
  * @argsz: its size in bytes
  *
- * Those of <linux/vfio_vfcap.h> are ours, the others core's.
+ * Those in <linux/vfio_vfcap.h> are handled here, the others by core.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().

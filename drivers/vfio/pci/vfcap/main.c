@@ -3,11 +3,11 @@
  * vfcap-vfio-pci: a vfio-pci variant driver for SR-IOV virtual functions, for Intel VMD
  * endpoints, and for whole functions with a PASID capability
  *
- * It offers what vfio-pci offers for them, but for the regions of Intel graphics. In a VF's
- * virtual config space there are the capabilities that PCIe has it share with its PF but
- * forbids it to show, in a VMD endpoint's what its driver must know of the host, and in that
- * of another function, a PF or not, the PASID and PRI capabilities that it has and vfio-pci
- * hides.
+ * It offers what vfio-pci offers for them, except the regions of Intel graphics, and adds
+ * capabilities to their virtual config space. A VF gets those that PCIe makes it share
+ * with its PF but forbids it to implement. A VMD endpoint gets what its driver must know
+ * about the host. Any other function, PF or not, gets the PASID and PRI capabilities that
+ * it has but vfio-pci hides.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -40,7 +40,7 @@ static bool enable_sriov;
 module_param(enable_sriov, bool, 0644);
 MODULE_PARM_DESC(enable_sriov, "As vfio-pci's: let SR-IOV be enabled in a PF that is bound to this driver");
 
-/* Those that vfio-pci refuses */
+/* The devices that vfio-pci refuses */
 static const struct pci_device_id vfcap_denylist[] = {
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX) },
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX_VF) },
@@ -54,8 +54,9 @@ static const struct pci_device_id vfcap_denylist[] = {
 };
 
 /*
- * Which capabilities a function may come to show, BIT(index) each. Returns false if it is
- * not of a kind that this driver takes. What is no VF shows what it has itself.
+ * Find which capabilities a function may come to show, BIT(index) each. Returns false if
+ * it is not of a kind that this driver takes. A function that is not a VF shows its own
+ * capabilities.
  */
 static bool vfcap_find_caps(struct pci_dev *pdev, unsigned long *caps)
 {
@@ -92,8 +93,8 @@ static int vfcap_init_device(struct vfio_device *vdev)
 }
 
 /*
- * With disable_idle_d3 an unused VF is kept awake by a reference of our own.
- * Core has the same for vfio-pci, but before 7.2 as one value for all drivers.
+ * With disable_idle_d3 an unused VF is kept awake by a reference of our own. Core does
+ * the same for vfio-pci, but before 7.2 with one value for all drivers.
  */
 static void vfcap_keep_awake(struct pci_dev *pdev)
 {
@@ -115,10 +116,10 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	unsigned int id;
 	int ret;
 
-	/* A loss that the last session did not get to is none of this one. */
+	/* A loss that the last session did not get to does not concern this one. */
 	scoped_guard(mutex, &vd->lock)
 		vd->lost = 0;
-	/* Without a reset in between a user can open it many times a second. */
+	/* Without a reset in between, a user can open the device many times a second. */
 	vd->quiet = !__ratelimit(&vd->log_limit);
 
 	ret = vfcap_pasid_open(vd);
@@ -141,7 +142,7 @@ static int vfcap_open_device(struct vfio_device *vdev)
 	vfcap_ext_hide(vd);
 	vfcap_shadow_open(vd);
 	vfcap_ims_open(vd);
-	/* Core holds a reference now, which its user may give back. */
+	/* Core now holds a reference of its own, which the user may have it drop. */
 	vfcap_let_sleep(core->pdev);
 	vfio_pci_core_finish_enable(core);
 	return 0;
@@ -283,7 +284,7 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_unregister;
 	vfcap_power_watch(vd);
-	/* Core has refused a PF that has VFs, and a folder for them. */
+	/* Core has refused a PF that has VFs, which would have such a directory already. */
 	ret = vfcap_sysfs_add(vd);
 	if (ret)
 		goto err_core;
@@ -310,7 +311,7 @@ static void vfcap_remove(struct pci_dev *pdev)
 	vfcap_power_unwatch(vd);
 	vfcap_sysfs_remove(vd);
 	vfcap_let_sleep(pdev);
-	/* Nothing is shown any more that could be lost, and have it queued again. */
+	/* Nothing is shown any more whose loss could queue it again. */
 	cancel_work_sync(&vd->sync_work);
 	pci_vfcap_vf_unregister(vd->handle);
 	vfio_put_device(&vd->core.vdev);
@@ -329,8 +330,8 @@ static int vfcap_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
 }
 
 /*
- * No device is claimed by its ID: driver_override names us. A wildcard alias
- * would make tools choose this driver where they would choose vfio-pci.
+ * No device is claimed by its ID: driver_override selects this driver. A wildcard alias
+ * would make tools choose it where they would otherwise choose vfio-pci.
  */
 static struct pci_driver vfcap_driver = {
 	.name			= "vfcap-vfio-pci",

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What resets a device, and so its emulated registers, or changes its power state
+ * Resets of a device, which also reset its emulated registers, and changes of its power state
  *
- * VFIO_DEVICE_RESET, an FLR that the guest writes, and the resets by sysfs or
- * by the bus's owner all end in the driver's reset_done callback. A return from
- * D3hot to D0, which resets a function without No_Soft_Reset (PCI PM r1.2, sec
- * 5.4.1), has no callback: it is seen by comparing power states. One from D3cold resets
- * any.
+ * VFIO_DEVICE_RESET, an FLR that the guest asks for, and resets by sysfs or by the owner
+ * of the bus all end in the driver's reset_done callback. A return from D3hot to D0, which
+ * resets a function without No_Soft_Reset (PCI PM r1.2, sec 5.4.1), has no callback: it is
+ * detected by comparing power states. A return from D3cold resets any function.
  *
- * An IOMMU that detaches a PASID has a function with ATS invalidate its cache of
- * translations, and waits for the answer. Outside of D0 a function gives none. So PASIDs
- * are attached in the IOMMU only while the device is in D0 and its user has not let it go to
- * low power: they are detached before it leaves D0, and attached again after it came
- * back.
+ * An IOMMU that detaches a PASID makes a function with ATS invalidate its cache of
+ * translations, and waits for the answer. Outside of D0 a function does not answer. So
+ * PASIDs are attached in the IOMMU only while the device is in D0 and its user has not
+ * let it go to low power: they are detached before it leaves D0, and attached again after
+ * it has come back.
  *
- * There are two ways out of D0. A guest writes PMCSR, which core carries out at once. Or
- * the user lets it go to low power, with VFIO_DEVICE_FEATURE_LOW_POWER_*: from then on
- * runtime PM suspends it at any time, and resumes it for each access. Core tells nobody
- * but the user when that was, or when a wakeup has ended it: a callback of the device's own
- * does.
+ * There are two ways out of D0. A guest writes PMCSR, and core carries that out at once.
+ * Or the user lets the device go to low power, with VFIO_DEVICE_FEATURE_LOW_POWER_*: from
+ * then on runtime PM suspends it at any time, and resumes it for each access. Core tells
+ * only the user when that happens, or when a wakeup has ended it; this driver learns of
+ * it from a callback of its own, vfcap_runtime_resume().
  *
- * All of the user's calls that may do either go through vfcap_call_core(). It runs under the
- * dev_set lock, and when it returns no PASID is attached that must not be. After a reset
- * that comes from elsewhere a worker detaches them.
+ * All calls of the user that may do either go through vfcap_call_core() (but see
+ * vfcap_ioctl_hot_reset()). It runs under the dev_set lock, and when it returns no PASID
+ * is attached that must not be. After a reset from elsewhere, a worker detaches them.
  */
 #include <linux/log2.h>
 #include <linux/pci.h>
@@ -37,15 +36,15 @@
 #include "emul.h"
 
 /**
- * struct vfcap_core_call - a call of core that may reset the device or change its power state
- * @call: do it, and before what it may clear, vfcap_block()
- * @buf: what core reads, before it does anything
+ * struct vfcap_core_call - a call into core that may reset the device or change its power state
+ * @call: make the call, with vfcap_block() before anything that it may clear
+ * @buf: what core reads before it does anything
  * @count: how many bytes
- * @bytes: what they were just before. The user may change them.
- * @start: of a write of config space: where it begins
+ * @bytes: their values just before that. The user may change them.
+ * @start: for a write to config space: where it begins
  * @ppos: and its VFIO region offset
- * @flags: of a VFIO_DEVICE_FEATURE
- * @argsz: and this
+ * @flags: for VFIO_DEVICE_FEATURE: its flags
+ * @argsz: and its argsz
  */
 struct vfcap_core_call {
 	ssize_t (*call)(struct vfcap_device *vd, struct vfcap_core_call *c);
@@ -58,7 +57,7 @@ struct vfcap_core_call {
 	size_t argsz;
 };
 
-/* Whether the device is in a state that it leaves by a reset, unless it has No_Soft_Reset */
+/* Whether the device is in a state that it leaves with a reset, unless it has No_Soft_Reset */
 static bool vfcap_in_d3(struct vfcap_device *vd)
 {
 	pci_power_t state = READ_ONCE(vd->core.pdev->current_state);
@@ -66,7 +65,7 @@ static bool vfcap_in_d3(struct vfcap_device *vd)
 	return state == PCI_D3hot || state == PCI_D3cold;
 }
 
-/* Whether a return from D3hot to D0 resets the device, which is not suspended */
+/* Whether a return from D3hot to D0 resets the device, which must not be suspended now */
 static bool vfcap_soft_reset(struct vfcap_device *vd)
 {
 	struct pci_dev *pdev = vd->core.pdev;
@@ -89,12 +88,12 @@ static ssize_t vfcap_call_locked(struct vfcap_device *vd,
 	bool in_d3;
 
 	/*
-	 * Core wakes it, too. It is done before the state is read, so that a change of the
-	 * state is the guest's doing.
+	 * Core wakes the device, too. Here that is done before the state is read, so that
+	 * any change of the state is the guest's doing.
 	 */
 	if (pm_runtime_resume_and_get(dev) < 0)
 		return -EIO;
-	/* What a wakeup has ended is not what begins now. */
+	/* What a wakeup has ended must not be taken for what begins now. */
 	vfcap_catch_up(vd);
 	in_d3 = vfcap_in_d3(vd);
 
@@ -113,12 +112,12 @@ static bool vfcap_get_bytes(struct vfcap_core_call *c)
 }
 
 /*
- * Make a call of core under the dev_set lock, without waiting there for memory of the user,
- * which may take any time to provide it. Others need the lock meanwhile, above all the
- * worker that handles a loss. The memory is read once without the lock, which faults it in,
- * and again if it is gone by the time core reads it, which is before core has done anything.
- * What cannot be read although it is there, as with a wrong tag of arm64's memory tagging,
- * ends the call here.
+ * Call core under the dev_set lock, without waiting there for user memory, which the user
+ * may take any time to provide. Others need the lock meanwhile, above all the worker that
+ * handles a loss. The memory is read once without the lock, which faults it in, and again
+ * if it is gone by the time core reads it, which is before core has done anything. Memory
+ * that is there but cannot be read, as with a wrong tag of arm64's memory tagging, ends
+ * the call here.
  */
 static ssize_t vfcap_call_core(struct vfcap_device *vd,
 			       struct vfcap_core_call *c)
@@ -138,7 +137,7 @@ static ssize_t vfcap_call_core(struct vfcap_device *vd,
 		pagefault_disable();
 		there = vfcap_get_bytes(c);
 		ret = there ? vfcap_call_locked(vd, c) : -EFAULT;
-		/* Core has other reasons for this, too. */
+		/* Core has other reasons for -EFAULT, too. */
 		if (ret == -EFAULT)
 			there = vfcap_get_bytes(c);
 		pagefault_enable();
@@ -146,7 +145,7 @@ static ssize_t vfcap_call_core(struct vfcap_device *vd,
 	return ret;
 }
 
-/* Whether a write of config space sets a bit of the byte at @pos */
+/* Whether a write to config space sets a bit of the byte at @pos */
 static bool vfcap_write_sets(const struct vfcap_core_call *c, unsigned int pos,
 			     u8 bit)
 {
@@ -160,7 +159,7 @@ static bool vfcap_can_reset(struct vfcap_device *vd)
 	return READ_ONCE(vd->core.pdev->reset_methods[0]);
 }
 
-/* Whether a write has the device leave D0 */
+/* Whether a write makes the device leave D0 */
 static bool vfcap_write_sleeps(struct vfcap_device *vd,
 			       const struct vfcap_core_call *c)
 {
@@ -170,14 +169,14 @@ static bool vfcap_write_sleeps(struct vfcap_device *vd,
 
 	if (!pdev->pm_cap)
 		return false;
-	/* Both bits are D3hot. */
+	/* Both bits together are D3hot. */
 	d1 = vfcap_write_sets(c, pmcsr, (__force u8)PCI_D1);
 	d2 = vfcap_write_sets(c, pmcsr, (__force u8)PCI_D2);
 	return (d1 && d2) || (d1 && pdev->d1_support) ||
 	       (d2 && pdev->d2_support);
 }
 
-/* Whether a write asks for an FLR by Advanced Features, and core then does it */
+/* Whether a write asks for an FLR through Advanced Features, and core then does it */
 static bool vfcap_write_resets_by_af(struct pci_dev *pdev,
 				     const struct vfcap_core_call *c)
 {
@@ -191,7 +190,7 @@ static bool vfcap_write_resets_by_af(struct pci_dev *pdev,
 	return (cap & needed) == needed;
 }
 
-/* Whether a write has core reset the device: only where the device offers what it asks for */
+/* Whether a write makes core reset the device: only if the device offers what it asks for */
 static bool vfcap_write_resets(struct vfcap_device *vd,
 			       const struct vfcap_core_call *c)
 {
@@ -206,9 +205,9 @@ static bool vfcap_write_resets(struct vfcap_device *vd,
 }
 
 /*
- * The user may change the bytes before core reads them. A reset that comes of it is made
- * good afterwards, and what stays attached to a device that sleeps is detached when it wakes
- * up.
+ * The user may change the bytes before core reads them. A reset that results from that is
+ * dealt with afterwards, and what stays attached to a device that sleeps is detached when
+ * it wakes up.
  */
 static ssize_t vfcap_call_write(struct vfcap_device *vd,
 				struct vfcap_core_call *c)
@@ -218,7 +217,7 @@ static ssize_t vfcap_call_write(struct vfcap_device *vd,
 	return vfio_pci_core_write(&vd->core.vdev, c->buf, c->count, c->ppos);
 }
 
-/* Whether a write has a byte by which it may reset the device */
+/* Whether a write includes a byte with which it may reset the device */
 static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
@@ -235,8 +234,8 @@ static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
  * @count: how many bytes it has
  *
  * Context: Any context, while the device is open.
- * Return: how many bytes core gets before it does anything: 1, 2 or 4. Of a map that is not
- * known, how many it gets at most.
+ * Return: how many bytes core gets before it does anything: 1, 2 or 4. If its map is not
+ * known, the most that it may get.
  */
 size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count)
 {
@@ -254,10 +253,11 @@ size_t vfcap_core_piece(struct vfcap_device *vd, loff_t pos, size_t count)
  * vfcap_core_config_write - hand a config write to core
  * @vd: the device
  * @buf: the bytes
- * @count: How many. Where they may reset the device, cut down to what core does at once.
+ * @count: How many; cut down to what core does at once if they may reset the device.
  * @ppos: VFIO region offset, advanced by what was written
  *
- * If it may reset the device, or has it leave D0, then its PASIDs are detached first.
+ * If the write may reset the device, or makes it leave D0, then the device's PASIDs are
+ * detached first.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_write(), or -EINTR.
@@ -294,8 +294,8 @@ static ssize_t vfcap_call_reset(struct vfcap_device *vd,
  * vfcap_ioctl_reset - VFIO_DEVICE_RESET
  * @vd: the device
  *
- * Core powers the device up before it tries the reset, and may give up then. Without a
- * way to reset it nothing is detached.
+ * Core powers the device up before it tries the reset, and may give up at that point. If
+ * there is no way to reset the device, nothing is detached.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl().
@@ -321,8 +321,8 @@ static void vfcap_see_state(struct vfcap_device *vd)
 }
 
 /*
- * Of all functions that are reset together, those that are open and bound to this driver.
- * They have one lock. Returns false if the caller is killed.
+ * Call a function for each device that is reset together with this one, is open and is
+ * bound to this driver. They share one lock. Returns false if the caller is killed.
  */
 static bool vfcap_each_together(struct vfcap_device *vd,
 				void (*call)(struct vfcap_device *vd))
@@ -344,9 +344,9 @@ static bool vfcap_each_together(struct vfcap_device *vd,
  * @vd: the device
  * @arg: its argument
  *
- * Core resets all functions that are reset together, which their user has, under the
- * dev_set lock. What that has cleared is taken away when this returns. If it fails they may
- * all be in D0 nevertheless: core wakes them first.
+ * Core resets all functions that are reset together, all owned by their user, under the
+ * dev_set lock. When this returns, whatever depended on what the reset has cleared has been
+ * taken away. If the reset fails, they may all be in D0 nevertheless: core wakes them first.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl(), or -EINTR with nothing done.
@@ -390,8 +390,8 @@ static ssize_t vfcap_call_low_power(struct vfcap_device *vd,
  * @arg: the feature's argument
  * @argsz: its size in bytes
  *
- * The device enters low power, or leaves it. A function that loses its registers on the way
- * from D3hot to D0 loses them when it is let go.
+ * The device enters low power, or leaves it. If a function loses its registers on the way
+ * from D3hot to D0, they count as lost when it is let go.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature(), or -EINTR.
@@ -415,9 +415,9 @@ int vfcap_feature_low_power(struct vfcap_device *vd, u32 flags,
 }
 
 /*
- * What it was suspended to is only known before it is resumed. A whole function may have
- * come to D3cold when the bridge above it was powered down: it has lost everything, whatever
- * No_Soft_Reset says.
+ * The state that a device was suspended to is only known before it is resumed. A whole
+ * function may have come to D3cold when the bridge above it was powered down: it has then
+ * lost everything, whatever No_Soft_Reset says.
  */
 static int vfcap_runtime_resume(struct device *dev)
 {
@@ -434,7 +434,7 @@ static int vfcap_runtime_resume(struct device *dev)
 	return ret;
 }
 
-/* Core has the driver's callbacks. These come before, and are the bus's but for one. */
+/* The driver's callbacks are core's. These take precedence; all but one are the bus's. */
 static struct dev_pm_domain vfcap_pm_domain;
 
 /**
@@ -451,7 +451,7 @@ void vfcap_power_init(void)
 }
 
 /**
- * vfcap_power_watch - have a device's return from low power noticed
+ * vfcap_power_watch - watch for a device's return from low power
  * @vd: the device, registered with VFIO, while it is probed
  *
  * Context: Process context.
@@ -465,8 +465,8 @@ void vfcap_power_watch(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_power_unwatch - end vfcap_power_watch()
- * @vd: the device, not registered with VFIO any more, while it is awake
+ * vfcap_power_unwatch - undo vfcap_power_watch()
+ * @vd: the device, no longer registered with VFIO, while it is awake
  *
  * Context: Process context.
  */
@@ -488,8 +488,8 @@ static void vfcap_reset_prepare(struct pci_dev *pdev)
 
 /*
  * A frozen channel is recovered by a reset of the link, without reset_done, and so is a
- * normal one if another driver asks for it: slot_reset tells. A recovery that failed has
- * no end: only the last error counts.
+ * normal one if another driver asks for it: slot_reset is called then. The end of a
+ * failed recovery is not reported: only the last error counts.
  */
 static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t state)
@@ -499,7 +499,7 @@ static pci_ers_result_t vfcap_error_detected(struct pci_dev *pdev,
 	return vfio_pci_core_aer_err_detected(pdev, state);
 }
 
-/* Whether the recovery succeeds is for others to say. */
+/* Others decide whether the recovery succeeds. */
 static pci_ers_result_t vfcap_slot_reset(struct pci_dev *pdev)
 {
 	vfcap_from_pci(pdev)->link_reset = true;
@@ -507,8 +507,9 @@ static pci_ers_result_t vfcap_slot_reset(struct pci_dev *pdev)
 }
 
 /*
- * The registers come first, so that a worker finds Enable cleared by a reset. It runs once
- * more for what a guest enables before this, and for what an error had ended without a reset.
+ * The registers have been reset before this, so that a worker finds Enable cleared by a
+ * reset. The worker runs once more for what a guest has enabled in between, and for what
+ * an error had ended without a reset.
  */
 static void vfcap_reset_over(struct vfcap_device *vd)
 {

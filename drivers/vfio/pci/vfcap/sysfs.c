@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "vfcap" in the sysfs folder of a VF or a whole function, see
+ * "vfcap" in the sysfs directory of a VF or a whole function, see
  * Documentation/ABI/testing/sysfs-bus-pci-vfcap
  */
 #include <linux/cleanup.h>
@@ -34,7 +34,7 @@ static ssize_t open_show(struct device *dev, struct device_attribute *attr,
 			  vfcap_is_open(vfcap_from_pci(to_pci_dev(dev))));
 }
 
-/* What is not shared is not lost either. */
+/* What is not shared cannot be lost either. */
 static const char *vfcap_own_state(struct vfcap_device *vd, unsigned long id)
 {
 	guard(mutex)(&vd->lock);
@@ -99,11 +99,11 @@ static bool vfcap_has_group(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_sysfs_add - make the folder of a device
+ * vfcap_sysfs_add - make a device's directory
  * @vd: the device
  *
  * Context: Process context, while the device is probed.
- * Return: 0, also of other devices, or an error of sysfs.
+ * Return: 0, also for devices that have none, or an error from sysfs.
  */
 int vfcap_sysfs_add(struct vfcap_device *vd)
 {
@@ -112,7 +112,7 @@ int vfcap_sysfs_add(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_sysfs_remove - end vfcap_sysfs_add()
+ * vfcap_sysfs_remove - undo vfcap_sysfs_add()
  * @vd: the device, which nobody has open
  *
  * Context: Process context. Waits for readers.

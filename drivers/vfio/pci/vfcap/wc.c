@@ -2,21 +2,21 @@
 /*
  * Write combining: alias regions over pages of a BAR
  *
- * Nothing about a BAR says that its pages may be write combining, the prefetchable bit
- * included: the user must know the device. What is not asked for stays as
- * vfio-pci has it.
+ * Nothing about a BAR says that its pages may be write combining, not even the
+ * prefetchable bit: the user must know the device. Pages that nobody asks for stay as
+ * vfio-pci has them.
  *
- * A page must not have two memory types at once, and on x86 the kernel sees to that:
- * where core has a BAR mapped uncached, a mapping that asks for write combining
- * becomes uncached too, and nobody is told. So core's mapping of the whole BAR is
- * taken down as long as there is an alias. The kernel's list of memory types has the
- * pages of an alias as write combining, and the page on either side of them as
- * uncached: a mapping of more than an alias, as the reset of a few devices makes it, fails,
- * and does not get write combining for registers. Beyond these pages nothing is mapped
- * but what read() and write() access, while they do.
+ * A page must not have two memory types at once, and on x86 the kernel sees to that: if
+ * core has a BAR mapped uncached, a mapping that asks for write combining silently
+ * becomes uncached, too. So core's mapping of the whole BAR is taken down as long as
+ * there is an alias. The kernel's list of memory types has the pages of an alias as write
+ * combining, and the page on either side of them as uncached. A mapping that reaches
+ * beyond an alias, such as the reset of a few devices makes, then fails instead of
+ * getting write combining for registers. Beyond these pages, only what read() and write()
+ * access is mapped, and only while they do so.
  *
- * vdev->barmap[] is read by core without a lock: &vfcap_wc.bar_lock keeps away
- * everybody who may use what it points to.
+ * Core reads vdev->barmap[] without a lock: &vfcap_wc.bar_lock keeps away everybody who
+ * may use what it points to.
  */
 #include <linux/cleanup.h>
 #include <linux/fs.h>
@@ -46,7 +46,7 @@ static const char * const vfcap_wc_refusals[] = {
 	[VFCAP_WC_KERNEL]	= "another mapping, in the kernel or by sysfs, has it uncached",
 };
 
-/* Once in a session, for users are many and may ask again and again */
+/* Log it once in a session: there are many users, and they may ask again and again. */
 static int vfcap_wc_refuse(struct vfcap_device *vd, unsigned int bar,
 			   enum vfcap_wc_refusal refusal)
 {
@@ -56,7 +56,7 @@ static int vfcap_wc_refuse(struct vfcap_device *vd, unsigned int bar,
 	return -EOPNOTSUPP;
 }
 
-/* Where there is none, the kernel's names for it stand for uncached. */
+/* Where there is no write combining, the kernel's names for it stand for uncached. */
 static bool vfcap_has_wc(void)
 {
 	return pgprot_val(pgprot_writecombine(__pgprot(0))) !=
@@ -64,7 +64,7 @@ static bool vfcap_has_wc(void)
 }
 
 #ifdef CONFIG_X86
-/* What a page became, since ioremap_wc() may make do with another type */
+/* Whether a page became write combining: ioremap_wc() may make do with another type. */
 static bool vfcap_is_wc(void __iomem *io)
 {
 	unsigned int level;
@@ -81,7 +81,7 @@ static bool vfcap_is_wc(void __iomem *io)
 #endif
 
 /**
- * vfcap_wc_init - what a device that is probed has
+ * vfcap_wc_init - initialise the locks and the aliases of a device that is probed
  * @vd: the device
  */
 void vfcap_wc_init(struct vfcap_device *vd)
@@ -113,8 +113,8 @@ resource_size_t vfcap_bar_phys(struct vfcap_device *vd, unsigned int bar,
  * @start: offset in it
  * @size: of the range
  *
- * Context: Process context, under one of the two locks.
- * Return: it, or NULL.
+ * Context: Process context, under one of the two locks of &struct vfcap_wc.
+ * Return: the alias, or NULL.
  */
 struct vfcap_alias *vfcap_find_alias(struct vfcap_device *vd, unsigned int bar,
 				     u64 start, u64 size)
@@ -145,7 +145,7 @@ static int vfcap_bar_take(struct vfcap_device *vd, unsigned int bar)
 	return 0;
 }
 
-/* Without memory for core's mapping it stays taken until the next is gone. */
+/* Without memory for core's mapping, the BAR stays taken until its next alias is gone. */
 static void vfcap_bar_give_back(struct vfcap_device *vd, unsigned int bar)
 {
 	void __iomem *io;
@@ -160,7 +160,7 @@ static void vfcap_bar_give_back(struct vfcap_device *vd, unsigned int bar)
 	vd->wc.taken &= ~BIT(bar);
 }
 
-/* Have the kernel's list say that pages are write combining */
+/* Enter pages as write combining in the kernel's list of memory types */
 static int vfcap_bar_reserve(resource_size_t phys, u64 size)
 {
 	void __iomem *io;
@@ -169,7 +169,7 @@ static int vfcap_bar_reserve(resource_size_t phys, u64 size)
 	ret = arch_io_reserve_memtype_wc(phys, size);
 	if (ret)
 		return ret == -EBUSY ? -EOPNOTSUPP : ret;
-	/* All of them have one type. */
+	/* All of them have the same type. */
 	io = ioremap_wc(phys, PAGE_SIZE);
 	if (!io)
 		ret = -ENOMEM;
@@ -182,7 +182,7 @@ static int vfcap_bar_reserve(resource_size_t phys, u64 size)
 	return ret;
 }
 
-/* A page beside an alias, where it is uncached */
+/* Make or remove the guard page beside an alias: uncached, unless it is in an alias */
 static int vfcap_bar_guard_page(struct vfcap_device *vd, unsigned int bar,
 				u64 page, void __iomem **guard)
 {
@@ -198,7 +198,7 @@ static int vfcap_bar_guard_page(struct vfcap_device *vd, unsigned int bar,
 	return needed && !*guard ? -ENOMEM : 0;
 }
 
-/* Have those that are needed with the aliases that there are, and no others */
+/* Provide the guard pages that the present aliases need, and no others */
 static int vfcap_bar_guard(struct vfcap_device *vd, unsigned int bar)
 {
 	struct vfcap_alias *alias;
@@ -217,10 +217,11 @@ static int vfcap_bar_guard(struct vfcap_device *vd, unsigned int bar)
 }
 
 /*
- * End an alias whose pages are not write combining, or no longer. The page beside another
- * alias becomes a guard page, which takes memory. Without any, the other alias has a guard
- * page on its other side only, or none at the end of the BAR, until the next alias of the
- * BAR comes or goes. Only a task that is being killed is refused so little.
+ * End an alias whose pages are not write combining, or no longer. A page next to another
+ * alias then becomes a guard page, which takes memory. If there is none, the other alias
+ * has a guard page only on its other side, or none if that is the end of the BAR, until
+ * the next alias of the BAR comes or goes. Only a task that is being killed is refused so
+ * little memory.
  */
 static void vfcap_alias_forget(struct vfcap_device *vd,
 			       struct vfcap_alias *alias)
@@ -247,8 +248,8 @@ static void vfcap_alias_remove(struct vfcap_device *vd,
  * vfcap_wc_close - end a session: remove all aliases, and give core its BARs back
  * @vd: the device
  *
- * Without memory for core's mapping of a BAR core has none, and has not asked for one:
- * what it has before the first use.
+ * If there is no memory for core's mapping of a BAR, core is left without one, and
+ * without having asked for the BAR, as before the first use.
  *
  * Context: Before core is closed, under the dev_set lock. The last user of the file
  * is gone, and so are all mappings.
@@ -269,7 +270,7 @@ void vfcap_wc_close(struct vfcap_device *vd)
 	vd->wc.refused = 0;
 }
 
-/* Whether a range of a BAR is in pages that are asked for */
+/* Whether a range of a BAR overlaps the pages that are asked for */
 static bool vfcap_wc_has(const struct vfcap_alias *wanted, unsigned int bar,
 			 u64 start, u64 size)
 {
@@ -321,10 +322,10 @@ static int vfcap_wc_check(struct vfcap_device *vd, struct vfcap_alias *wanted)
 }
 
 /*
- * Whether somebody has a mapping of pages of a BAR, whether they were touched or not. One
- * that is being made may be missed: it will be given none of them once they are an alias'.
- * One that is missed since it was just removed has left no trace in a TLB: for mappings
- * such as these the kernel flushes it before.
+ * Whether anybody has a mapping of pages of a BAR, whether the pages were touched or not.
+ * A mapping that is being made may be missed: it will be given none of the pages once
+ * they belong to an alias. A mapping that is missed because it was just removed has left
+ * no trace in a TLB: for mappings such as these the kernel flushes the TLB before that.
  */
 static bool vfcap_is_mapped(struct vfcap_device *vd, unsigned int bar, u64 start,
 			    u64 size)
@@ -440,7 +441,7 @@ static int vfcap_wc_remove_locked(struct vfcap_device *vd, u32 index)
  * Its pages are taken out of all mappings.
  *
  * Context: Process context, no locks held.
- * Return: 0, -ENOENT if there is none, -EINTR.
+ * Return: 0, -ENOENT if there is no such alias, or -EINTR.
  */
 int vfcap_wc_remove(struct vfcap_device *vd, u32 index)
 {
