@@ -43,9 +43,9 @@ MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 #define VFCAP_MAX_PASIDS	4096
 
 /*
- * Bits of a domain's bitmap of page sizes that stand for sizes that no mapping can reach,
- * so that the IOMMU core and iommufd never pick them. Callers that ask iommufd for page
- * sizes in the way of VFIO containers (VFIO_IOMMU_GET_INFO) do see them.
+ * Bits of a domain's bitmap of page sizes, for sizes that no mapping can reach: the IOMMU
+ * core and iommufd never pick them. Callers that ask iommufd for page sizes the way VFIO
+ * containers do (VFIO_IOMMU_GET_INFO) do see them.
  */
 #define VFCAP_MARK	GENMASK_ULL(62, 57)
 

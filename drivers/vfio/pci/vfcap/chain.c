@@ -255,7 +255,8 @@ static u16 vfcap_find_gap(struct vfcap_device *vd, const struct vfcap_cap *cap,
  * @id: the capability
  *
  * Context: Process context, under the dev_set lock, with the device powered up.
- * Return: the highest offset where it would cover nothing, 0 if there is none.
+ * Return: the highest offset where it would cover nothing, within &vfcap_list.bound if
+ * possible; 0 if there is none.
  */
 u16 vfcap_chain_find_gap(struct vfcap_device *vd, unsigned int id)
 {

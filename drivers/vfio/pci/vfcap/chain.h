@@ -16,7 +16,7 @@
 
 #define VFCAP_DWORDS		(PCI_CFG_SPACE_EXP_SIZE / sizeof(u32))
 
-/* What &vfcap_list.size returns for a capability that reaches to the next header */
+/* What &vfcap_list.size returns for a capability that is taken to reach to the next header */
 #define VFCAP_SIZE_UNKNOWN	(-1)
 /* And for one that does so if there is a next header, else only as far as core says */
 #define VFCAP_SIZE_TABLES	(-2)

@@ -212,7 +212,7 @@ static void vfcap_ext_cover(struct vfcap_device *vd, unsigned int pos,
  * would see two when the capability is emulated.
  *
  * Core leaves what it hides within the guest's reach. A whole function sends PASIDs as
- * the registers there say, so they are covered, whether or not the capability is shown.
+ * the registers there say, so these are covered, whether or not the capability is shown.
  *
  * Context: After vfio_pci_core_enable(), under the dev_set lock, before the user
  * can reach the device.

@@ -464,7 +464,7 @@ static int vfcap_do_feature(struct vfcap_device *vd,
  * @arg: the feature's argument
  * @argsz: its size in bytes
  *
- * Those in <linux/vfio_vfcap.h> are handled here, the others by core.
+ * The features in <linux/vfio_vfcap.h> are handled here, the others by core.
  *
  * Context: Process context, no locks held.
  * Return: as vfio_pci_core_ioctl_feature().

@@ -5,7 +5,7 @@
  * PCIe r6.0, sec 10.5.2. The IOMMU's driver enabled it when it found the function, and
  * expects page requests from it at any time. Whether there are any is up to the function:
  * its Enable is what the guest has set, and the guest reads in Status what the function
- * reports. When the device is closed, the kernel's driver gets back what it had.
+ * reports. When the device is closed, the kernel gets back what it had.
  *
  * A reset or a return from D3cold brings the kernel's state back, and so does AMD's IOMMU
  * driver. So the state is compared each time with what it should be.

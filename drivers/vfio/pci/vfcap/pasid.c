@@ -122,8 +122,8 @@ static bool vfcap_pasid_is_gated(struct vfcap_device *vd)
  * @vd: the device
  *
  * Context: Process context, under the dev_set lock.
- * Return: true if its table decides which PASIDs work. PASID Enable is register
- * state only then.
+ * Return: true if its table decides which PASIDs work, and PASID Enable is only
+ * register state.
  */
 bool vfcap_pasid_is_guests(struct vfcap_device *vd)
 {

@@ -47,7 +47,7 @@ static bool vfcap_pri_by_pf(struct vfcap_device *vd)
 	return vd->handle && pci_vfcap_pri_answered(vd->handle);
 }
 
-/* Whether requests have a way to whoever answers them */
+/* Whether there is a way for requests to reach whoever answers them */
 static bool vfcap_pri_has_way(struct vfcap_device *vd)
 {
 	return !vd->handle || vfcap_pri_by_pf(vd) ||

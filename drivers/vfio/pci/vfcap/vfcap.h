@@ -25,10 +25,10 @@ struct vfcap_device;
 struct vfcap_list;
 
 /**
- * struct vfcap_param - a module parameter that takes one of some words
+ * struct vfcap_param - a module parameter that takes one of a few words
  * @words: the words, then NULL
  * @choices: all of them, for messages
- * @value: index of its present one; read and written at any time
+ * @value: index of its present word; read and written at any time
  */
 struct vfcap_param {
 	const char * const *words;
@@ -234,8 +234,8 @@ struct vfcap_plan {
  *	dev_set lock) is VFIO's own, taken around open, close and PASID attach. Here it
  *	also serialises, from outside of @core.memory_lock, what writes an emulated
  *	register, resets the device or changes its power state, each with its effects. It
- *	protects @plan, @committed and @shown, which @lock protects as well, @in_d3,
- *	@entry, @pri, @pasids, @written and @choice.
+ *	protects @plan, @committed, @shown (which @lock protects as well), @in_d3, @entry,
+ *	@pri, @pasids, @written and @choice.
  * @table: vfcap_caps, which describes each capability, for files that come before it
  * @caps: the capabilities that such a device may come to show, BIT(index) each
  * @vmd: the kind of VMD endpoint, VFCAP_VMD_*, 0 for any other device
@@ -247,13 +247,13 @@ struct vfcap_plan {
  *	the last error was detected. Protected by its device lock.
  * @in_d3: it was in D3 when a hot reset began
  * @sync_work: deals, under the dev_set lock, with what happened without it
- * @log_limit: how many opens may be logged
+ * @log_limit: limits how many opens are logged
  * @quiet: Nothing is logged about what is shown: this open is one of too many, or this is
  *	only a plan.
  * @entry: its state when the user let it go to low power
  * @entry.noted: whether the user has done so, and the device's return was not noticed yet
  * @entry.suspended: for how many ns it had been suspended then
- * @entry.losses: how often it had lost something
+ * @entry.losses: how often it had lost something by then
  * @entry.soft_reset: whether a return to D0 resets it
  * @map_known: Whether core's map of its config space is what this driver knows. If not,
  *	nothing is shown in this session, and the map is not used: one of another kind
@@ -283,8 +283,7 @@ struct vfcap_plan {
  *	vfio-pci-core has no lock for config accesses. Innermost, and never held while
  *	core is called: reset_done() takes it under memory_lock.
  * @shown: which capabilities are shown, BIT(index) each
- * @cleared: capabilities whose control bits were cleared, as long as vfcap_sync()
- *	has not seen it
+ * @cleared: capabilities whose control bits were cleared, which vfcap_sync() has not seen yet
  * @restart: those of them that were reset
  * @lost: capabilities that were lost, and whose loss has not taken effect yet
  * @lost_eventfd: notifies the user of a loss, or NULL

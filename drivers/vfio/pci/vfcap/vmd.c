@@ -67,7 +67,7 @@ unsigned long vfcap_vmd_find(struct pci_dev *pdev)
  * @pdev: the device, for which vfcap_vmd_find() found nothing
  *
  * Context: Any context.
- * Return: true for an Intel function of class RAID, which VMD endpoints are.
+ * Return: true for an Intel function of class RAID, as VMD endpoints are.
  */
 bool vfcap_vmd_is_unknown(struct pci_dev *pdev)
 {
