@@ -55,8 +55,7 @@ static void vfcap_notice_users(struct pci_vfcap *record,
  *
  * Context: Process context. May call @ops->first_user before it returns.
  * Return: 0, -EINVAL if @pf is not a PF or if @ops has some but not all of the
- * pri_* callbacks, -EBUSY if it is registered already, -ENOMEM, or an error of
- * sysfs.
+ * pri_* callbacks, -EBUSY if it is registered already, or -ENOMEM.
  */
 int pci_vfcap_register(struct pci_dev *pf, const struct pci_vfcap_ops *ops)
 {

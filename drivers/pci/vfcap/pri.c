@@ -41,7 +41,7 @@ MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page reques
  * @claimed: The VF's user answers instead of the PF's driver, see iopf_shared_claim(). Set
  *	before the VF shows PRI, and until its user can have no page table attached.
  * @halted: there was a Response Failure: nothing more until it is enabled again
- * @resetting: a reset has begun that its user did not ask for
+ * @resetting: a reset with callbacks, or the recovery from an error, has begun
  */
 struct vfcap_requests {
 	struct pci_vfcap_vf *handle;
