@@ -6,8 +6,8 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB := tools/testing/lab
 VFCAP_VERSION := $(shell scripts/version)
 
-# One folder per kernel, of links to the sources: kernels differ in what they
-# leave there, and the sources stay clean.
+# One folder per kernel, with links to the sources: what a build leaves there differs
+# between kernels, and the sources stay clean.
 RELEASE_FILE = $(KDIR)/include/config/kernel.release
 OUT = build/$(shell cat $(RELEASE_FILE) 2>/dev/null)
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(OUT) \

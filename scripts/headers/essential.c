@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What vfcap takes of VFIO and the IOMMU layer, as it takes it
+ * What vfcap uses from VFIO and the IOMMU layer, the way it uses it
  *
- * Nothing of this runs. "look" has the compiler try it. What follows a "#line" is
- * called by the name there if it is an error.
+ * None of this is ever run. "look" makes the compiler try it. If what follows a "#line"
+ * does not compile, the error is reported under the name given there.
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>

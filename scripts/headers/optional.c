@@ -2,11 +2,11 @@
 /*
  * What not all kernels' headers have, and <linux/vfcap-compat.h> makes up for
  *
- * Nothing of this runs. "look" has the compiler try it, and takes the name from the
- * "#line" before it for VFCAP_LACKS_NAME if that is an error. Only whether something
- * is there is asked for here: what is there and is otherwise than vfcap takes it shall
- * end the build, and not be passed over. Macros are not for here, since an error in one
- * is not told of the line that has it.
+ * None of this is ever run. "look" makes the compiler try it. If something does not
+ * compile, the name in the "#line" before it becomes VFCAP_LACKS_NAME. This must only
+ * test whether something exists: if it exists but differs from what vfcap expects, that
+ * should break the build, and not be passed over. Macros do not belong here, since an
+ * error in a macro is not reported for the line that uses it.
  */
 #include <linux/iommu.h>
 #include <linux/vfio_pci_core.h>
