@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Has functions of an emulated PCI device do what their models in QEMU do not: DMA and
+ * Makes functions of an emulated PCI device do what their models in QEMU cannot: DMA and
  * page requests with a PASID
  *
- * This is loaded into the VM's QEMU (LD_PRELOAD), which exports what its own modules
- * need. It asks the emulated IOMMU for a translation in the name of a function, as an
- * ATS request with or without PASID, and accesses the memory that it is given. So what
- * lands or does not land is decided by the IOMMU's tables and caches as the kernel in
- * the VM left them. A page request goes to the IOMMU's queue, and so to the kernel,
+ * This is loaded into the VM's QEMU with LD_PRELOAD. It relies on symbols that QEMU exports
+ * for its own modules. It asks the emulated IOMMU for a translation on behalf of a function,
+ * like an ATS request with or without PASID, and accesses the memory at the translated
+ * address. So whether an access succeeds is decided by the IOMMU's tables and caches as the
+ * kernel in the VM left them. A page request goes to the IOMMU's queue and so to the kernel,
  * whose response is kept for the client.
  *
  * One client is served on the UNIX socket $VFCAP_AGENT, which QEMU connects to a port
- * in the VM. A line is a command, and has an answer, all numbers in hex:
+ * in the VM. Each line is a command and gets an answer. All numbers are in hex:
  *
  *	TAG write BUS DEVFN PASID ADDRESS VALUE	-> "TAG ok VALUE"
  *	TAG read BUS DEVFN PASID ADDRESS	-> "TAG ok VALUE"
@@ -22,17 +22,18 @@
  *						-> "TAG ok SENT"
  *	TAG responses BUS DEVFN PASID		-> "TAG ok COUNT RESPONSE..."
  *
- * or "TAG fault": the IOMMU refused; "TAG none": there is no response, so far; or "TAG
- * error TEXT". TAG is any word. A value has 32 bits. PASID ffffffff: none, which page
- * requests must have, since QEMU's VT-d halts at the response to one without. FLAGS: 1:
- * to read, 2: to write, 4: the last of its group. RESPONSE: as in the PRG Response Message
- * (PCIe r6.0, sec 10.4.2), the code in bits 15:12 and the group in bits 8:0; each
- * is told once, in their order. "groups" is many requests in one: COUNT groups, numbered
- * from GROUP on and again from 0 behind 1ff, of PAGES pages each from ADDRESS on; SENT: the
- * groups that the IOMMU took before it refused one. "responses" tells up to 64 in one.
+ * or "TAG fault": the IOMMU refused; "TAG none": there is no response so far; or "TAG
+ * error TEXT". TAG is any word. A value has 32 bits. PASID ffffffff means none, but page
+ * requests must have a PASID, since QEMU's VT-d halts at the response to one without.
+ * FLAGS: 1: to read, 2: to write, 4: the last of its group. RESPONSE is laid out as in the
+ * PRG Response Message (PCIe r6.0, sec 10.4.2), with the code in bits 15:12 and the group in
+ * bits 8:0. Each response is reported once, in order. "groups" sends many requests at once:
+ * COUNT groups, numbered from GROUP on and continuing with 0 after 1ff, of PAGES pages each
+ * from ADDRESS on. SENT is the number of groups that the IOMMU took before it refused one.
+ * "responses" returns up to 64 at once.
  *
  * Where QEMU keeps the IOMMU of a bus is found in the code of functions that it
- * exports. Where that cannot be found, QEMU runs as ever, and each answer says so.
+ * exports. If that cannot be found, QEMU runs as usual, and each answer says so.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -66,7 +67,7 @@ struct pri_notifier {
 	void (*notify)(struct pri_notifier *n, struct pri_response *r);
 };
 
-/* Of PCIIOMMUOps, in include/hw/pci/pci.h */
+/* From PCIIOMMUOps, in include/hw/pci/pci.h */
 typedef ssize_t ats_fn(void *bus, void *opaque, int devfn, uint32_t pasid, bool priv,
 		       bool exec, uint64_t addr, size_t length, bool no_write,
 		       struct tlb_entry *result, size_t result_length,
@@ -77,7 +78,7 @@ typedef int pri_request_fn(void *bus, void *opaque, int devfn, uint32_t pasid, b
 			   bool exec, uint64_t addr, bool last, uint16_t group, bool read,
 			   bool write);
 
-/* What QEMU exports of what is called here */
+/* The functions of QEMU that are called here */
 static struct {
 	void *(*object_resolve_path)(const char *path, bool *ambiguous);
 	void *(*pci_find_device)(void *bus, int num, uint8_t devfn);
@@ -116,7 +117,7 @@ static const struct {
 	SYMBOL(pci_pri_request_page),
 };
 
-/* Offsets in PCIBus of iommu_ops and iommu_opaque, and in PCIIOMMUOps of a function */
+/* Offsets of iommu_ops and iommu_opaque in PCIBus, and of a function in PCIIOMMUOps */
 struct offsets {
 	uint32_t ops;
 	uint32_t opaque;
@@ -134,7 +135,7 @@ static const struct {
 	{ &qemu.pci_pri_request_page, &pri_request_offsets },
 };
 
-/* Why nothing can be done */
+/* The reason if nothing can be done */
 static const char *trouble;
 
 #define CODE_MAX	512
@@ -174,7 +175,7 @@ static bool find_offsets(const uint8_t *code, struct offsets *o)
 	return false;
 }
 
-/* They agree on where a bus has its IOMMU, and call three different functions. */
+/* All callers agree on where a bus has its IOMMU, and call three different functions. */
 static bool find_all_offsets(void)
 {
 	unsigned int i, j;
@@ -208,14 +209,14 @@ struct request {
 	unsigned int flags;
 	unsigned int count;
 	unsigned int pages;
-	char more[512];		/* what the answer has behind its value */
+	char more[512];		/* text of the answer after its value */
 };
 
 #define REQUEST_READ	1
 #define REQUEST_WRITE	2
 #define REQUEST_LAST	4
 
-/* Where QEMU's functions of an IOMMU look for a function of a device */
+/* Where QEMU's IOMMU functions look for a function of a device */
 struct place {
 	void *iommu_bus;
 	void *bus;
@@ -241,7 +242,7 @@ static uint64_t load(uint64_t address)
 	return value;
 }
 
-/* Of QEMU's q35, and in the VT-d specification 4.1, sec 9 and 11.4.5 */
+/* From QEMU's q35, and from the VT-d specification 4.1, sec 9 and 11.4.5 */
 #define VTD_RTADDR		(0xfed90000ULL + 0x20)
 #define VTD_RTADDR_TTM(reg)	((reg) >> 10 & 3)
 #define VTD_TTM_SCALABLE	1
@@ -250,10 +251,10 @@ static uint64_t load(uint64_t address)
 #define VTD_PRESENT		1
 
 /*
- * Whether the PASID table has the PASID, or that of requests without. QEMU's VT-d does not
- * look at the Present bit of an entry (vtd_get_iova_pgtbl_base()), while Linux clears
- * that alone, has what is cached invalidated, and then clears the rest: a translation
- * that is made in between would stay for good.
+ * Whether the PASID table has the PASID, or the one used for requests without PASID.
+ * QEMU's VT-d does not look at the Present bit of an entry (vtd_get_iova_pgtbl_base()).
+ * But Linux first clears only that bit, has the caches invalidated, and then clears the
+ * rest, so that a translation made in between would stay cached for good.
  */
 static bool pasid_is_present(const struct request *r)
 {
@@ -274,7 +275,7 @@ static bool pasid_is_present(const struct request *r)
 	return root & context & directory & entry & VTD_PRESENT;
 }
 
-/* All that has a verb returns NULL, or what to answer in place of "ok". */
+/* Functions that implement a verb return NULL, or what to answer instead of "ok". */
 static const char *access_memory(struct place *p, struct request *r, bool write)
 {
 	ats_fn *ats = iommu_function(p, &ats_offsets);
@@ -308,9 +309,9 @@ static const char *run_write(struct place *p, struct request *r)
 	return access_memory(p, r, true);
 }
 
-/* Who hears the responses to a function's page requests with a PASID, for good */
+/* Receives the responses to a function's page requests with a PASID, permanently */
 struct listener {
-	struct pri_notifier notifier;	/* is first */
+	struct pri_notifier notifier;	/* must be first */
 	struct listener *next;
 	unsigned int bus;
 	unsigned int devfn;
@@ -448,7 +449,7 @@ static const char *run_responses(struct place *p, struct request *r)
 	return NULL;
 }
 
-/* @words: how many a line has */
+/* @words: number of words in a line */
 static const struct {
 	const char *name;
 	int words;
@@ -491,9 +492,9 @@ static const char *run(const char *line, struct request *r)
 }
 
 /*
- * While the CPUs stand still, which change the IOMMU's tables without the BQL: QEMU's VT-d
- * reads a PASID table entry once for its page table and once for the domain ID by
- * which the translation is kept and invalidated, and its Present bit is looked at here.
+ * Stop the CPUs, which change the IOMMU's tables without the BQL. QEMU's VT-d reads a
+ * PASID table entry twice: once for its page table, and once for the domain ID by which
+ * the translation is cached and invalidated. And its Present bit is checked here.
  */
 static void hold_still(void)
 {
@@ -519,7 +520,7 @@ static void *serve(void *arg)
 		return NULL;
 	in = fdopen(fd, "r");
 	out = fdopen(dup(fd), "w");
-	/* QEMU is running by now, and has made what this needs. */
+	/* By now QEMU is running, and has created what this needs. */
 	if (!trouble)
 		qemu.rcu_register_thread();
 	while (in && out && fgets(line, sizeof(line), in)) {
@@ -548,7 +549,7 @@ static void start(void)
 	unsigned int i;
 	int fd;
 
-	/* Programs on the way to QEMU have it loaded as well. */
+	/* Programs that are run before QEMU have this loaded as well. */
 	if (!path || !dlsym(RTLD_DEFAULT, "pci_find_device"))
 		return;
 	unsetenv("LD_PRELOAD");

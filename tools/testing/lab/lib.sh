@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that read this use them
 #
-# What the scripts of the lab share: where its files are, how it speaks, and
-# how it runs a command inside its own Debian root.
+# What the scripts of the lab share: the location of its files, messages, and how to run a
+# command inside the lab's own Debian root.
 #
-# The root is only ever used through a private mount namespace, where it is
-# read-only: nothing that runs in it can spoil it, and its mounts vanish with
-# the last process in it, whatever ended that process.
+# The root is only ever used in a private mount namespace, where it is read-only. Nothing
+# that runs in it can damage it, and its mounts vanish with the last process in it,
+# however that process ended.
 
 set -euo pipefail
 
@@ -14,18 +14,18 @@ LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP_DIR=$(cd "$LAB_DIR/../../.." && pwd)
 CACHE_DIR=${VFCAP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vfcap}
 
-# Kernels are named by their role. Which series plays it is looked up in the archive
+# Kernels are named by their role. Which series fills a role is looked up in the archive
 # when the root is made.
 SUITE=trixie
 KERNELS_BUILT="iommufd debug coverage iopf iopf-debug"
 KERNELS_PREPARED="clang"
-# Those whose options go in the place of another one's, and the folder of patches that
-# one's source has
+# Kernels whose options override those of another one, and the folder with the patches for
+# a kernel's source
 declare -A KERNEL_BASE=([debug]=iommufd [coverage]=iommufd [clang]=iommufd
 			[iopf]=iommufd [iopf-debug]=debug)
 declare -A KERNEL_PATCHES=([iopf]=iopf [iopf-debug]=iopf)
 KERNELS_STOCK="debian-backports debian-stable"
-# Of another architecture: the newest of backports
+# For another architecture: the newest from backports
 KERNELS_ARM64="arm64"
 
 say()			# TEXT...: one of several lines, too
@@ -47,10 +47,10 @@ need_root()
 		die "needs root, for mounts and chroot: run it with sudo"
 }
 
-# Run a command whose output goes to a log. While it lasts say every 20 seconds
-# how long it has run and the last thing it printed; show the end of the log
-# when it fails. The function that it may name is run in a shell of its own, so
-# that "set -e" holds inside it.
+# Run a command whose output goes to a log. While it runs, print every 20 seconds how long
+# it has run and the last line of its output; if it fails, show the end of the log. If the
+# command is a function, it is run in a shell of its own, so that "set -e" works inside
+# it.
 with_progress()		# TITLE LOG COMMAND...
 {
 	local title=$1 log=$2 start=$SECONDS pid next=20 status=0 last
@@ -75,7 +75,7 @@ with_progress()		# TITLE LOG COMMAND...
 	say "$title: done in $((SECONDS - start)) s"
 }
 
-# One writer at a time in the cache; the others wait, and say so.
+# Only one writer at a time in the cache. Others wait, and say so.
 lock_cache()
 {
 	mkdir -p "$CACHE_DIR"
@@ -83,14 +83,16 @@ lock_cache()
 	flock -n 9 || { say "waiting for another user of $CACHE_DIR"; flock 9; }
 }
 
-# Run a command in a root, as it is: with proc, sys, dev and a /tmp of its own,
-# the cache at /cache and the checkout at /vfcap. What was compiled once, in whichever
-# checkout, is in ccache, which goes by the compiler's list of headers: to preprocess first
-# takes a third as long as to compile. Further "HOST:INSIDE" binds
-# come from the array ROOT_BINDS; INSIDE must exist or lie in a tmpfs named in
-# the array ROOT_TMPFS. ROOT_WRITABLE=1 is for making the root; with ROOT_WRITABLE=copy
-# what the command writes is kept apart, in memory, and vanishes with it. A folder
-# ROOT_LAYER lies over the root, as what was installed on top of it.
+# Run a command in a root, with its own proc, sys, dev and /tmp, the cache at /cache and
+# the checkout at /vfcap. Objects compiled before, in any checkout, come from ccache. It
+# uses the compiler's list of headers (CCACHE_DEPEND), since preprocessing first would
+# take a third as long as compiling.
+#
+# Further "HOST:INSIDE" binds come from the array ROOT_BINDS; INSIDE must exist or be in a
+# tmpfs named in the array ROOT_TMPFS. ROOT_WRITABLE=1 is for making the root. With
+# ROOT_WRITABLE=copy, what the command writes is kept separately, in memory, and vanishes
+# with it. ROOT_LAYER is a folder that is overlaid on the root, with files that were
+# installed on top of it.
 in_root_dir()		# ROOT COMMAND...
 {
 	local root=$1 mounts="" bind dir
@@ -104,8 +106,9 @@ in_root_dir()		# ROOT COMMAND...
 		mounts+="mount --rbind $(printf '%q %q' "${bind%:*}" \
 			"$root${bind##*:}");"
 	done
-	# It ends with its caller: unshare ignores what would end it, and a make that is
-	# ended while it starts something may wait for that forever, with the lock.
+	# The command must end with its caller: unshare ignores signals that would end it,
+	# and a make that is ended while it starts something may wait for that forever,
+	# holding the lock.
 	# shellcheck disable=SC2016 # the inner shell expands these
 	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child /bin/bash -ec '
 		root=$1 writable=$2 mounts=$3 layer=$4
@@ -138,7 +141,7 @@ in_root_dir()		# ROOT COMMAND...
 	' bash "$root" "${ROOT_WRITABLE-}" "$mounts" "${ROOT_LAYER-}" "$@"
 }
 
-# A root is known by what makes it: the list of packages and the script.
+# A root is identified by what it is made from: the list of packages and the script.
 root_key()
 {
 	cat "$LAB_DIR/root.packages" "$LAB_DIR/build-root" | sha256sum | cut -c 1-12
@@ -149,7 +152,7 @@ root_dir()
 	echo "$CACHE_DIR/root-$(root_key)"
 }
 
-# A clean host is known by its own list, and has the root's stock kernel.
+# A clean host is identified by its own list, and uses the root's stock kernel.
 host_dir()
 {
 	echo "$CACHE_DIR/host-$({
@@ -158,7 +161,7 @@ host_dir()
 	} | sha256sum | cut -c 1-12)"
 }
 
-# What lies over the root, in its folder "layer", and was made with it
+# Identifies a layer, which was made on top of the root and is in the folder "layer" there
 layer_dir()		# NAME
 {
 	echo "$CACHE_DIR/$1-$({
@@ -180,10 +183,10 @@ in_root()		# COMMAND...
 	in_root_dir "$(root_dir)" "$@"
 }
 
-# Where a kernel is, as seen in the root, and what it needs; makes it if it is
-# not there. Sets KERNEL_IMAGE, KERNEL_BUILD (for modules), KERNEL_RELEASE,
-# KERNEL_OUT (below the checkout), KERNEL_ARCH, KERNEL_ROOT (of the VM) and
-# KERNEL_MODULES (on the host, of a kernel whose modules are not in the root).
+# Find a kernel (its paths are as seen in the root), and make it if it is not there. Sets
+# KERNEL_IMAGE, KERNEL_BUILD (for modules), KERNEL_RELEASE, KERNEL_OUT (below the
+# checkout), KERNEL_ARCH, KERNEL_ROOT (of the VM) and KERNEL_MODULES (on the host, for a
+# kernel whose modules are not in the root).
 select_kernel()		# NAME
 {
 	local dir root
@@ -193,7 +196,7 @@ select_kernel()		# NAME
 	case " $KERNELS_BUILT : $KERNELS_STOCK : $KERNELS_ARM64 " in
 	*" $1 "*:*:*)
 		"$LAB_DIR/setup" kernel "$1" || die "no kernel to run"
-		# Not the link: another checkout may turn it to a kernel of its own.
+		# Not the link: another checkout may redirect it to a kernel of its own.
 		dir=$(realpath "$CACHE_DIR/$1")
 		KERNEL_IMAGE=/cache/${dir##*/}/bzImage
 		KERNEL_BUILD=/cache/${dir##*/}/build
@@ -226,8 +229,8 @@ select_kernel()		# NAME
 	KERNEL_OUT=build/$KERNEL_RELEASE
 }
 
-# Whether what was built is of these sources and this kernel: make takes seconds to see that
-# there is nothing to do.
+# Whether the build is up to date for these sources and this kernel: make takes seconds to
+# find out that there is nothing to do.
 is_built()		# STAMP KERNEL
 {
 	[ -e "$1" ] && [ "$(< "$1")" = "$2" ] &&
@@ -235,8 +238,8 @@ is_built()		# STAMP KERNEL
 			scripts tools -newer "$1" -print -quit)" ]
 }
 
-# Build the modules, the fixture and the tests for the selected kernel, the
-# initramfs that takes it to its root, and the nested guest's.
+# Build the modules, the fixture and the tests for the selected kernel, the initramfs that
+# leads to the VM's root, and the nested guest's.
 build_kernel_modules()
 {
 	local make=(make -s -j"$(nproc)" -C /vfcap/tools/testing/lab -f vm.mk) cross=()
@@ -266,7 +269,7 @@ build_kernel_modules()
 	exec 8>&-
 }
 
-# In the root, where the selected kernel's modules are in their place
+# In the root, with the selected kernel's modules where they belong
 in_root_with_modules()	# COMMAND...
 {
 	local ROOT_TMPFS=() ROOT_BINDS=(${ROOT_BINDS[@]+"${ROOT_BINDS[@]}"})
@@ -278,7 +281,7 @@ in_root_with_modules()	# COMMAND...
 	in_root "$@"
 }
 
-# /dev/kvm may be there and not work: see what a kernel does on it. Once a day.
+# /dev/kvm may exist without working: check whether a kernel boots with it, once a day.
 kvm_works()
 {
 	local stamp=$CACHE_DIR/kvm-probe
@@ -295,9 +298,9 @@ kvm_works()
 	grep -q 'Kernel panic' "$stamp"
 }
 
-# Print what the kernel reported, and be true, unless a test had announced it. Leaks are
-# found at the end: what a test announced of them holds from then on. Its REGEX is matched
-# against all lines of what is said of an object, as one line.
+# Print what the kernel reported, and return true if it reported anything that no test had
+# announced. Leaks are found at the end, so a leak that a test announces is expected from
+# then on. The REGEX for it is matched against all lines about an object, joined into one.
 kernel_reports()	# LOG
 {
 	local header='usage count underflow|DMAR: .*fault|WARNING: |BUG: |Oops|KASAN: |UBSAN: |general protection fault|INFO: (task|rcu|lockdep|trying)|possible circular locking|kmemleak: .* disabled|Kernel panic|Call Trace:'

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the tests of the packages have in common: a release as it is in $PACKAGES/old, and
-# newer packages of which only the version is another in $PACKAGES/new.
-# They are made anew when the checkout has changed.
+# Shared by the tests of the packages: $PACKAGES/old has a release, and $PACKAGES/new newer
+# packages that differ only in their version. They are made again when the checkout has
+# changed.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Below the checkout
+# Relative to the checkout
 PACKAGES=build/deb-test
 
 make_packages()
@@ -25,7 +25,7 @@ make_packages()
 	cp build/deb-test-dist/*.xz $made
 }
 
-# In a copy of the root; leaves what DKMS built in $PACKAGES/modules
+# Runs in a copy of the root; leaves what DKMS built in $PACKAGES/modules.
 test_in_root()
 {
 	local ROOT_WRITABLE=copy ROOT_LAYER
@@ -35,7 +35,7 @@ test_in_root()
 	in_root /vfcap/tools/testing/lab/deb-root-test /vfcap/$PACKAGES
 }
 
-# In a VM, where vfcap is neither loaded nor installed
+# Runs in a VM, where vfcap is neither loaded nor installed.
 test_in_vm()		# KERNEL HOW HOST
 {
 	"$LAB_DIR/vm" --kernel "$1" --timeout 3600 -- \

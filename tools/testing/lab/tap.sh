@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# TAP of the lab's own tests, which run where the kernel's helpers are not.
+# TAP for the lab's own tests, which run where the kernel's helpers are not available.
 
 tap_number=0 tap_bad=0
 
@@ -11,7 +11,7 @@ plan()			# NUMBER
 	echo "1..$1"
 }
 
-# The test is what was done last.
+# The result is the status of the last command.
 result()		# NAME
 {
 	local status=$?
@@ -31,7 +31,7 @@ comment()		# TEXT
 	echo "# ${1//$'\n'/$'\n'# }"
 }
 
-# Lines that there should not be
+# Lines that should not exist: comments them, and fails if there are any
 comment_all()
 {
 	! sed 's/^/# /' | grep .

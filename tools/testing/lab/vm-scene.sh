@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The scene that every command of the lab finds: fixture, modules, VFs.
+# The scene in which every command of the lab runs: fixture, modules, VFs.
 
-# The ones just built, and none that lies elsewhere: their build IDs must agree.
+# Load the modules just built, and not others with the same name: the build IDs must
+# agree.
 load_module()		# PATH [PARAMETER...]
 {
 	local path=$1 name
@@ -43,7 +44,7 @@ load_fixture()		# LAYOUT
 		fail "the PF did not come back with layout $1"
 }
 
-# It makes no VMD yet: that is for who wants one to say. VMDs are x86's.
+# It does not make a VMD yet: whoever needs one says which. VMDs exist on x86 only.
 load_mock_vmd()
 {
 	[ "$HOSTTYPE" = x86_64 ] || return 0
@@ -83,11 +84,11 @@ set_scene()
 	modprobe igb || fail "modprobe igb failed"
 	modprobe -a vfio-pci-core vfio_iommu_type1 || fail "no VFIO"
 	modprobe -q iommufd
-	# Of a machine without an IOMMU, VFIO gives away nothing in any other mode.
+	# On a machine without an IOMMU, VFIO provides devices only in this mode.
 	[ "$(echo /sys/class/iommu/*)" != "/sys/class/iommu/*" ] ||
 		echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
 	create_vfs 2
-	# What the kernel does where the IOMMU has PASIDs, as QEMU's SMMUv3 has not
+	# Do what the kernel does if the IOMMU has PASIDs. QEMU's SMMUv3 has none.
 	[ "$HOSTTYPE" = x86_64 ] || setpci -s "$VFCAP_PF" ECAP001b+6.w=7
 	load_vfcap
 	load_mock_vmd
@@ -95,7 +96,7 @@ set_scene()
 	export VFCAP_PF VFCAP_VF VFCAP_VF2 VFCAP_LAYOUT
 }
 
-# Whole functions are what the tests take for VFs: two plain endpoints, no VFs.
+# Whole functions take the place of the VFs: two plain endpoints, no VFs.
 set_scene_of_functions()
 {
 	local functions=()

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What a VM needs of the checkout, built inside the lab's root for one kernel:
-# make -f vm.mk KDIR=... RELEASE=..., and of the nested guest: make -f vm.mk guest
+# What a VM needs from the checkout, built inside the lab's root for one kernel:
+# make -f vm.mk KDIR=... RELEASE=..., and for the nested guest: make -f vm.mk guest
 # For another architecture: ARCH=... CROSS_COMPILE=..., and the VM's root in ROOT=...
 TOP := /vfcap
 ROOT ?=
 OUT := $(TOP)/build/$(RELEASE)
-# Programs are the same for all kernels of an architecture, whose folders have links.
+# Programs are the same for all kernels of an architecture; the kernels' folders link to
+# them.
 PROGRAMS := $(TOP)/build/programs-$(or $(ARCH),x86_64)
 
-# The modules that take a kernel to a root over 9p, where they are not built in
+# The modules that a kernel needs to reach a root over 9p, unless they are built in
 BOOT_MODULES := virtio_pci virtio_console 9pnet_virtio 9p
 
 CROSS := $(if $(CROSS_COMPILE),CC=$(CROSS_COMPILE)gcc AR=$(CROSS_COMPILE)ar \
@@ -22,7 +23,7 @@ MOCK := $(shell grep -sx CONFIG_IOMMUFD_TEST=y $(KDIR)/.config)
 all: modules selftests tools $(if $(CROSS_COMPILE),,bench) links $(if $(MOCK),iommu) \
 	$(OUT)/initramfs.cpio $(TOP)/build/agent.so
 
-# GCOV_PROFILE says nothing to kernels without CONFIG_GCOV_KERNEL. The build IDs tell the
+# GCOV_PROFILE has no effect on kernels without CONFIG_GCOV_KERNEL. The build IDs tell the
 # VM which modules it has.
 modules:
 	$(MAKE) -C $(TOP) KDIR=$(KDIR) CONFIG_VFCAP_FIXTURE=m GCOV_PROFILE=y modules
@@ -31,8 +32,8 @@ modules:
 			$$module $${module%.ko}.build-id; \
 	done
 
-# The layout of the kernel's tools/testing/selftests, of links, which stay where they
-# are: VMs may be running what they lead to.
+# The layout of the kernel's tools/testing/selftests, made of links. Existing links stay,
+# since running VMs may be using what they point to.
 selftests:
 	mkdir -p $(PROGRAMS)/selftests
 	ln -sfn $(addprefix /cache/linux/tools/testing/selftests/,lib.mk kselftest \
@@ -61,13 +62,13 @@ links: modules
 		ln -sfnr $(PROGRAMS)/$$name $(OUT)/$$name; \
 	done
 
-# What QEMU is started with; see there. It runs here, whatever the VM is.
+# Loaded into QEMU, see agent.c. Built for this machine, whatever the VM's architecture.
 HOSTCC ?= gcc
 $(TOP)/build/agent.so: $(TOP)/tools/testing/lab/agent.c
 	$(HOSTCC) -Wall -Wextra -O2 -shared -fPIC -o $@ $<
 
-# $(call copy_modules,RELEASE,FOLDER,MODULE...): modules and what they need, and
-# in which order to load them
+# $(call copy_modules,RELEASE,FOLDER,MODULE...): copy modules and what they need, and
+# write down the order in which to load them
 define copy_modules
 	mkdir -p $(2)
 	: > $(2)/order
@@ -93,10 +94,9 @@ $(OUT)/initramfs.cpio: $(TOP)/tools/testing/lab/vm-initramfs $(KDIR)/Module.symv
 	cd $(OUT)/initramfs && find . | cpio -o -H newc --quiet > $@.part
 	mv $@.part $@
 
-# The nested guest's root: what a look at its PCI devices takes, its programs, of
-# which one is its init, and the drivers of those devices that Debian's kernel has
-# no driver built in for. To be made where the stock kernels' modules are in their
-# place.
+# The nested guest's root: what is needed to look at its PCI devices, its programs, one of
+# which is its init, and the drivers of those devices that are not built into Debian's
+# kernel. Must be made where the stock kernels' modules are installed.
 GUEST := $(TOP)/build/guest
 GUEST_PROGRAMS := $(addprefix $(TOP)/tools/testing/lab/,guest-init guest-vmd guest-shell)
 GUEST_RELEASE = $(shell readlink /usr/lib/modules/debian-backports)
