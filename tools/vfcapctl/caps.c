@@ -90,7 +90,7 @@ static const struct word reasons[] = {
 		PF_BACK },
 	[VFCAP_REASON_NO_ANSWERER] = {
 		"no-answerer",
-		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel delivers none of a VF to its VMM",
+		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel cannot deliver them to its VMM",
 		"no driver and no kernel of Linux does so far; pri=on shows it all the same, and nobody answers",
 	},
 	[VFCAP_REASON_NO_ATS] = {
@@ -115,7 +115,7 @@ static const struct word reasons[] = {
 		NULL
 	},
 	[VFCAP_REASON_BARS] = {
-		"bars", "its BARs 2 and 4 are not two memory BARs with an address",
+		"bars", "its BARs 2 and 4 are not both memory BARs with an address",
 		"the firmware, or the kernel, gave the VMD's memory no address: see the log of the boot",
 	},
 	[VFCAP_REASON_QUIRK] = {
@@ -130,7 +130,7 @@ static const struct word reasons[] = {
 		"turn on an IOMMU in the firmware, and at boot: intel_iommu=on,sm_on, or what yours takes",
 	},
 	[VFCAP_REASON_CORE] = {
-		"core", "vfio-pci-core keeps its config space in a way that is not known here",
+		"core", "vfio-pci-core keeps its config space in an unknown way",
 		"install a vfcap that knows this kernel" },
 	[VFCAP_REASON_NOT_ENABLED] = {
 		"not-enabled", "the kernel has not enabled it in the function",

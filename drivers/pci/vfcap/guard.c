@@ -157,7 +157,7 @@ static void vfcap_pf_bound(struct pci_vfcap *record)
 {
 	struct pci_vfcap_vf *handle;
 
-	vfcap_show_folder(record);
+	vfcap_show_dir(record);
 
 	guard(mutex)(&record->lock);
 
@@ -170,7 +170,7 @@ static void vfcap_pf_removed(struct pci_vfcap *record)
 {
 	scoped_guard(mutex, &record->lock)
 		vfcap_lose(record, ~0UL, "its PF was removed");
-	vfcap_hide_folder(record);
+	vfcap_hide_dir(record);
 }
 
 static int vfcap_guard_notify(struct notifier_block *nb, unsigned long action,

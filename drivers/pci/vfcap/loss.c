@@ -257,7 +257,7 @@ static const char *vfcap_state_word(const struct pci_vfcap_vf *handle, enum pci_
  * @handle: the VF's handle
  * @id: the capability
  *
- * The file is in the VF's sysfs folder "vfcap", which the VF's driver makes. Whoever polls
+ * The file is in the VF's sysfs directory "vfcap", which the VF's driver makes. Whoever polls
  * it is woken when the capability is lost, and when the loss ends.
  *
  * Context: Process context. Makes no callbacks.

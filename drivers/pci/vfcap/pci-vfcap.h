@@ -18,7 +18,7 @@
 /**
  * struct vfcap_shared - a capability of a PF that its VFs share
  * @name: for messages, as the PCIe specification writes it
- * @state_file: the file of its state in the sysfs folder of a PF or VF
+ * @state_file: the file of its state in the sysfs directory of a PF or VF
  * @ext_id: extended capability ID
  * @find: returns its offset in a PF as the kernel found it, 0 if the PF has none
  * @nr_regs: length in dwords
@@ -40,7 +40,7 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
 
 /**
  * struct pci_vfcap - the record of a PF
- * @kobj: the folder "vfcap" in the PF's sysfs folder, which may be missing
+ * @kobj: the directory "vfcap" in the PF's sysfs directory, which may be missing
  * @node: entry in the list of all records
  * @refs: one per VF that takes part, one for the PF driver's registration.
  *	Protected by the list's lock.
@@ -54,7 +54,7 @@ extern const struct vfcap_shared vfcap_shared[PCI_VFCAP_COUNT];
  *	@use_lock and @lock.
  * @lock: Protects all members below, and the VFs' state. Innermost, except for locks that
  *	the VFs' callbacks take; no callback of the PF driver runs under it.
- * @state_files: files of its folder that can be polled, NULL without the folder
+ * @state_files: files of its directory that can be polled, NULL without the directory
  * @vfs: the VFs that take part
  * @holders: how many of them hold each capability
  * @showing: how many of them show it
@@ -179,7 +179,7 @@ static inline bool vfcap_answers(struct pci_vfcap *record)
 
 /**
  * struct vfcap_pf_ops - what a record needs from files that come after pf.c
- * @ktype: the type of its folder in sysfs, whose release frees the record
+ * @ktype: the type of its directory in sysfs, whose release frees the record
  * @guard: the function of its work item @guard
  */
 struct vfcap_pf_ops {
@@ -194,8 +194,8 @@ struct pci_vfcap *vfcap_get(struct pci_dev *pf);
 struct pci_vfcap *vfcap_find(struct pci_dev *pf);
 bool vfcap_no_records(void);
 void vfcap_put(struct pci_vfcap *record);
-void vfcap_show_folder(struct pci_vfcap *record);
-void vfcap_hide_folder(struct pci_vfcap *record);
+void vfcap_show_dir(struct pci_vfcap *record);
+void vfcap_hide_dir(struct pci_vfcap *record);
 void vfcap_pf_notify(struct pci_vfcap *record, unsigned long mask);
 unsigned long vfcap_mask(const unsigned int *counts);
 struct pci_vfcap_vf *vfcap_find_vf(struct pci_vfcap *record,

@@ -71,7 +71,7 @@ const struct vfcap_pf_ops *vfcap_pf_ops;
 static LIST_HEAD(vfcap_list);
 
 /*
- * Protects vfcap_list and the records' reference counts, and keeps the sysfs folders of a
+ * Protects vfcap_list and the records' reference counts, and keeps the sysfs directories of a
  * record and of its successor from existing at the same time. Nests inside a record's
  * @use_lock and outside its @lock.
  */
@@ -114,22 +114,22 @@ struct pci_vfcap *vfcap_find(struct pci_dev *pf)
 	return vfcap_lookup(pf);
 }
 
-/* A driver that hands the PF to user space may have made a folder of this name. */
-static bool vfcap_has_folder(struct pci_dev *pf)
+/* A driver that hands the PF to user space may have made a directory of this name. */
+static bool vfcap_has_dir(struct pci_dev *pf)
 {
-	struct kernfs_node *folder = sysfs_get_dirent(pf->dev.kobj.sd, "vfcap");
+	struct kernfs_node *dir = sysfs_get_dirent(pf->dev.kobj.sd, "vfcap");
 
-	sysfs_put(folder);
-	return folder;
+	sysfs_put(dir);
+	return dir;
 }
 
 /*
- * A folder is only made while the PF has a driver. The PF's removal first unbinds the
+ * A directory is only made while the PF has a driver. The PF's removal first unbinds the
  * driver and then deletes the PF, and our notifier waits at either event for the lock that
- * is held here. So the parent folder cannot go away meanwhile. Only readers depend on the
- * folder.
+ * is held here. So the parent directory cannot go away meanwhile. Only readers depend on the
+ * directory.
  */
-static void vfcap_add_folder(struct pci_vfcap *record)
+static void vfcap_add_dir(struct pci_vfcap *record)
 {
 	struct pci_dev *pf = record->pf;
 	enum pci_vfcap_id id;
@@ -137,11 +137,11 @@ static void vfcap_add_folder(struct pci_vfcap *record)
 
 	lockdep_assert_held(&vfcap_list_lock);
 
-	if (!READ_ONCE(pf->dev.driver) || vfcap_has_folder(pf))
+	if (!READ_ONCE(pf->dev.driver) || vfcap_has_dir(pf))
 		return;
 	ret = kobject_add(&record->kobj, &pf->dev.kobj, "vfcap");
 	if (ret) {
-		pci_warn(pf, "no folder \"vfcap\" in sysfs (error %d)\n", ret);
+		pci_warn(pf, "no directory \"vfcap\" in sysfs (error %d)\n", ret);
 		return;
 	}
 
@@ -152,7 +152,7 @@ static void vfcap_add_folder(struct pci_vfcap *record)
 					 vfcap_shared[id].state_file);
 }
 
-static void vfcap_del_folder(struct pci_vfcap *record)
+static void vfcap_del_dir(struct pci_vfcap *record)
 {
 	enum pci_vfcap_id id;
 
@@ -170,29 +170,29 @@ static void vfcap_del_folder(struct pci_vfcap *record)
 }
 
 /**
- * vfcap_show_folder - make the PF's sysfs folder if it is missing
+ * vfcap_show_dir - make the PF's sysfs directory if it is missing
  * @record: the record
  *
  * Context: Process context.
  */
-void vfcap_show_folder(struct pci_vfcap *record)
+void vfcap_show_dir(struct pci_vfcap *record)
 {
 	guard(mutex)(&vfcap_list_lock);
 
-	vfcap_add_folder(record);
+	vfcap_add_dir(record);
 }
 
 /**
- * vfcap_hide_folder - remove the PF's sysfs folder before the PF goes
+ * vfcap_hide_dir - remove the PF's sysfs directory before the PF goes
  * @record: the record
  *
  * Context: Process context. Waits for readers.
  */
-void vfcap_hide_folder(struct pci_vfcap *record)
+void vfcap_hide_dir(struct pci_vfcap *record)
 {
 	guard(mutex)(&vfcap_list_lock);
 
-	vfcap_del_folder(record);
+	vfcap_del_dir(record);
 }
 
 /**
@@ -259,7 +259,7 @@ struct pci_vfcap *vfcap_get(struct pci_dev *pf)
 
 	record = vfcap_lookup(pf) ?: vfcap_make(pf);
 	if (!IS_ERR(record))
-		vfcap_add_folder(record);
+		vfcap_add_dir(record);
 	return record;
 }
 
@@ -281,7 +281,7 @@ void vfcap_put(struct pci_vfcap *record)
 
 	list_del(&record->node);
 	cancel_delayed_work_sync(&record->guard);
-	vfcap_del_folder(record);
+	vfcap_del_dir(record);
 	kobject_put(&record->kobj);
 }
 

@@ -17,11 +17,11 @@
 
 static unsigned int pri_drain_ms = 1000;
 module_param(pri_drain_ms, uint, 0644);
-MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be answered after it cleared PRI Enable; then the kernel answers them in its VMM's place, or fails the VF where its PF's driver answers them (default: 1000)");
+MODULE_PARM_DESC(pri_drain_ms, "How long a VF's page requests may take to be answered after it cleared PRI Enable; then the kernel answers them instead of the VMM; where the PF's driver answers them, the VF loses its capabilities (default: 1000)");
 
 static unsigned int pri_answer_ms = 10000;
 module_param(pri_answer_ms, uint, 0644);
-MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page request of its VF, before the kernel does in its place (default: 10000)");
+MODULE_PARM_DESC(pri_answer_ms, "How long a VMM may take to answer a page request of its VF, before the kernel answers it instead (default: 10000)");
 
 /**
  * struct vfcap_requests - the page requests of a VF

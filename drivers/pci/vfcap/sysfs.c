@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "vfcap" in the sysfs folder of a PF, see Documentation/ABI/testing/sysfs-bus-pci-vfcap
+ * "vfcap" in the sysfs directory of a PF, see Documentation/ABI/testing/sysfs-bus-pci-vfcap
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
@@ -108,7 +108,7 @@ static void pf_release(struct kobject *kobj)
 	kfree(record);
 }
 
-/* The record outlives the PF's folder if the PF is removed first. */
+/* The record outlives the PF's directory if the PF is removed first. */
 const struct kobj_type vfcap_pf_ktype = {
 	.release	= pf_release,
 	.sysfs_ops	= &(const struct sysfs_ops) { .show = pf_show },

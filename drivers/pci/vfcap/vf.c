@@ -16,7 +16,7 @@
 
 static bool assigned_flag = true;
 module_param(assigned_flag, bool, 0644);
-MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that its PF's driver keeps SR-IOV enabled if it asks pci_vfs_assigned() (default: Y)");
+MODULE_PARM_DESC(assigned_flag, "Mark a VF as assigned while it is open, so that its PF's driver keeps SR-IOV enabled if it checks pci_vfs_assigned() (default: Y)");
 
 /**
  * vfcap_mark_assigned - mark a VF that is open as assigned
@@ -263,7 +263,7 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 	pf = &handle->record->pf->dev;
 	ret = pm_runtime_resume_and_get(pf);
 	if (ret) {
-		dev_warn_ratelimited(&handle->vf->dev, "shows nothing of its PF's: %s cannot be woken (error %d)\n",
+		dev_warn_ratelimited(&handle->vf->dev, "shows none of its PF's capabilities: %s cannot be woken (error %d)\n",
 				     dev_name(pf), ret);
 		return vfcap_hold(handle, 0);
 	}
@@ -306,7 +306,7 @@ static const char *vfcap_find_own_loss(struct pci_vfcap_vf *handle,
 		return "its PF has no driver, or is losing it";
 	/* What is shown was decided while somebody else answered. */
 	if (id == PCI_VFCAP_PRI && handle->pri_answered != vfcap_answers(record))
-		return "who answers its page requests has changed";
+		return "its page requests are now answered by somebody else";
 	return NULL;
 }
 

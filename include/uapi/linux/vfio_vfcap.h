@@ -82,7 +82,7 @@ enum vfcap_step {
  * @VFCAP_REASON_GROUP_SHARED: it shares its IOMMU group with other devices
  * @VFCAP_REASON_PF_USER_SPACE: its PF is itself given to user space
  * @VFCAP_REASON_NO_ANSWERER: the driver of its PF does not declare that it answers its
- *	VFs' page requests, and this kernel delivers none of a VF to its VMM
+ *	VFs' page requests, and this kernel cannot deliver them to its VMM
  * @VFCAP_REASON_NO_ATS: the kernel has not enabled ATS in it
  * @VFCAP_REASON_NO_SHARE: its PF was allotted fewer page requests than it has VFs
  * @VFCAP_REASON_NO_ROOM: its config space has no room for it that reads as zero
@@ -90,13 +90,12 @@ enum vfcap_step {
  * @VFCAP_REASON_OWN: it has one itself
  * @VFCAP_REASON_QEMU: there is room only behind its last capability, where QEMU would
  *	refuse to start
- * @VFCAP_REASON_BARS: its BARs 2 and 4 are not two memory BARs with an address
+ * @VFCAP_REASON_BARS: its BARs 2 and 4 are not both memory BARs with an address
  * @VFCAP_REASON_QUIRK: parameter quirks says so (of such devices)
  * @VFCAP_REASON_NO_PASIDS: its IOMMU has no PASIDs for it
  * @VFCAP_REASON_NOIOMMU_MODE: it was opened in VFIO's no-IOMMU mode
- * @VFCAP_REASON_CORE: vfio-pci-core keeps its config space in a way that is not known
- *	here
- * @VFCAP_REASON_NOT_ENABLED: the kernel has not enabled it in the function (which is no VF)
+ * @VFCAP_REASON_CORE: vfio-pci-core keeps its config space in an unknown way
+ * @VFCAP_REASON_NOT_ENABLED: the kernel has not enabled it in the function (which is not a VF)
  * @VFCAP_REASON_HAS_VFS: it is a PF that has VFs, which share it
  * @VFCAP_REASON_NOT_GATED: nothing enforces PASID Enable there, and parameter pasid=gated
  * @VFCAP_REASON_NO_VMM: its VMM has not declared that it answers page requests

@@ -292,7 +292,7 @@ void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
 		if (!ret || a->reported)
 			continue;
 		a->reported = true;
-		dev_warn_ratelimited(&vd->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it anew\n",
+		dev_warn_ratelimited(&vd->core.pdev->dev, "PASID %lu stays detached: page table %u, attached while PASID Enable was 0, is gone or no longer fits (error %d); its user must attach it again\n",
 				     pasid, a->pt_id, ret);
 	}
 }

@@ -20,7 +20,7 @@
 
 static bool loss_as_error;
 module_param(loss_as_error, bool, 0644);
-MODULE_PARM_DESC(loss_as_error, "Signal the loss of a shared capability as a device error (VFIO_PCI_ERR_IRQ_INDEX), upon which QEMU stops the VM, and not by an eventfd of its own (default: N)");
+MODULE_PARM_DESC(loss_as_error, "Signal the loss of a shared capability as a device error (VFIO_PCI_ERR_IRQ_INDEX), on which QEMU stops the VM, instead of through an eventfd of its own (default: N)");
 
 const struct vfcap_cap * const vfcap_caps[VFCAP_NR_CAPS] = {
 	[PCI_VFCAP_PASID]	= &vfcap_pasid,

@@ -254,8 +254,8 @@ static int vfcap_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!vfcap_find_caps(pdev, &caps)) {
 		pci_err(pdev, "%s; use vfio-pci for it\n",
 			vfcap_vmd_is_unknown(pdev) ?
-			"an Intel RAID function whose ID is no VMD endpoint's that is known here" :
-			"no SR-IOV virtual function, no VMD endpoint, and without a PASID capability");
+			"an Intel RAID function whose ID is not that of a known VMD endpoint" :
+			"neither an SR-IOV virtual function nor a VMD endpoint, and without a PASID capability");
 		return -ENODEV;
 	}
 	if (pci_match_id(vfcap_denylist, pdev)) {
@@ -322,7 +322,7 @@ static int vfcap_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
 	if (!enable_sriov)
 		return -ENOENT;
 	if (nr_virtfn && READ_ONCE(vfcap_from_pci(pdev)->pri.pos)) {
-		pci_notice(pdev, "no VFs now: its guest has PRI, which they would share; close the device first\n");
+		pci_notice(pdev, "no VFs can be created now: its guest has PRI, which they would share; close the device first\n");
 		return -EBUSY;
 	}
 	return vfio_pci_core_sriov_configure(&vfcap_from_pci(pdev)->core,

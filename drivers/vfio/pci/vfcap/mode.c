@@ -20,7 +20,7 @@ static int vfcap_param_set(const char *val, const struct kernel_param *kp)
 
 	if (ret < 0) {
 		/* A value that is written to sysfs may end with a newline. */
-		pr_err("%s: parameter %s: \"%.*s\" is none of %s\n",
+		pr_err("%s: parameter %s: \"%.*s\" is not one of %s\n",
 		       KBUILD_MODNAME, kp->name, (int)strcspn(val, "\n"), val,
 		       param->choices);
 		return ret;

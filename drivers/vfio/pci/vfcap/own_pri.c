@@ -2,7 +2,7 @@
 /*
  * The Page Request Interface of a whole function, while its guest has it
  *
- * PCIe r6.0, sec 10.5.2. The IOMMU's driver enabled it when it found the function, and
+ * PCIe r6.0, sec 10.5.2. The IOMMU's driver has enabled it, as it does with PASID, and
  * expects page requests from it at any time. Whether there are any is up to the function:
  * its Enable is what the guest has set, and the guest reads in Status what the function
  * reports. When the device is closed, the kernel gets back what it had.

@@ -7,7 +7,8 @@
  * time, cut down to what the IOMMU gives the function.
  *
  * In hardware, Enable is set and stays set for as long as the IOMMU's driver wants it: that
- * driver sets it when it finds the function. The guest's Enable is enforced in the IOMMU.
+ * driver sets it when it finds the function (VT-d, SMMUv3), or when a page table is attached
+ * (AMD). The guest's Enable is enforced in the IOMMU.
  */
 #include <linux/bitfield.h>
 #include <linux/iommu.h>
@@ -49,7 +50,7 @@ module_param_cb(pasid, &vfcap_param_ops, &vfcap_pasid_mode, 0644);
 MODULE_PARM_DESC(pasid, "Show the PASID capability: auto (default): if the PF, or the function itself, has it enabled and its user can have it backed by the IOMMU, on: if it is enabled there, off: never, gated: as auto, but only where the IOMMU enforces PASID Enable");
 
 /*
- * How many PASIDs the IOMMU has for the VF, as determined when the VF was found. PASID 0
+ * How many PASIDs the IOMMU has for the device, as determined when that was found. PASID 0
  * stands for requests without a PASID, so 1 is as good as none; it is also what an SMMUv3
  * without SubstreamIDs reports.
  */
@@ -66,7 +67,7 @@ static bool vfcap_pasid_has_any(struct vfcap_device *vd)
 }
 
 /**
- * vfcap_pasid_open - ask the IOMMU what this session of the VF can have
+ * vfcap_pasid_open - ask the IOMMU what this session can have
  * @vd: the device
  *
  * With VT-d, user space attaches page tables to the device's PASIDs one by one, so that
@@ -223,7 +224,7 @@ const struct vfcap_cap vfcap_pasid = {
 	.mode		= &vfcap_pasid_mode,
 	.conditions	= vfcap_pasid_backing,
 	.nr_conditions	= ARRAY_SIZE(vfcap_pasid_backing),
-	.forced		= "nothing enforces PASID Enable, for",
+	.forced		= "nothing enforces PASID Enable, because",
 	.unavailable	=
 		"PASID is not enabled in its PF; boot with the IOMMU in scalable mode (sm_on)",
 	.init		= vfcap_pasid_init,

@@ -25,7 +25,7 @@ static struct vfcap_param vfcap_placement = {
 };
 
 module_param_cb(placement, &vfcap_param_ops, &vfcap_placement, 0644);
-MODULE_PARM_DESC(placement, "Where capabilities may lie: auto (default): also where nothing is known to be, strict: only where the VMM, the PF's driver or a quirk says");
+MODULE_PARM_DESC(placement, "Where capabilities may lie: auto (default): also where nothing is known to lie, strict: only where the VMM, the PF's driver or a quirk says");
 
 /**
  * struct vfcap_quirk - where a capability may lie in all functions of a kind
@@ -77,7 +77,7 @@ static int vfcap_quirks_set(const char *val, const struct kernel_param *kp)
 		return param_set_charp(val, kp);
 
 err:
-	pr_err("%s: parameter %s: no list of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%.*s\"\n",
+	pr_err("%s: parameter %s: not a list of VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET, all hex: \"%.*s\"\n",
 	       KBUILD_MODNAME, kp->name, (int)strcspn(val, "\n"), val);
 	return -EINVAL;
 }
@@ -89,7 +89,7 @@ static const struct kernel_param_ops vfcap_quirks_ops = {
 };
 
 module_param_cb(quirks, &vfcap_quirks_ops, &vfcap_quirks, 0444);
-MODULE_PARM_DESC(quirks, "Where capabilities may lie in devices that one knows: VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET,..., all hex; 0: never show it");
+MODULE_PARM_DESC(quirks, "Where capabilities may lie in known devices: VVVV:DDDD:pasid|pri|vmd_shadow=OFFSET,..., all hex; 0: never show it");
 
 /*
  * Each step returns an offset in bytes, 0 for no opinion, or the negative of a reason why

@@ -24,7 +24,7 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_PF_USER_SPACE]	=
 		"its PF is itself given to user space; bind the PF to its own driver",
 	[VFCAP_REASON_NO_ANSWERER]	=
-		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel delivers none of a VF to its VMM",
+		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel cannot deliver them to its VMM",
 	[VFCAP_REASON_NO_ATS]		= "the kernel has not enabled ATS in it",
 	[VFCAP_REASON_NO_SHARE]		= "its PF was allotted fewer page requests than it has VFs",
 	[VFCAP_REASON_NO_ROOM]		= "its config space has no room for it that reads as zero",
@@ -34,12 +34,12 @@ static const char * const vfcap_reasons[] = {
 	[VFCAP_REASON_QEMU]		=
 		"there is room only behind its last capability, where QEMU would refuse to start; QEMU adds its own",
 	[VFCAP_REASON_BARS]		=
-		"its BARs 2 and 4 are not two memory BARs with an address",
+		"its BARs 2 and 4 are not both memory BARs with an address",
 	[VFCAP_REASON_QUIRK]		= "parameter quirks says so",
 	[VFCAP_REASON_NO_PASIDS]	=
 		"its IOMMU has no PASIDs for it; VT-d has them in scalable mode (sm_on)",
 	[VFCAP_REASON_CORE]		=
-		"vfio-pci-core keeps its config space in a way that is not known here",
+		"vfio-pci-core keeps its config space in an unknown way",
 	[VFCAP_REASON_NOIOMMU_MODE]	= "it was opened in VFIO's no-IOMMU mode; turn on an IOMMU",
 	[VFCAP_REASON_NOT_ENABLED]	=
 		"the kernel has not enabled it in the function; boot with the IOMMU in scalable mode (sm_on)",

@@ -16,8 +16,8 @@
  * There are two ways out of D0. A guest writes PMCSR, and core carries that out at once.
  * Or the user lets the device go to low power, with VFIO_DEVICE_FEATURE_LOW_POWER_*: from
  * then on runtime PM may suspend it at any time, and resumes it for each access. Core
- * tells only the user when that happens, or when a wakeup has ended it; this driver
- * learns of it from a callback of its own, vfcap_runtime_resume().
+ * reports neither to a driver, and a wakeup that ends low power only to the user; this
+ * driver learns of a resume from a callback of its own, vfcap_runtime_resume().
  *
  * All calls of the user that may do either go through vfcap_call_core() (but see
  * vfcap_ioctl_hot_reset()). It runs under the dev_set lock, and when it returns no PASID

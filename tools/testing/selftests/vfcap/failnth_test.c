@@ -706,7 +706,7 @@ static const char *after_bind(struct stage *s, int ret)
 		return "the PF's folder is left";
 	/* Binding does not depend on that folder. */
 	if (vf && ours && !host_exists("devices/%s/vfcap", host_pf()) &&
-	    !host_log_count(host_pf(), "no folder \"vfcap\" in sysfs"))
+	    !host_log_count(host_pf(), "no directory \"vfcap\" in sysfs"))
 		return "the PF's folder is missing, and the log does not say why";
 	if (ours) {
 		if (vfio_open(&s->v, s->bdf))

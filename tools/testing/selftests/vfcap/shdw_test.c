@@ -18,7 +18,7 @@
 #define SIZE		24
 #define SIGNATURE	0x53484457U
 
-#define BARS	"its BARs 2 and 4 are not two memory BARs with an address"
+#define BARS	"its BARs 2 and 4 are not both memory BARs with an address"
 
 /* Where QEMU puts its own */
 #define QEMU_SHDW	0xe8

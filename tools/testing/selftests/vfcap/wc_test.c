@@ -1108,7 +1108,7 @@ TEST_F(wc_other, msix)
 		EXPECT_EQ(-EOPNOTSUPP, create(&self->v, 3, PAGE, 2 * PAGE));
 		EXPECT_EQ(-EINVAL, create(&self->v, 3, 1, PAGE));
 		EXPECT_EQ(i, host_log_count(host_vf(),
-					    "BAR 3 " LINE ": the pages have the MSI-X table"));
+					    "BAR 3 " LINE ": the pages contain the MSI-X table"));
 		EXPECT_EQ(i, host_log_count(host_vf(), LINE));
 
 		EXPECT_EQ(0x100, create(&self->v, 3, PAGE, PAGE));
