@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Real PASIDs of a VF, attached through iommufd to the page tables of its user,
- * with the IOMMU's own state as the witness
+ * Real PASIDs of a VF, attached through iommufd to its user's page tables, checked
+ * against the IOMMU's own state
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -61,7 +61,7 @@ TEST_F(attach, hw_info)
 	};
 
 	ASSERT_EQ(0, ioctl(self->v.parent, IOMMU_GET_HW_INFO, &info));
-	/* What the capability shows the guest is what the VMM is told. */
+	/* The VMM is told the same width as the guest sees in the capability. */
 	EXPECT_EQ(20, info.out_max_pasid_log2);
 	EXPECT_EQ(20, vfio_get(&self->v, PF_PASID + PCI_PASID_CAP, 2) >> 8);
 }
@@ -127,7 +127,10 @@ TEST_F(attach, close_detaches)
 	EXPECT_EQ(was_written, q.written);				\
 } while (0)
 
-/* What tells of a VMM whose own capability lies in front: attached, and never written */
+/*
+ * Values that reveal a VMM whose own capability is ahead of ours in the list: PASIDs are
+ * attached, but ours is never written
+ */
 TEST_F(attach, told)
 {
 	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
@@ -138,32 +141,32 @@ TEST_F(attach, told)
 	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
 	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID + 1));
 	EXPECT_TOLD(2, 0);
-	/* One more attach of the same; and one that fails */
+	/* Attach the same PASID once more; and one attach that fails */
 	EXPECT_EQ(0, iommufd_attach(v, self->hwpt, PASID));
 	EXPECT_EQ(-ENOENT, iommufd_attach(v, 0x7fffffff, PASID + 2));
 	EXPECT_TOLD(2, 0);
 	EXPECT_EQ(0, iommufd_detach(v, PASID + 1));
 	EXPECT_TOLD(1, 0);
 
-	/* Whatever is written, and whatever becomes of it */
+	/* Any write counts, whatever its value and its effect */
 	EXPECT_EQ(0, vfio_set(v, ctrl, 2, 0));
 	EXPECT_TOLD(1, 1);
 	EXPECT_EQ(0, vfio_set(v, ctrl, 2, 1));
 	EXPECT_TOLD(1, 1);
 	EXPECT_EQ(0, vfio_reset(v));
 	EXPECT_TOLD(1, 1);
-	/* Of this capability only */
+	/* Writes to this capability only */
 	EXPECT_EQ(0, vfcap_query(v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(0, q.nr_pasids);
 	EXPECT_EQ(0, q.written);
 
-	/* And of this session */
+	/* And in this session only */
 	vfio_close(v);
 	ASSERT_EQ(0, vfio_open_cdev(v, host_vf()));
 	EXPECT_TOLD(0, 0);
 }
 
-/* The device of a VMM that hid the capability has PASIDs that nobody counts. */
+/* If the VMM hid the capability, its device's PASIDs are not counted. */
 TEST_F(attach, hidden_is_not_told)
 {
 	struct vfio *v = &self->v;

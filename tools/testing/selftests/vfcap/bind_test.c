@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What binds, what does not, and what is said then; the modules' parameters;
+ * What binds and what does not, and the messages about it; the modules' parameters;
  * loading and unloading
  */
 #include <errno.h>
@@ -44,7 +44,7 @@ TEST_F(bind, vf_by_driver_override)
 	EXPECT_STREQ(OURS, host_driver(host_vf()));
 }
 
-/* Of a PF that has it, see function_test. */
+/* For a PF that has PASID, see function_test. */
 TEST_F(bind, pf_without_pasid_is_refused)
 {
 	ASSERT_EQ(0, host_unbind(host_vf()));
@@ -60,7 +60,7 @@ TEST_F(bind, pf_without_pasid_is_refused)
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 }
 
-/* A device that has no SR-IOV at all, nor a driver: the machine has such */
+/* A device with neither SR-IOV nor a driver: the machine has one */
 TEST_F(bind, other_device_is_refused)
 {
 	char other[16];
@@ -87,8 +87,8 @@ TEST_F(bind, parameters_in_modinfo)
 }
 
 /*
- * Exact ones for what Linux's vmd driver takes, and no other: they are what tools
- * choose a driver by.
+ * Exact aliases for what Linux's vmd driver takes, and no others: tools choose a driver
+ * by them.
  */
 TEST_F(bind, aliases)
 {
@@ -116,7 +116,7 @@ TEST_F(bind, aliases)
 	EXPECT_EQ((int)ARRAY_SIZE(devices), aliases);
 }
 
-/* The PF tells its VFs' device ID; VFs of QAT are on vfio-pci's denylist. */
+/* The PF determines its VFs' device ID; QAT VFs are on vfio-pci's denylist. */
 TEST_F(bind, denylist)
 {
 	ASSERT_EQ(0, host_unbind(host_vf()));
@@ -137,8 +137,8 @@ TEST_F(bind, denylist)
 }
 
 /*
- * VFs that nobody uses sleep, or stay awake. Before "parameters", since before
- * Linux 7.2 this one is vfio-pci-core's own and stays set, see compat.h.
+ * VFs that nobody uses sleep, or stay awake. Before "parameters", since before Linux 7.2
+ * this parameter is vfio-pci-core's own and stays set, see compat.h.
  */
 TEST_F(bind, disable_idle_d3)
 {
@@ -187,7 +187,7 @@ TEST_F(bind, unload_in_use)
 	vfio_close(v);
 	EXPECT_EQ(-EWOULDBLOCK, host_unload("pci_vfcap"));
 
-	/* Unused, with a VF bound, it unloads as vfio-pci does. */
+	/* While no VF is open, the module can be unloaded with a VF bound, like vfio-pci. */
 	EXPECT_EQ(0, host_unload("vfcap_vfio_pci"));
 	EXPECT_STREQ("", host_driver(host_vf()));
 	EXPECT_EQ(0, host_unload("pci_vfcap"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PF drivers that make mistakes: what they leave behind is not called when they are
- * gone, and VFs that outlive their PF's driver have lost what it answered for.
+ * PF drivers that make mistakes: what they leave registered is not called after they are
+ * gone, and VFs that outlive their PF's driver have lost what it was responsible for.
  */
 #include <errno.h>
 #include <string.h>
@@ -79,7 +79,10 @@ TEST_F(careless, leaves_all_behind)
 	EXPECT_TRUE(WAIT_FOR(host_log_count(host_vf(), GOING) == 1, 1000));
 	EXPECT_EQ(0, host_unload(MODULE));
 
-	/* Its user has the VF, and nothing of the PF's, until that has a driver. */
+	/*
+	 * Until the PF has a driver again, the user keeps the VF but has nothing of the
+	 * PF's.
+	 */
 	ASSERT_TRUE(host_exists("devices/%s", host_vf()));
 	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(host_vf(), "pasid_state")),
 			     1000));
@@ -102,7 +105,7 @@ TEST_F(careless, leaves_all_behind)
 	EXPECT_EQ(NULL, whole_vfs(VFS));
 }
 
-/* As above for who comes when the driver has gone */
+/* The same for a VF that is opened after the driver has gone */
 TEST_F(careless, opened_without_pf_driver)
 {
 	ASSERT_EQ(0, host_unbind(host_pf()));
@@ -112,7 +115,7 @@ TEST_F(careless, opened_without_pf_driver)
 	EXPECT_FALSE(whole_shows_pasid(&self->v, host_vf()));
 	vfio_close(&self->v);
 
-	/* Also if it is the first that asks for what its PF has */
+	/* Also if it is the first VF that asks for what its PF has */
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_unbind(host_vf2()));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
@@ -138,7 +141,10 @@ TEST_F(careless, fails_after_it_registered)
 	enable(self);
 }
 
-/* A PF has a driver until the devres of one that failed has ended, and none then. */
+/*
+ * If a PF driver's probe fails, the PF has a driver until its devres has been released,
+ * and none after that.
+ */
 TEST_F(careless, bound_while_probe_fails)
 {
 	pid_t probe;
@@ -164,7 +170,7 @@ TEST_F(careless, bound_while_probe_fails)
 
 /*
  * Whether the PF's driver refuses to remove its VFs while they are assigned. If it does
- * not, that waits for their users.
+ * not, the removal waits for their users.
  */
 static bool refuses_removal(struct _test_data_careless *self)
 {
@@ -183,7 +189,7 @@ static bool refuses_removal(struct _test_data_careless *self)
 	return WIFEXITED(status) && WEXITSTATUS(status) == EPERM;
 }
 
-/* A VF that stays open is assigned as long as its PF has a driver, whichever. */
+/* An open VF counts as assigned while its PF has a driver, whichever that is. */
 TEST_F(careless, assigned_again)
 {
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
@@ -201,7 +207,10 @@ TEST_F(careless, opened_before_it_was_bound)
 	EXPECT_TRUE(refuses_removal(self));
 }
 
-/* The PF has no folder as long as it has no driver, if it had none when a VF came. */
+/*
+ * If the PF had no driver when a VF was bound, it gets its sysfs folder only once it has
+ * one.
+ */
 TEST_F(careless, bound_without_folder)
 {
 	ASSERT_EQ(0, host_unbind(host_vf()));
@@ -224,15 +233,15 @@ TEST_F(careless, registers_what_is_wrong)
 	ASSERT_EQ(0, load("half_ops=Y"));
 	EXPECT_EQ(-EINVAL, host_bind(host_pf(), CARELESS));
 
-	/* A VF is no PF. */
+	/* A VF is not a PF. */
 	ASSERT_EQ(0, load(""));
 	EXPECT_EQ(-EINVAL, host_rebind(host_vf2(), CARELESS));
 	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
 }
 
 /*
- * The PF is removed, and its VFs are left: they are VFs, and show nothing of it. To find
- * all of them again takes long on a slow kernel.
+ * The PF is removed, and its VFs are left. They are still VFs, and show nothing of the
+ * PF's. Finding all of them again takes long on a slow kernel.
  */
 FIXTURE(orphan) {
 	struct vfio v;
@@ -247,11 +256,11 @@ FIXTURE_SETUP(orphan)
 	ASSERT_EQ(0, sample_prepare(CARELESS, VFS, false));
 }
 
-/* User space has no way to give such VFs back but to remove the port above. */
+/* User space can get rid of such VFs only by removing the port above them. */
 FIXTURE_TEARDOWN(orphan)
 {
 	vfio_close(&self->v);
-	/* The links in the folder of the PF are gone. */
+	/* The links in the PF's folder are already gone. */
 	host_log_expect("WARNING: fs/kernfs/dir.c");
 	EXPECT_EQ(0, host_rescan());
 	EXPECT_EQ(0, sample_give_back());
@@ -287,8 +296,8 @@ TEST_F_TIMEOUT(orphan, bound_after_its_pf_went, 120)
 }
 
 /*
- * The BARs of VFs leave the tree of resources with their PF: what the open VF had requested
- * is not found there when it is closed.
+ * The BARs of VFs leave the resource tree together with their PF, so what the open VF had
+ * requested is not found there when it is closed.
  */
 TEST_F_TIMEOUT(orphan, open_while_its_pf_goes, 120)
 {

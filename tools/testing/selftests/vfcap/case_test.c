@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Config spaces of real devices, as public dumps have them (the fixture's layouts that
- * name a device): where PASID goes, what the guest finds in the list, and what of the
- * hardware's own is hidden from it.
+ * Config spaces of real devices, taken from public dumps (the fixture's layouts that are
+ * named after a device): where PASID goes, what the guest finds in the list, and which of
+ * the hardware's own bits are hidden from it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,12 +21,12 @@ FIXTURE(device) {
 
 FIXTURE_VARIANT(device) {
 	const char *layout;
-	const char *lines;		/* that differ from it */
+	const char *lines;		/* that are changed in it */
 	unsigned int expected;		/* offset of PASID */
-	unsigned int chain[10];		/* what a guest walks, 0-ended */
-	unsigned int raw[4];		/* live registers, 0-ended */
-	unsigned int ims;		/* that of the SIOV DVSEC, or 0 */
-	bool no_prefix;			/* the log has it that Linux wants one */
+	unsigned int chain[10];		/* what a guest finds, 0-terminated */
+	unsigned int raw[4];		/* live registers, 0-terminated */
+	unsigned int ims;		/* offset of that of the SIOV DVSEC, or 0 */
+	bool no_prefix;			/* the log says that Linux requires TLP Prefix support */
 };
 
 FIXTURE_VARIANT_ADD(device, x710_vf) {
@@ -107,7 +107,7 @@ FIXTURE_TEARDOWN(device)
 {
 	vfio_close(&self->v);
 	EXPECT_EQ(0, host_param("pasid", "auto"));
-	/* Before, so that what the kernel saved of it never reaches hardware. */
+	/* Unbind first, so that what the kernel saved of it never reaches hardware. */
 	EXPECT_EQ(0, host_unbind(host_vf()));
 	EXPECT_EQ(0, host_layout_default());
 	EXPECT_EQ(0, host_bind(host_vf(), OURS));
@@ -123,7 +123,7 @@ TEST_F(device, list)
 		ASSERT_EQ(variant->chain[i], pos);
 		EXPECT_EQ(pos == variant->expected,
 			  (header & 0xffff) == PCI_EXT_CAP_ID_PASID);
-		/* Nothing answers a VF's page requests here. */
+		/* Nobody answers a VF's page requests here. */
 		EXPECT_NE(PCI_EXT_CAP_ID_PRI, header & 0xffff);
 		pos = header >> 20;
 		i++;
@@ -132,7 +132,7 @@ TEST_F(device, list)
 	EXPECT_EQ(1, host_log_count(host_vf(), "PASID capability shown at"));
 }
 
-/* It covers nothing of the hardware's, whose live registers are as ever. */
+/* The capability covers nothing of the hardware's, and live registers are unchanged. */
 TEST_F(device, registers)
 {
 	struct vfio *v = &self->v;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VFCAP_FEATURE_CHOOSE: what a VMM chooses is what its guest sees. It can choose until
- * anybody looks at config space, and sees the plan meanwhile.
+ * VFCAP_FEATURE_CHOOSE: the guest sees what its VMM chooses. The VMM can choose until
+ * config space is first accessed, and can query the plan until then.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -78,7 +78,7 @@ static unsigned int find(struct vfio *v)
 	return vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID);
 }
 
-/* The whole list, as a guest walks it, in a form that can be compared */
+/* The whole list, as a guest walks it, as text that can be compared */
 static const char *list(struct vfio *v)
 {
 	unsigned int pos = 0x100, loops = 960;
@@ -114,7 +114,7 @@ TEST_F(choose, offset)
 	EXPECT_STREQ("1@100 e@150 13@1c0 1b@200 ", list(v));
 	EXPECT_EQ(VFCAP_STEP_USER, query(v, VFCAP_CAP_PASID).step);
 	EXPECT_EQ(0x200, query(v, VFCAP_CAP_PASID).offset);
-	/* Where it is not, is the hardware's; where it is, it works. */
+	/* The default place belongs to the hardware now; the chosen place works. */
 	ASSERT_EQ(0, host_writes_clear());
 	EXPECT_EQ(0, vfio_set(v, 0x1e0, 4, 0));
 	EXPECT_EQ(1, host_writes_count(host_vf(), 0x1e0, 0x1e4));
@@ -130,7 +130,7 @@ struct choice {
 	uint16_t offset;
 };
 
-/* Choices of one session, and what is shown then */
+/* Choices in one session, and what is shown then */
 TEST_F(choose, places)
 {
 	static const struct {
@@ -139,7 +139,7 @@ TEST_F(choose, places)
 		const char *list;
 	} cases[] = {
 		{ 0, {}, "1@100 e@150 13@1c0 1b@1e0 " },
-		/* Over itself, before others, to both ends, and back */
+		/* Overlapping itself, before others, at both ends, and back */
 		{ 2, { { VFCAP_CAP_PASID, OFFSET, 0x200 },
 		    { VFCAP_CAP_PASID, OFFSET, 0x204 } },
 		  "1@100 e@150 13@1c0 1b@204 " },
@@ -162,7 +162,10 @@ TEST_F(choose, places)
 		{ 2, { { VFCAP_CAP_PASID, HIDE, 0 },
 		    { VFCAP_CAP_PASID, 0, 0 } },
 		  "1@100 e@150 13@1c0 1b@1e0 " },
-		/* Who answers page requests says so beside all that, or takes it back. */
+		/*
+		 * A VMM that answers page requests declares it along with the above, or
+		 * takes it back.
+		 */
 		{ 1, { { VFCAP_CAP_PRI, ANSWERS, 0 } }, "1@100 e@150 13@1c0 1b@1e0 " },
 		{ 1, { { VFCAP_CAP_PRI, OFFSET | ANSWERS, 0xfe8 } },
 		  "1@100 e@150 1b@1e0 13@fe8 " },
@@ -171,7 +174,7 @@ TEST_F(choose, places)
 		    { VFCAP_CAP_PRI, 0, 0 } }, "1@100 e@150 13@1c0 1b@1e0 " },
 		{ 2, { { VFCAP_CAP_PRI, ANSWERS, 0 },
 		    { VFCAP_CAP_PRI, HIDE, 0 } }, "1@100 e@150 1b@1e0 " },
-		/* What is chosen for one the other does not get. */
+		/* A place that is chosen for one capability is not given to the other. */
 		{ 3, { { VFCAP_CAP_PASID, HIDE, 0 },
 		    { VFCAP_CAP_PRI, OFFSET, 0x1e0 },
 		    { VFCAP_CAP_PASID, 0, 0 } },
@@ -249,7 +252,7 @@ static void read_bar(struct vfio *v)
 	pread(v->fd, &value, sizeof(value), 0);
 }
 
-/* What settles it, and what does not */
+/* What commits the plan, and what does not */
 TEST_F(choose, committed)
 {
 	static const struct {
@@ -285,13 +288,13 @@ TEST_F(choose, committed)
 		EXPECT_EQ(acts[i].commits ? 0x200 : 0, find(v));
 		EXPECT_EQ(VFCAP_QUERY_COMMITTED,
 			  query(v, VFCAP_CAP_PASID).flags & VFCAP_QUERY_COMMITTED);
-		/* What makes no sense is told as such at any time. */
+		/* What makes no sense is reported as such at any time. */
 		EXPECT_EQ(-EINVAL, choose(v, VFCAP_CAP_PASID, FORCE, 0));
 		EXPECT_EQ(-EBUSY, choose(v, VFCAP_CAP_PASID, OFFSET, 0x150));
 	}
 }
 
-/* A plan is made anew for who asks, and tells what would be shown then. */
+/* Each query makes the plan again, and returns what would be shown now. */
 TEST_F(choose, plan)
 {
 	const unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
@@ -332,18 +335,18 @@ TEST_F(choose, refused)
 		{ VFCAP_CAP_PASID, OFFSET, 0x100 },	/* AER */
 		{ VFCAP_CAP_PASID, OFFSET, 0x104 },
 		{ VFCAP_CAP_PASID, OFFSET, 0x130 },
-		{ VFCAP_CAP_PASID, OFFSET, 0x14c },	/* into ARI */
+		{ VFCAP_CAP_PASID, OFFSET, 0x14c },	/* overlaps ARI */
 		{ VFCAP_CAP_PASID, OFFSET, 0x150 },
 		{ VFCAP_CAP_PASID, OFFSET, 0x154 },
-		{ VFCAP_CAP_PASID, OFFSET, 0x1bc },	/* into PRI */
+		{ VFCAP_CAP_PASID, OFFSET, 0x1bc },	/* overlaps PRI */
 		{ VFCAP_CAP_PASID, OFFSET, 0x1c0 },
 		{ VFCAP_CAP_PASID, OFFSET, 0x1cc },
-		{ VFCAP_CAP_PRI, OFFSET, 0x1d4 },	/* into PASID */
+		{ VFCAP_CAP_PRI, OFFSET, 0x1d4 },	/* overlaps PASID */
 		{ VFCAP_CAP_PRI, OFFSET, 0x1e4 },
 		{ VFCAP_CAP_PASID, OFFSET | FORCE, 0x150 },
 		{ VFCAP_CAP_PASID, OFFSET | FORCE, 0x1c0 },
 		{ VFCAP_CAP_PASID, OFFSET | FORCE, 0x201 },
-		{ VFCAP_CAP_PASID, OFFSET, 0xffc },	/* over the end */
+		{ VFCAP_CAP_PASID, OFFSET, 0xffc },	/* beyond the end */
 		{ VFCAP_CAP_PASID, OFFSET, 0x1000 },
 		{ VFCAP_CAP_PASID, OFFSET | FORCE, 0xffc },
 		{ VFCAP_CAP_PASID, OFFSET | FORCE, 0x1000 },
@@ -367,7 +370,7 @@ TEST_F(choose, refused)
 		{ VFCAP_CAP_SHDW, ANSWERS, 0 },
 		{ VFCAP_CAP_PASID, 16, 0x200 },
 		{ VFCAP_CAP_PASID, OFFSET | 0x80000000, 0x200 },
-		{ VFCAP_CAP_SHDW, 0, 0 },		/* not of a VF */
+		{ VFCAP_CAP_SHDW, 0, 0 },		/* a VF never has it */
 		{ VFCAP_CAP_SHDW, OFFSET, 0x50 },
 		{ VFCAP_CAP_COUNT, HIDE, 0 },
 		{ ~0U, HIDE, 0 },
@@ -386,7 +389,7 @@ TEST_F(choose, refused)
 	EXPECT_STREQ("1@100 e@150 13@1c0 1b@1e0 ", list(&self->v));
 }
 
-/* Registers that are no capability: only who forces it covers them. */
+/* Registers outside all capabilities are covered only if that is forced. */
 TEST_F(choose, over_live_registers)
 {
 	struct vfio *v = &self->v;
@@ -408,7 +411,7 @@ TEST_F(choose, over_live_registers)
 	EXPECT_EQ(VFCAP_STEP_USER, query(v, VFCAP_CAP_PASID).step);
 }
 
-/* PASIDs are attached in one way where it is shown, and in another where not. */
+/* How PASIDs are attached depends on whether the capability is shown. */
 TEST_F(choose, attached)
 {
 	struct vfio *v = &self->v;
@@ -433,7 +436,7 @@ TEST_F(choose, attached)
 	}
 }
 
-/* A choice shows nothing that the administrator forbids. */
+/* A choice cannot show what the administrator forbids. */
 TEST_F(choose, not_against_the_administrator)
 {
 	struct vfio *v = &self->v;
@@ -443,14 +446,14 @@ TEST_F(choose, not_against_the_administrator)
 	ASSERT_EQ(0, vfio_open(v, host_vf()));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET | FORCE, 0x200));
 	EXPECT_EQ(VFCAP_REASON_PARAMETER, query(v, VFCAP_CAP_PASID).reason);
-	/* Nor does it if the parameter changes meanwhile. */
+	/* The same holds if the parameter changes in between. */
 	ASSERT_EQ(0, host_param("pasid", "on"));
 	EXPECT_EQ(0, choose(v, VFCAP_CAP_PASID, OFFSET, 0x200));
 	EXPECT_EQ(VFCAP_REASON_NOT_HELD, query(v, VFCAP_CAP_PASID).reason);
 	EXPECT_EQ(0, find(v));
 }
 
-/* Strict or not, what the user chooses comes first. */
+/* Whether or not placement is strict, the user's choice comes first. */
 TEST_F(choose, strict)
 {
 	struct vfio *v = &self->v;
@@ -466,7 +469,7 @@ TEST_F(choose, strict)
 	EXPECT_STREQ("1@100 e@150 1b@200 ", list(v));
 }
 
-/* VFs without any extended capability begin with an empty header. */
+/* For VFs without any extended capability, the list begins with an empty header. */
 TEST_F(choose, alone)
 {
 	struct vfio *v = &self->v;
@@ -521,7 +524,7 @@ TEST_F(choose, vmd)
 	EXPECT_EQ(0, vmd_make("none"));
 }
 
-/* A VMD whose only capability it is: Status tells whether there is a list. */
+/* A VMD of which this is the only capability: Status tells whether there is a list. */
 TEST_F(choose, vmd_alone)
 {
 	struct vfio *v = &self->v;
@@ -545,8 +548,8 @@ TEST_F(choose, vmd_alone)
 }
 
 /*
- * A hostile VMM does all of it at once, in session after session. Whatever comes first,
- * all see the same: what is committed.
+ * A hostile VMM does all of this at once, in session after session. Whatever comes first,
+ * all threads see the same: what is committed.
  */
 struct racer {
 	struct vfio *v;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The PASID capability's registers, as a VMM reads and writes them on behalf of
- * its guest: content, read-only and read-write bits, every width and alignment,
- * accesses across the edges, and that none of it reaches the hardware, where a whole
- * function has such registers in the same place.
+ * The PASID capability's registers, as a VMM reads and writes them on behalf of its
+ * guest: content, read-only and read-write bits, every width and alignment, accesses
+ * across the edges; and that none of it reaches the hardware, where a whole function has
+ * such registers in the same place.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 
 #define SIZE	PCI_EXT_CAP_PASID_SIZEOF
 #define HEADER	0x0001001bU
-/* What the fixture's PF has: 20 bits, Exec, Priv, and all of it enabled */
+/* The PASID registers of the fixture's PF: 20 bits, Exec, Priv, and all of it enabled */
 #define CAP	((unsigned int)host_pasid_cap())
 #define CTRL	(PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | \
 		 PCI_PASID_CTRL_PRIV)
@@ -26,7 +26,7 @@ FIXTURE(config) {
 	unsigned int pos;
 };
 
-/* Stock kernels have no iommufd: there the group and pasid=on do. */
+/* Stock kernels have no iommufd: use the group and pasid=on there. */
 FIXTURE_SETUP(config)
 {
 	if (!host_is_ready())
@@ -58,7 +58,7 @@ TEST_F(config, content)
 	EXPECT_EQ(4096, v->config_size);
 }
 
-/* What the hardware has there: nothing in a VF, and of a function what the kernel enabled */
+/* What the hardware has there: nothing in a VF; in a function, what the kernel enabled */
 static uint32_t hardware(unsigned int pos)
 {
 	if (!host_has_functions())
@@ -66,7 +66,7 @@ static uint32_t hardware(unsigned int pos)
 	return pos ? 0x1406 | CTRL << 16 : HEADER;
 }
 
-/* The hardware has neither of them in a VF, with our driver or without. */
+/* A VF's hardware has neither capability, with our driver or without. */
 TEST_F(config, only_virtual)
 {
 	EXPECT_EQ(hardware(0), host_config_read(host_vf(), self->pos, 4));
@@ -94,7 +94,7 @@ TEST_F(config, each_bit)
 	}
 }
 
-/* Every access that touches the capability, against a plain model of it */
+/* Every access that touches the capability, against a simple model of it */
 TEST_F(config, width_and_alignment)
 {
 	struct vfio *v = &self->v;
@@ -154,7 +154,7 @@ TEST_F(config, nothing_reaches_hardware)
 	EXPECT_EQ(hardware(4), host_config_read(host_vf(), self->pos + 4, 4));
 	EXPECT_EQ(CTRL, host_config_read(host_pf(), PF_PASID + 6, 2));
 
-	/* An access across the edges: what lies outside does, as ever. */
+	/* Of an access across the edges, the part outside reaches the hardware as usual. */
 	EXPECT_EQ(0, vfio_set(v, self->pos - 2, 4, 0));
 	EXPECT_EQ(0, vfio_set(v, self->pos + SIZE - 2, 4, 0));
 	EXPECT_EQ(0, host_writes_count(host_vf(), self->pos, self->pos + SIZE));
@@ -192,11 +192,11 @@ TEST_F(config, beyond_config_space)
 	EXPECT_EQ(-EFAULT, vfio_write(v, self->pos, NULL, 4));
 	EXPECT_EQ(-EFAULT, vfio_write(v, self->pos - 4, NULL, 16));
 
-	/* And nothing was lost. */
+	/* And the capability is still intact. */
 	EXPECT_EQ(CAP, vfio_get(v, self->pos + PCI_PASID_CAP, 2));
 }
 
-/* Without it, the list is the hardware's: what it has still leads to the end. */
+/* Except for our capability, the list is the hardware's, and it still leads to the end. */
 TEST_F(config, neighbours)
 {
 	struct vfio *v = &self->v;
@@ -212,7 +212,7 @@ TEST_F(config, neighbours)
 		  vfio_get(v, ari + 4, 4));
 }
 
-/* Other sessions and other VFs have registers of their own. */
+/* Each session and each VF has its own registers. */
 TEST_F(config, per_vf_and_session)
 {
 	struct vfio other;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vfio-pci-core that keeps its map of config space otherwise than this driver knows:
- * nothing is shown, the log says so once, and the device can be opened. The fixture's
- * vfcap-other-core changes the map. Config space is not accessed with such a map, which
- * the kernel's real core goes by.
+ * A vfio-pci-core whose map of config space differs from what this driver knows: nothing
+ * is shown, the log says so once, and the device can be opened. The fixture's
+ * vfcap-other-core changes the map. Config space is not accessed with such a map, since
+ * the kernel's real core relies on it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -94,7 +94,7 @@ TEST_F(core, otherwise)
 		EXPECT_EQ(0, q.offset);
 		ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 		EXPECT_EQ(VFCAP_REASON_CORE, q.reason);
-		/* Nor is there a place for it: nobody knows what is taken. */
+		/* Nor can a place be chosen, since it is not known what is occupied. */
 		EXPECT_EQ(-EINVAL, vfcap_choose(&self->v, VFCAP_CAP_PASID,
 						VFCAP_CHOOSE_OFFSET, PF_PASID));
 		EXPECT_EQ(-EINVAL, vfcap_choose(&self->v, VFCAP_CAP_PASID,
@@ -105,7 +105,7 @@ TEST_F(core, otherwise)
 		vfio_close(&self->v);
 	}
 
-	/* A core that is known again is known. */
+	/* Once core's map is known again, PASID is shown again. */
 	ASSERT_EQ(0, set(PARAM("end"), 0));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));

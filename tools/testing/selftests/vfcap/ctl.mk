@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-#
-# What has functions of vfcapctl in it is linked with all of them, and built with what
-# that takes.
+# Programs that use functions of vfcapctl are linked with all of them, and built with what
+# these need.
 CTL := ../../../../tools/vfcapctl
 CTL_OUT := $(abspath $(OUTPUT))/vfcapctl
 PKG_CONFIG ?= pkg-config

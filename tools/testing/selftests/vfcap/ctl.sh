@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the tests use them
 #
-# What the tests of vfcapctl have in common: they are sourced in the folder that they
-# lie in.
+# Shared by the tests of vfcapctl, which are run in the folder that they are in
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
@@ -17,14 +16,14 @@ mock=/sys/kernel/debug/vfcap-mock-vmd
 # shellcheck disable=SC2153 # from the environment
 pf=$VFCAP_PF vf2=$VFCAP_VF2
 out="" err="" status=0 cpu=0 used=0
-# What a command is run by, as another user
+# Prefix for a command that is to be run as another user
 as=()
-# What takes so many seconds hangs.
+# A command that takes this many seconds is considered hung.
 hang=20
-# Hundredths of a second of CPU that a command may take
+# How much CPU a command may take, in hundredths of a second
 max_cpu=100
 
-# Stock kernels have no iommufd: there a VF is opened through its group, and auto shows
+# Stock kernels have no iommufd: a VF is opened through its group there, and "auto" shows
 # nothing. Before 6.18 an open device does not tell its name.
 via=group
 [ ! -e /dev/iommu ] || via=cdev
@@ -33,8 +32,9 @@ shares=true
 	[ "$(printf '%s\n' 6.18 "$(uname -r)" | sort -V | head -n 1)" = 6.18 ] ||
 	shares=false
 
-# Set $used: the CPU that this shell's children took so far, in hundredths of a second.
-# What runs with each command starts no process: that takes an emulated CPU long.
+# Set $used: the CPU that this shell's children have taken so far, in hundredths of a
+# second. What runs for each command does not start a process, since that is slow on an
+# emulated CPU.
 cpu_used()
 {
 	local stat
@@ -42,9 +42,9 @@ cpu_used()
 	used=$((stat[15] + stat[16]))
 }
 
-# Run it, keep its output in $out and $err, and the CPU that it took, in hundredths of a
-# second, in $cpu; true if its exit status is this. None may hang, even so that it cannot
-# be killed: it is left behind then.
+# Run vfcapctl, keep its output in $out and $err, and the CPU that it took, in hundredths
+# of a second, in $cpu; true if its exit status is STATUS. No command may hang; one that
+# cannot even be killed is left behind.
 ctl()			# STATUS ARG...
 {
 	local wanted=$1 before
@@ -61,7 +61,7 @@ ctl()			# STATUS ARG...
 	false
 }
 
-# The status of one check of doctor's, for json
+# The status of one of doctor's checks, for json
 check()			# ID
 {
 	echo "c('$1')['status']"
@@ -72,7 +72,7 @@ function_of()		# BDF
 	echo "f('$1')"
 }
 
-# For a subshell: it changes the folder.
+# For use in a subshell, since it changes the folder
 driver()		# BDF
 {
 	cd -P "$devices/$1/driver" 2> /dev/null && echo "${PWD##*/}"
@@ -83,7 +83,7 @@ override()		# BDF
 	cat "$devices/$1/driver_override"
 }
 
-# A VMM that has the VF open, until release; its process is $holder.
+# Start a VMM that has the VF open until "release"; its process is $holder.
 hold()			# BDF cdev|group [ACT...]
 {
 	local line
@@ -100,15 +100,16 @@ release()
 	wait "$holder"
 }
 
-# How often a VF was opened, and its config space accessed
+# How often a VF was opened and its config space then accessed, according to the log
 opens()
 {
 	dmesg | grep -c 'capability shown at\|PASID capability not shown'
 }
 
-# Set $slow: how many times slower than a real machine this one is now, where its CPU is
-# emulated and others have a part of it. A program that does the same each time takes less
-# than half a hundredth of a second there. Where instructions are counted, nothing is slow.
+# Set $slow: how many times slower than a real machine this one is now, if its CPU is
+# emulated and shared with other work. The program that is measured does the same each
+# time, and takes less than half a hundredth of a second on a real machine. Where the
+# clock counts instructions, nothing is slow.
 counted=""
 measure()
 {
@@ -125,8 +126,7 @@ measure()
 	[ $slow -gt 0 ] || slow=1
 }
 
-# Whether a command that took so many hundredths of a second of CPU would have been done
-# in time on a real machine
+# Whether a command that took this much CPU would have been fast enough on a real machine
 is_prompt()		# HUNDREDTHS WHAT
 {
 	[ "$1" -gt $max_cpu ] || return 0
@@ -135,7 +135,8 @@ is_prompt()		# HUNDREDTHS WHAT
 	[ "$1" -le $((max_cpu * slow)) ]
 }
 
-# Whether it is done in time, once of some times; what it prints is in /tmp/out.
+# Whether a command is fast enough in at least one of several tries; its output is in
+# /tmp/out.
 takes()			# COMMAND...
 {
 	local before _
@@ -158,7 +159,7 @@ takes()			# COMMAND...
 	false
 }
 
-# Whether each of the lines is a command that is done in time
+# Whether all commands, one per line, are fast enough
 all_take()
 {
 	local command bad=0
@@ -170,9 +171,9 @@ all_take()
 	return $bad
 }
 
-# All commands but doctor, whatever has become of a device. The last ones move it if
-# nobody uses it; then it is moved back. "report" has in it what list, doctor and show
-# print of the first VFs, and check_vfcap what metrics does.
+# All commands except doctor, whatever has happened to a device. The last ones move the
+# device if nobody uses it; then it is moved back. "report" includes what list, doctor and
+# show print for the first VFs, and check_vfcap includes what metrics does.
 all_commands()		# BDF
 {
 	local bdf=$1 was bad=0
@@ -194,7 +195,7 @@ all_commands()		# BDF
 	[ "$(driver "$bdf")" = "$was" ] && return $bad
 }
 
-# Doctor, and the others in all their ways, of a device that cannot be moved now
+# Doctor, and the other commands in all their forms, for a device that cannot be moved now
 all_ways()		# BDF
 {
 	all_take <<-END && all_commands "$1"

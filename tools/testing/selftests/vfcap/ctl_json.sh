@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Checks of the JSON that vfcapctl printed, by ctl_json.py beside this, for tests of
-# vfcapctl that source it. Its schema is $schema.
+# Checks the JSON that vfcapctl printed, with ctl_json.py in the same folder, for tests of
+# vfcapctl that source this. Its schema is $schema.
 
 json_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# What answers json(): started at its first use, and ended when it can be asked no more
+# The process that answers json(): started at its first use, and ended when this shell
+# ends
 json_in="" json_out=""
 start_json()
 {
@@ -18,8 +19,9 @@ start_json()
 	rm -r "$fifos"
 }
 
-# Whether the JSON in $out is what its schema says, and all Python expressions hold of
-# it, which is "d". A check of doctor's is c("id"), a function of list's f("address").
+# Whether the JSON in $out matches its schema, and all Python expressions about it are
+# true, in which it is "d". One of doctor's checks is c("id"), a function in list's output
+# f("address").
 json()			# EXPRESSION...
 {
 	local line=""

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How vfcapctl looks at a device, by its own functions: what it makes of the files of
- * others, which may be closed, changed or of no use by the time it takes them, and of
- * config spaces whose lists lead anywhere
+ * How vfcapctl looks at a device, tested with its own functions: how it handles the files
+ * of other processes, which may be closed, changed or useless by the time it gets them,
+ * and config spaces whose lists lead anywhere
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 
 #include <linux/pci_regs.h>
 
-/* First, since the others define only what is not defined yet */
+/* First, since the other headers define only what is not defined yet */
 #include "vfcapctl.h"
 
 #include "../kselftest_harness.h"
@@ -23,7 +23,7 @@
 
 #define SHDW_SIGNATURE	0x53484457
 
-/* A config space behind which nothing can be read */
+/* A config space after which nothing can be read */
 FIXTURE(config) {
 	uint8_t *config;
 	long page;
@@ -65,7 +65,7 @@ TEST_F(config, last_place_of_an_extended_capability)
 	EXPECT_EQ(0, config_find_ecap(self->config, PCI_EXT_CAP_ID_PRI));
 }
 
-/* What is read of it would lie behind the end. */
+/* The rest of the capability would be beyond the end. */
 TEST_F(config, header_in_the_last_dword)
 {
 	put_ecap(self->config, 0x100, PCI_EXT_CAP_ID_ATS, 0xffc);
@@ -117,7 +117,10 @@ TEST_F(config, list_that_has_no_end)
 	EXPECT_EQ(0, config_find_shdw(self->config));
 }
 
-/* A VF that this process has open: whose process a file is does not matter. */
+/*
+ * A VF that this process itself has open: it does not matter whose process a file belongs
+ * to.
+ */
 FIXTURE(files) {
 	struct vfio v;
 	struct device d;
@@ -175,7 +178,7 @@ TEST_F(files, one_that_will_do)
 	EXPECT_EQ(vfio_get(&self->v, 0, 4), ids);
 }
 
-/* What was the device when it was looked for is another file when it is taken. */
+/* The file descriptor was the device when it was found, but is another file when it is used. */
 TEST_F(files, is_another_by_now)
 {
 	struct holder h = holder_of(&self->good, "other", self->null);
@@ -186,7 +189,7 @@ TEST_F(files, is_another_by_now)
 	EXPECT_NE(NULL, strstr(self->s.why, "has just closed it"));
 }
 
-/* Or it is another device: all of its answers would be of that. */
+/* Or it is another device, which must not be asked instead */
 TEST_F(files, is_another_device_by_now)
 {
 	struct device other = self->d;
@@ -216,7 +219,7 @@ static int open_unbound(const struct device *d)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
-/* A cdev may be open without being bound to an iommufd, and tells nothing then. */
+/* A cdev may be open without being bound to an iommufd; then nothing can be read from it. */
 TEST_F(files, is_not_bound)
 {
 	struct holder h = holder_of(&self->good, "unbound", open_unbound(&self->d));
@@ -242,14 +245,14 @@ TEST_F(files, the_last_will_do)
 	EXPECT_EQ(CONFIG_SIZE, self->s.config_size);
 	session_close(&self->s);
 
-	/* Of several that will not do the first is the one that is told of. */
+	/* If none of several files will do, the message is about the first one. */
 	EXPECT_EQ(STATUS_BUSY, session_open(&self->s, &self->d, h, ARRAY_SIZE(h) - 1,
 					    false));
 	EXPECT_NE(NULL, strstr(self->s.why, "group (pid"));
 	close(h[3].fd);
 }
 
-/* Of a process all files are tried: here the first is not bound, the second is. */
+/* All files of a process are tried: here the first is not bound, the second is. */
 TEST_F(files, second_of_one_process)
 {
 	struct holder h[4];

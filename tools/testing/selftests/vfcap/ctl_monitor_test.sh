@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vfcapctl monitor and metrics, and the check made of these, with a real loss: what was
-# lost, by whom and why, and when it is over.
+# vfcapctl monitor and metrics, and the check built on them, with a real loss: what was
+# lost, by which device and why, and when the loss ended
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-# The next line that it prints, within some seconds
+# The next line from monitor, which must come within some seconds
 next()			# EXPRESSION...
 {
 	read -r -t 20 out <&"${monitor[0]}" && json "$@"
@@ -34,7 +34,8 @@ start 7 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 # shellcheck disable=SC2154 # of coproc
 coproc monitor { exec vfcapctl monitor --json "$VFCAP_VF"; }
-# It tells nothing of what it finds first, and keeps the files of what it watches.
+# It prints nothing about what it finds at the start, and keeps the files that it watches
+# open.
 has_looked()
 {
 	# shellcheck disable=SC2154 # of coproc

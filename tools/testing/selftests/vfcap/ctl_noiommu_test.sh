@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vfcapctl on a host whose IOMMU is switched off: it says so, where it is looked for and
-# where VFIO takes no device, and also in VFIO's no-IOMMU mode.
+# vfcapctl on a host whose IOMMU is switched off: it says so when the IOMMU is looked for,
+# when VFIO does not accept a device, and in VFIO's no-IOMMU mode.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh

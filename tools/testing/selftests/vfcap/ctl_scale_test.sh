@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # vfcapctl on a host with 1,024 VFs and 11,000 open files: in no state does a command take
-# more than a second of CPU, and nothing that it prints is cut.
+# more than a second of CPU, and nothing that it prints is cut off.
 #
-# This is for a VM whose clock counts instructions ("vm --icount"), a thousand million of
-# them in a second, which is less than a real CPU executes: an emulated one is slower than
-# any, and by what else the machine has to do.
+# This needs a VM whose clock counts instructions ("vm --icount"), a thousand million of
+# them per second, which is fewer than a real CPU executes. An emulated CPU is slower than
+# any real one, by an amount that depends on the machine's other load.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
@@ -18,7 +18,7 @@ MOCK=1001:00:00.0
 pf=$MOCK
 
 counted=yes
-# Where instructions are counted, who waits for a file of the host's waits long.
+# Where the clock counts instructions, waiting for a file of the host takes long.
 hang=300
 
 start 13 "$VFCAP_VF" VFCAP_VF
@@ -35,7 +35,7 @@ echo $MOCK > /sys/bus/pci/drivers_probe
 echo 0 > "$devices/$MOCK/sriov_drivers_autoprobe"
 echo on > $parameters/pasid
 echo $VFS > "$devices/$MOCK/sriov_numvfs"
-# Without other programs, which take longer to start here than all of that
+# Without starting other programs, which would take longer here than all the rest
 here=$PWD
 for path in "$devices/$MOCK"/virtfn*; do
 	cd -P "$path" || exit 1
@@ -45,7 +45,7 @@ for path in "$devices/$MOCK"/virtfn*; do
 done
 cd "$here" || exit 1
 
-# What reads it waits until it is killed.
+# Processes that read from it wait until they are killed.
 mkfifo /tmp/keep
 exec 9<> /tmp/keep
 is_open()		# FILE
@@ -53,7 +53,7 @@ is_open()		# FILE
 	[ "$(cat "$1")" = open ]
 }
 
-# Open files, of which none has to do with VFIO
+# Open files that have nothing to do with VFIO
 python3 -c "
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
@@ -74,7 +74,7 @@ takes vfcapctl show "${id/$'\n'/:}" &&
 	like "$(< /tmp/stderr)" ' there are \([0-9a-f]\{4\}:[0-9a-f]\{2\}:[0-9a-f]\{2\}\.[0-7] \)*and [0-9]* more$'
 result "an ID in place of an address"
 
-# All of them open: by one process, through one iommufd
+# Open all of them, in one process, through one iommufd
 ./hold $MOCK all < /tmp/keep > /tmp/many &
 many=$!
 wait_until is_open /tmp/many

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PASID Enable by its effect: DMA with a PASID lands in the memory that is attached to
- * this PASID of this VF while Enable is 1, and nowhere else, and nothing lands once it
- * is taken away, whatever took it. DMA without a PASID goes on all the while. And page
- * requests of a VF, which no kernel lets its user answer so far, are refused one by one.
+ * PASID Enable, judged by its effect. DMA with a PASID reaches the memory attached to
+ * this PASID of this VF while Enable is 1, and nothing else; and it reaches nothing once
+ * Enable is taken away, by whatever means. DMA without a PASID continues all the time.
+ * And page requests of a VF, which no kernel lets the VF's user answer so far, are
+ * refused one by one.
  *
- * All of it is done by the agent in the VM's QEMU, in the name of the VF. Where whole
- * functions stand for VFs the same holds of these, but for what comes of a PF.
+ * All DMA is done by the agent in the VM's QEMU, on behalf of the VF. With whole
+ * functions in place of VFs the same holds, except for what depends on a PF.
  */
 #include <errno.h>
 #include <signal.h>
@@ -30,7 +31,7 @@
 #define OTHER	6
 #define UNUSED	7
 
-/* The same address in all address spaces, so that only these tell who is who */
+/* The same address in all address spaces, so that only the address spaces differ */
 #define ADDRESS	0x100000
 #define PAGE	4096
 
@@ -42,15 +43,15 @@
 #define OUTSIDE_RESET_MS	100
 #define GUARD_MS		1000
 
-/* What emulation on a busy machine adds to that, at most */
+/* The most that emulation on a busy machine adds to that */
 #define SLACK_MS		2000
 
-/* The memory of a VF, each a page of its own: without a PASID, PASID, OTHER */
+/* The memory of a VF, one page each: without a PASID, PASID, OTHER */
 enum { RID, FIRST, SECOND, SPACES };
 
 static const uint32_t pasids[SPACES] = { DMA_RID, PASID, OTHER };
 
-/* A VF that is open, with all of this attached */
+/* An open VF, with all of this attached */
 struct session {
 	struct vfio v;
 	unsigned int ctrl;
@@ -58,7 +59,7 @@ struct session {
 	uint32_t *memory[SPACES];
 };
 
-/* Shared with a child that has the session in this one's place */
+/* The memory is shared with a child that may have the session instead of this process. */
 static int session_init(struct session *s)
 {
 	unsigned int i;
@@ -80,7 +81,7 @@ static int attach_space(struct session *s, unsigned int i)
 	return iommufd_attach(&s->v, s->hwpt[i], i == RID ? 0 : pasids[i]);
 }
 
-/* Its page table, which is attached or not */
+/* Make the page table of a space, and attach it or not */
 static int add_space(struct session *s, unsigned int i, bool attach)
 {
 	int ret;
@@ -89,7 +90,7 @@ static int add_space(struct session *s, unsigned int i, bool attach)
 	return ret || !attach ? ret : attach_space(s, i);
 }
 
-/* With all PASIDs attached, or with none */
+/* With all PASIDs attached, or none */
 static int session_open(struct session *s, const char *vf, bool attach)
 {
 	unsigned int i;
@@ -116,7 +117,7 @@ static uint32_t next_value(void)
 	return ++value;
 }
 
-/* Whether a write lands where it should, and nowhere else of what these VFs have */
+/* Whether a write reaches the right place, and no other memory of these VFs */
 static bool lands(struct session *all, unsigned int nr, unsigned int vf, unsigned int space)
 {
 	const char *name = vf ? host_vf2() : host_vf();
@@ -134,7 +135,7 @@ static bool lands(struct session *all, unsigned int nr, unsigned int vf, unsigne
 	return true;
 }
 
-/* Whether the IOMMU refuses a PASID, reads included */
+/* Whether the IOMMU refuses a PASID, for reads as well */
 static bool refused(const char *vf, uint32_t pasid)
 {
 	uint32_t value;
@@ -163,7 +164,7 @@ FIXTURE_SETUP(dma)
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	ASSERT_EQ(0, prepare());
 	ASSERT_EQ(0, dma_open());
-	/* What the IOMMU refuses is what this is about. */
+	/* The IOMMU is meant to refuse accesses here. */
 	host_log_expect("DMAR: .*[fF]ault");
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, session_init(&self->vfs[i]));
@@ -180,7 +181,7 @@ FIXTURE_TEARDOWN(dma)
 #define EXPECT_LANDS(vf, space)	EXPECT_TRUE(lands(self->vfs, 2, vf, space))
 #define EXPECT_REFUSED(vf, pasid)	EXPECT_TRUE(refused(vf, pasid))
 
-/* Of the first VF: both PASIDs, or none; without a PASID it always does. */
+/* For the first VF: both PASIDs work, or neither does; DMA without a PASID always works. */
 #define EXPECT_ON() do {						\
 	EXPECT_LANDS(0, RID);						\
 	EXPECT_LANDS(0, FIRST);						\
@@ -210,7 +211,7 @@ TEST_F(dma, follows_enable)
 TEST_F(dma, other_vf)
 {
 	ENABLE(0, true);
-	/* It has the same PASID attached, and has not enabled it. */
+	/* The second VF has the same PASID attached, but has not enabled it. */
 	ASSERT_EQ(0, session_open(&self->vfs[1], host_vf2(), true));
 	EXPECT_ON();
 	EXPECT_REFUSED(host_vf2(), PASID);
@@ -318,11 +319,11 @@ TEST_F(dma, pf_unbound)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		/* The VF is its parent's. */
+		/* The VF belongs to the parent. */
 		vfio_close(&self->vfs[0].v);
 		_exit(host_unbind(host_pf()) ? 1 : 0);
 	}
-	/* It waits for the VF to be closed, which goes on without PASIDs. */
+	/* The unbind waits for the VF to be closed, which continues without PASIDs. */
 	EXPECT_TRUE(WAIT_FOR(refused(host_vf(), PASID), GUARD_MS + SLACK_MS));
 	EXPECT_OFF();
 	vfio_close(&self->vfs[0].v);
@@ -338,7 +339,10 @@ TEST_F(dma, closed)
 	EXPECT_REFUSED(host_vf(), PASID);
 	EXPECT_REFUSED(host_vf(), DMA_RID);
 
-	/* The next user begins with nothing, though iommufd uses the same IDs again. */
+	/*
+	 * The next user starts with nothing attached, though iommufd uses the same IDs
+	 * again.
+	 */
 	ASSERT_EQ(0, session_open(&self->vfs[0], host_vf(), false));
 	EXPECT_OFF();
 	ENABLE(0, true);
@@ -374,7 +378,7 @@ TEST_F(dma, killed)
 	close(ready[0]);
 }
 
-/* A VM moves to another VF: its VMM gives the twin what this one's registers were. */
+/* A VM moves to another VF: its VMM gives the twin the register state of this VF. */
 TEST_F(dma, twin)
 {
 	struct vfcap_feature_state state;
@@ -383,12 +387,12 @@ TEST_F(dma, twin)
 	ENABLE(0, true);
 	EXPECT_ON();
 	ASSERT_EQ(0, vfcap_get_state(&self->vfs[0].v, &state));
-	/* It stays open, so that what lands in the wrong place is seen. */
+	/* The first VF stays open, so that a write to the wrong place is noticed. */
 	ASSERT_EQ(0, session_open(twin, host_vf2(), false));
 	EXPECT_REFUSED(host_vf2(), PASID);
 	ASSERT_EQ(0, vfcap_set_state(&twin->v, &state));
 
-	/* Enabled, and nothing of the other VF's has come along */
+	/* Enable is set, but nothing that was attached to the other VF has come along. */
 	EXPECT_EQ(PCI_PASID_CTRL_ENABLE, vfio_get(&twin->v, twin->ctrl, 2));
 	EXPECT_REFUSED(host_vf2(), PASID);
 	EXPECT_REFUSED(host_vf2(), OTHER);
@@ -406,7 +410,7 @@ TEST_F(dma, twin)
 	EXPECT_LANDS(1, RID);
 }
 
-/* In the order that the guide for VMMs has: attach first, then restore. */
+/* In the order given in the guide for VMMs: attach first, then restore. */
 TEST_F(dma, twin_attached_first)
 {
 	struct vfcap_feature_state on, off;
@@ -428,8 +432,8 @@ TEST_F(dma, twin_attached_first)
 }
 
 /*
- * Page requests take ATS, and an IOMMU to which the kernel gave a queue for them. PRI is
- * shown though nobody has said that they are answered.
+ * Page requests need ATS, and an IOMMU to which the kernel gave a queue for them. PRI is
+ * shown although nobody has declared that page requests are answered.
  */
 FIXTURE(page_requests) {
 	struct session vfs[2];
@@ -437,7 +441,7 @@ FIXTURE(page_requests) {
 	uint32_t pf;
 };
 
-/* The PF's Control and Status: as they were, whatever its VF asks for */
+/* The PF's Control and Status, which do not change whatever its VF requests */
 static uint32_t pf_pri(void)
 {
 	return host_config_read(host_pf(), PF_PRI + PCI_PRI_CTRL, 4);
@@ -472,7 +476,7 @@ FIXTURE_TEARDOWN(page_requests)
 	dma_close();
 }
 
-/* A page that is not there. Groups have numbers of their own. */
+/* Request a page that is not there; each group has a number of its own. */
 static int request(const char *vf, unsigned int group, unsigned int flags)
 {
 	return dma_request_page(vf, PASID, ADDRESS + PAGE, group,
@@ -483,8 +487,8 @@ static int request(const char *vf, unsigned int group, unsigned int flags)
 #define SILENCE_MS	300
 
 /*
- * The next response to a group, or -EAGAIN. Linux answers each request of a group, where
- * one answer is due: those before it may be answered once more.
+ * The next response to a group, or -EAGAIN. Linux answers every request of a group, where
+ * only one response is due: so those before the last may be answered as well.
  */
 static int response(const char *vf, unsigned int group, unsigned int *code, long ms)
 {
@@ -498,7 +502,7 @@ static int response(const char *vf, unsigned int group, unsigned int *code, long
 	return ret;
 }
 
-/* A whole group, of two requests, is answered with Invalid Request, and with no other. */
+/* A group of two requests is answered with Invalid Request, and with nothing else. */
 static bool is_invalid(const char *vf, unsigned int group)
 {
 	unsigned int answers, code;
@@ -512,7 +516,7 @@ static bool is_invalid(const char *vf, unsigned int group)
 	return answers == 1 || answers == 2;
 }
 
-/* The IOMMU takes none at all. */
+/* The IOMMU accepts no request at all. */
 static bool is_deaf(const char *vf, unsigned int group)
 {
 	unsigned int code;
@@ -531,7 +535,7 @@ static int enable_pri(struct session *s, unsigned int ctrl, bool on)
 	return vfio_set(&s->v, ctrl, 2, on ? PCI_PRI_CTRL_ENABLE : 0);
 }
 
-/* PRI Enable changes what a guest reads of it, and nothing else. */
+/* PRI Enable changes what a guest reads from it, and nothing else. */
 TEST_F(page_requests, no_user_answers)
 {
 	struct session *s = &self->vfs[0];
@@ -546,7 +550,7 @@ TEST_F(page_requests, no_user_answers)
 		EXPECT_TRUE(is_invalid(host_vf(), ++group));
 		EXPECT_EQ(-EFAULT, write_absent(host_vf()));
 		EXPECT_LANDS(0, FIRST);
-		/* One that went wrong is the VF's own affair. */
+		/* A failed request concerns only the VF. */
 		EXPECT_EQ(0, vfio_get(&s->v, self->ctrl + 2, 2) & PCI_PRI_STATUS_RF);
 	}
 }
@@ -559,7 +563,7 @@ TEST_F(page_requests, follow_pasid_enable)
 	EXPECT_TRUE(is_deaf(host_vf(), 0x31));
 	ENABLE(0, true);
 	EXPECT_TRUE(is_invalid(host_vf(), 0x32));
-	/* The other VF has the same PASID, which it has not enabled. */
+	/* The other VF has the same PASID, which is not enabled there. */
 	EXPECT_TRUE(is_deaf(host_vf2(), 0x32));
 	ENABLE(1, true);
 	EXPECT_TRUE(is_invalid(host_vf2(), 0x32));

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vfcapctl doctor in the states that a host may be in: each is made here, and each has
-# one right diagnosis, in the text and in the JSON, at once.
+# vfcapctl doctor in the states that a host may be in. Each state is created here, and
+# must get the one right diagnosis, in the text and in the JSON, without delay.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
@@ -26,7 +26,7 @@ layout_default()
 	set_pasid 7
 }
 
-# A file or folder of the kernel's, replaced
+# Replace a file or folder of the kernel's
 cover()			# PATH [TEXT]: a file with that text, or an empty folder
 {
 	if [ -d "$1" ]; then
@@ -42,14 +42,14 @@ lose()
 	hold "$VFCAP_VF" $via && "$@" && wait_until has_state "$VFCAP_VF" lost
 }
 
-# Once the PF is as it was the VF needs a reset, which the next open is.
+# Once the PF is as before, the VF needs a reset, which happens at the next open.
 mend()			# COMMAND...
 {
 	"$@"
 	release
 }
 
-# Modules in a place of their own, so that bind can load them
+# Modules in a folder of their own, so that bind can load them
 modules=/usr/lib/modules
 unload()
 {
@@ -57,7 +57,7 @@ unload()
 		-exec cp -t "$modules/$(uname -r)" {} + && depmod 2> /dev/null
 }
 
-# Nor is any installed.
+# The modules are neither loaded nor installed.
 unload_all()
 {
 	mount -t tmpfs tmpfs $modules && mkdir -p "$modules/$(uname -r)" &&
@@ -78,7 +78,7 @@ load_by_hand()
 
 load()
 {
-	# They were loaded already, by one of all commands.
+	# One of the commands in all_commands has loaded them already.
 	rmmod vfcap_vfio_pci pci_vfcap
 	ctl 0 bind "$VFCAP_VF" && [ "$(driver "$VFCAP_VF")" = vfcap-vfio-pci ]
 	result "bind loads the module itself"
@@ -115,10 +115,10 @@ nothing()
 	:
 }
 
-# Each state: its name, what makes it, what ends it, doctor's exit status, its
-# arguments, how its checks are diagnosed, ID=DIAGNOSIS, all others being ok or
-# following from these, and what the text says. Where words belong together there is
-# a tilde between them.
+# Each state: its name, the command that creates it, the command that ends it, doctor's
+# exit status, its arguments, the diagnoses of its checks as ID=DIAGNOSIS (all others are
+# ok or follow from these), and what the text says. A tilde joins words that belong
+# together.
 states()
 {
 	cat <<END
@@ -184,7 +184,7 @@ param()			# NAME VALUE
 	echo "$2" > $parameters/"$1"
 }
 
-# Without the PF's PASID, as the kernel leaves it then
+# Without the PF's PASID, which the kernel then leaves disabled
 layout_off()		# LINE
 {
 	set_pasid 0
@@ -254,7 +254,7 @@ vmd_refused()
 	vmd 28c0 "e0 00037001" "70 00080009"
 }
 
-# The PF's driver and its VFs, as the lab has them
+# The PF's driver and its VFs, as set up by the lab
 create_vfs()
 {
 	echo 0 > "$devices/$pf/sriov_drivers_autoprobe"
@@ -288,7 +288,7 @@ sample_off()
 	give_pf igb && echo > "$devices/$pf/driver_override" && rmmod vfcap_sample_pf
 }
 
-# As advised
+# Done as doctor advises
 reset_pf()
 {
 	echo 1 > "$devices/$pf/reset"
@@ -302,7 +302,7 @@ pf_to_user()
 	give_pf vfio-pci
 }
 
-# As advised
+# Done as doctor advises
 pf_back()
 {
 	ctl 4 unbind "$pf" && like "$err" "a PF with 2 VFs"
@@ -326,7 +326,7 @@ unshare_group()
 	layout "port 148 0 0" && find_pf_again
 }
 
-# A user as of another container: nothing of its files is seen.
+# A user in another container, so to speak: none of its files can be seen.
 hide()
 {
 	hold "$VFCAP_VF" cdev && mount -t tmpfs tmpfs "/proc/$holder/fd"
@@ -338,13 +338,13 @@ unhide()
 	release
 }
 
-# What is said of the PF's PASID, but for which VFs are to be reset
+# What doctor says about the PF's PASID, without the VFs that have to be reset
 said_of_pf()
 {
 	grep -A 1 ' PASID in the PF ' <<< "$out" | sed 's/  */ /g; s/reset the VF: .*//'
 }
 
-# Who asks about the PF itself is told the same.
+# Doctor of the PF itself must say the same.
 agrees_with_pf()
 {
 	local said
@@ -364,7 +364,7 @@ examine()		# STATUS ID=DIAGNOSIS... TEXT ARG...
 	for pair in $diagnoses; do
 		conditions+=("__import__('re').fullmatch('${pair#*=}'.replace('#', '|'), c('${pair%%=*}')['diagnosis'])")
 	done
-	# What stands against it is said of it, and what to do.
+	# Each problem is counted, and comes with advice.
 	conditions+=("d['problems'] == sum(c['status'] == 'problem' for c in d['checks'])"
 		"d['unknown'] == sum(c['status'] == 'unknown' for c in d['checks'])"
 		"all(c['advice'] for c in d['checks'] if c['status'] != 'ok')"
@@ -405,7 +405,8 @@ for line in "${lines[@]}"; do
 	words "$args"
 	state=$make/${set[0]}/$who
 	[ ! "$who" ] || as=(setpriv --reuid "${who// /}" --clear-groups)
-	# Where only doctor's options differ the other commands were run in this state already.
+	# If only doctor's options differ, the other commands were run in this state
+	# already.
 	[ $made = 0 ] && examine "${wanted// /}" "$diagnoses" "$text" "${set[@]}" &&
 		{ [ "$state" = "$seen" ] || all_commands "${set[0]}"; }
 	result "${name% }"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Prints a VF's virtual config space, as a VMM reads it, in the format that
- * "lspci -F" takes. Optionally it writes PASID Control first, so that lspci can
- * tell what a guest's write did. Usage: dump BDF [CTRL]
+ * Prints a VF's virtual config space, as a VMM reads it, in the format that "lspci -F"
+ * reads. Optionally it writes PASID Control first, so that lspci can show the effect of a
+ * guest's write. Usage: dump BDF [CTRL]
  */
 #include <stdio.h>
 #include <stdlib.h>

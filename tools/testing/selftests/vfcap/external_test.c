@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A PF driver that loads with and without pci-vfcap, which it looks up when it runs
- */
+/* A PF driver that can be loaded with or without pci-vfcap, which it looks up at run time */
 #include <errno.h>
 
 #include "../kselftest_harness.h"
@@ -25,7 +23,7 @@ static int reset_pf(void)
 	return host_writef("1", "devices/%s/reset", host_pf());
 }
 
-/* Nothing of vfcap is loaded, and the PF has no driver. */
+/* At the start, nothing of vfcap is loaded, and the PF has no driver. */
 FIXTURE(external) {
 	struct vfio v;
 };
@@ -80,14 +78,17 @@ TEST_F(external, with)
 			     1000));
 	vfio_close(&self->v);
 
-	/* The registration, and with it the hold on the module, ends with the binding. */
+	/*
+	 * The registration, and with it the reference to the module, ends when the driver
+	 * is unbound.
+	 */
 	EXPECT_EQ(0, host_unbind(host_pf()));
 	EXPECT_EQ(0, host_log_count(host_pf(), "did not call pci_vfcap_unregister()"));
 	EXPECT_EQ(0, host_unload("vfcap_vfio_pci"));
 	EXPECT_EQ(0, host_unload("pci_vfcap"));
 }
 
-/* It is not registered then, and gives back nothing that it does not have. */
+/* Then the driver is not registered, and does not release what it does not have. */
 TEST_F(external, loaded_later)
 {
 	ASSERT_EQ(0, host_bind(host_pf(), EXTERNAL));

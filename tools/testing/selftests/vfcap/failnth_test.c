@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Error paths: each place where a call takes memory, or copies from or to its user,
- * fails once. The call then succeeds all the same or tells an error, leaves nothing
- * half done, and works the next time. What it may have broken beyond, the kernel's
- * own checks tell (KASAN, lockdep, kmemleak). What a call leaves to a worker is not
- * its own, and does not fail.
+ * Error paths: each place where a call allocates memory, or copies from or to its user,
+ * fails once. The call then either succeeds anyway or returns an error, leaves nothing
+ * half done, and works the next time. Further damage is detected by the kernel's own
+ * checks (KASAN, lockdep, kmemleak). What a call leaves to a worker is not part of the
+ * call, and does not fail.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,14 +41,14 @@
 #define GET	VFIO_DEVICE_FEATURE_GET
 #define SET	VFIO_DEVICE_FEATURE_SET
 
-/* More places than any call here has */
+/* More such places than any call here has */
 #define MOST	4000
 
 struct stage {
 	struct vfio v;
 	uint32_t hwpt;
-	unsigned int exp;	/* where its PCI Express capability is */
-	const char *bdf;	/* what is opened, or bound */
+	unsigned int exp;	/* offset of its PCI Express capability */
+	const char *bdf;	/* the function that is opened or bound */
 	int file;		/* what the call writes to, or loads */
 	int event;
 	const char *text;	/* what it writes there */
@@ -56,15 +56,15 @@ struct stage {
 };
 
 /*
- * A call, and what comes before and after it without a fault. That returns what is
- * wrong, or NULL, when the call has returned @ret.
+ * A call, and what is done before and after it without a fault. @after returns what is
+ * wrong, or NULL, after the call has returned @ret.
  */
 struct sweep {
 	const char *name;
 	int (*before)(struct stage *s);
 	int (*act)(struct stage *s);
 	const char *(*after)(struct stage *s, int ret);
-	bool fails;		/* that some of its faults end it is certain */
+	bool fails;		/* some of the faults must make it fail */
 };
 
 static bool is_in_state(const char *bdf, const char *file, const char *state)
@@ -89,7 +89,7 @@ static void stage_close(struct stage *s)
 	s->event = -1;
 }
 
-/* A file of the host's PCI bus, for a call that is to be nothing but a write */
+/* Open a file of the host's PCI bus beforehand, for a call that should be just a write */
 static int stage_file(struct stage *s, const char *format, ...)
 {
 	char path[256] = "/sys/bus/pci/";
@@ -111,8 +111,8 @@ static int act_write(struct stage *s)
 }
 
 /*
- * The VF, open and without any leftover of the call before: memory enabled, PASID
- * shown with Enable 0, a page table that takes PASIDs.
+ * The VF, opened, without any leftovers of the previous call: memory enabled, PASID shown
+ * with Enable 0, and a page table that can be attached to PASIDs.
  */
 static int session(struct stage *s)
 {
@@ -203,7 +203,7 @@ static const char *after_close(struct stage *s, int ret)
 	return nothing_is_held();
 }
 
-/* What is shown is decided upon the first access, once. */
+/* What is shown is decided once, at the first access. */
 
 static int act_read(struct stage *s)
 {
@@ -252,7 +252,7 @@ static bool in_iommu(struct stage *s)
 	return iommu_has_pasid(s->bdf, PASID);
 }
 
-/* A session with a PASID attached, of which the IOMMU does not know yet */
+/* A session with a PASID attached that the IOMMU does not know yet */
 static int remembering(struct stage *s)
 {
 	int ret = session(s);
@@ -262,7 +262,7 @@ static int remembering(struct stage *s)
 	return ret ?: iommufd_attach(&s->v, s->hwpt, PASID);
 }
 
-/* And one of which it knows */
+/* A session with a PASID that the IOMMU knows */
 static int attached(struct stage *s)
 {
 	int ret = remembering(s);
@@ -271,8 +271,8 @@ static int attached(struct stage *s)
 }
 
 /*
- * Whether Enable was set or not: the IOMMU knows no PASID without it, and it does once
- * Enable is set anew.
+ * Whether or not Enable was set: without Enable the IOMMU knows no PASID, and it does
+ * once Enable is set again.
  */
 static const char *after_enable(struct stage *s, int ret)
 {
@@ -375,10 +375,13 @@ static int enabled(struct stage *s)
 
 static const char *after_attach(struct stage *s, int ret)
 {
-	/* debugfs shows nothing of an attach in which it had no memory itself. */
+	/*
+	 * If the IOMMU driver had no memory for its debugfs entry, an attach is not seen
+	 * there.
+	 */
 	if (in_iommu(s) && !enable_bit(s))
 		return "a PASID is attached without Enable";
-	/* The caller may have been told EFAULT of what was done. */
+	/* The caller may have got EFAULT although the attach was done. */
 	if (ret && ret != -EFAULT) {
 		if (in_iommu(s))
 			return "the PASID is attached although that failed";
@@ -558,7 +561,7 @@ static const char *after_create(struct stage *s, int ret)
 {
 	if (!bar_is_there(s))
 		return "the BAR cannot be read";
-	/* The caller may not have been told of what was done. */
+	/* The caller may have got an error although it was done. */
 	if (!ret && wc_remove(s))
 		return "the alias cannot be removed";
 	if (ret && wc_remove(s) != -ENOENT)
@@ -568,7 +571,7 @@ static const char *after_create(struct stage *s, int ret)
 	return bar_is_there(s) ? NULL : "then the BAR cannot be read";
 }
 
-/* Without memory for a mapping the BAR cannot be read, but may be mapped anew. */
+/* Without memory for a mapping the BAR cannot be read, but it can be mapped again. */
 static const char *after_remove(struct stage *s, int ret)
 {
 	if (ret && wc_remove(s))
@@ -594,7 +597,7 @@ static const char *after_region_info(struct stage *s, int ret)
 	return wc_remove(s) ? "the alias cannot be removed" : NULL;
 }
 
-/* The fault of the access is met again by it: it does not end in a signal. */
+/* The access repeats a fault that failed, so this does not end in a signal. */
 static int act_mmap(struct stage *s)
 {
 	uint32_t *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -635,7 +638,7 @@ static const char *after_ioeventfd(struct stage *s, int ret)
 		return "it is not as the call said";
 	if (act_ioeventfd(s) || set_ioeventfd(s, -1))
 		return "it cannot be set, and taken back";
-	/* Refused while there is an ioeventfd */
+	/* An alias is refused while there is an ioeventfd. */
 	return wc_create(s) || wc_remove(s) ? "an ioeventfd is left" : NULL;
 }
 
@@ -701,10 +704,10 @@ static const char *after_bind(struct stage *s, int ret)
 			     "it is not bound";
 	if (vf && host_exists("devices/%s/vfcap", s->bdf) != ours)
 		return "the VF's folder is not as it should be";
-	/* Of those that this PF has, ours is the only VF, and its driver knows us not. */
+	/* Our VF is the PF's only bound one, and the PF's driver does not take part. */
 	if (vf && !ours && host_exists("devices/%s/vfcap", host_pf()))
 		return "the PF's folder is left";
-	/* Binding does not depend on that folder. */
+	/* Binding does not depend on the PF's folder. */
 	if (vf && ours && !host_exists("devices/%s/vfcap", host_pf()) &&
 	    !host_log_count(host_pf(), "no directory \"vfcap\" in sysfs"))
 		return "the PF's folder is missing, and the log does not say why";
@@ -739,7 +742,7 @@ static const struct sweep binds[] = {
 	{ }
 };
 
-/* A VMD: the capability of one, the native registers of another */
+/* VMDs: the capability of one, the native registers of another */
 
 static int vmd_closed(struct stage *s)
 {
@@ -765,7 +768,7 @@ static int vmd_session(struct stage *s)
 	return ret ?: vfio_set(&s->v, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 }
 
-/* Where native ones are not shown, these are memory. */
+/* If native shadow registers are not shown, this reads memory. */
 static int act_shadow(struct stage *s)
 {
 	uint64_t value;
@@ -823,7 +826,7 @@ static int vfs(struct stage *s, const char *number)
 	return host_writef(number, "devices/%s/sriov_numvfs", host_pf());
 }
 
-/* Nobody but the driver itself makes the PF take part. */
+/* The PF must not take part for any reason except its driver's registration. */
 static int unregistered(struct stage *s)
 {
 	sample_set("registered", "0");
@@ -881,7 +884,7 @@ static const char *after_change(struct stage *s, int ret)
 	return sample_set("change", "end pasid") ? "it does not end" : NULL;
 }
 
-/* A loss is told, and the VF works again after a reset. */
+/* The loss is reported, and the VF works again after a reset. */
 static int before_loss(struct stage *s)
 {
 	int ret = session(s);
@@ -901,10 +904,10 @@ static const char *after_loss(struct stage *s, int ret)
 }
 
 /*
- * Not sriov_numvfs: where pci_iov_add_virtfn() has no memory for the VF's device, it
- * removes one that was never added, and device_del() does not survive that. Nor the
- * bind of a PF: ACPI's interpreter frees what it has not made. What is ours there is
- * the bind of a VF, and "register".
+ * Not sriov_numvfs: if pci_iov_add_virtfn() has no memory for the VF's device, it removes
+ * a device that was never added, which device_del() does not survive. And not the bind of
+ * a PF: ACPI's interpreter then frees what it has not allocated. Our part of these is
+ * tested by the bind of a VF, and by "register".
  */
 static const struct sweep pf_calls[] = {
 	{ "register", unregistered, act_write, after_register, false },
@@ -974,7 +977,7 @@ static const struct sweep modules[] = {
 	{ }
 };
 
-/* Each place in turn, until the call has none left */
+/* Make each place fail in turn, until the call has no more of them. */
 static void sweep_one(struct __test_metadata *_metadata, struct stage *s,
 		      const struct sweep *sweep)
 {
@@ -999,7 +1002,7 @@ static void sweep_one(struct __test_metadata *_metadata, struct stage *s,
 		EXPECT_EQ(NULL, wrong) {
 			TH_LOG("%s: fault %u, result %d: %s", sweep->name, n,
 			       ret, wrong);
-			/* Begin anew with what comes next. */
+			/* Start afresh with the next fault. */
 			vfio_close(&s->v);
 		}
 	}
@@ -1022,10 +1025,10 @@ FIXTURE(failnth) {
 };
 
 /*
- * What the kernel says of its own error paths: its allocator prints a trace when a
- * vmalloc() fails. VFIO's group holds the IOMMU's when it is given up because it could
- * not be made. A device goes back to the domain that it had before, at a close, and
- * for that the IOMMU's driver takes memory.
+ * What the kernel reports about its own error paths. Its allocator prints a trace when
+ * vmalloc() fails. When VFIO's group is released because it could not be created, it
+ * still holds the IOMMU group. And at a close, a device returns to the domain that it had
+ * before, for which the IOMMU driver allocates memory.
  */
 static void expect_reports(void)
 {
@@ -1057,7 +1060,7 @@ FIXTURE_SETUP(failnth)
 FIXTURE_TEARDOWN(failnth)
 {
 	stage_close(&self->s);
-	/* It gives up looking for leaks when it has no memory itself. */
+	/* kmemleak turns itself off if it has no memory. */
 	if (host_exists("/sys/kernel/debug/kmemleak"))
 		EXPECT_EQ(0, host_write("/sys/kernel/debug/kmemleak", "scan"));
 }
@@ -1100,7 +1103,7 @@ TEST_F_TIMEOUT(failnth, vmd, 500)
 		self->s.bdf = strdup(vmd_bdf());
 		ASSERT_EQ(0, host_writef(OURS, "devices/%s/driver_override",
 					 self->s.bdf));
-		/* It makes no difference to that what it will show. */
+		/* What the device will show makes no difference to binding. */
 		if (!i)
 			sweep_all(_metadata, &self->s, vmd_binds);
 		sweep_all(_metadata, &self->s, vmds);
@@ -1113,7 +1116,7 @@ TEST_F_TIMEOUT(failnth, pf, 500)
 {
 	ASSERT_EQ(0, sample_prepare(SAMPLE, 2, false));
 	sweep_all(_metadata, &self->s, pf_calls);
-	/* An open knob keeps the driver's module. */
+	/* An open knob keeps the driver's module in use. */
 	stage_close(&self->s);
 	EXPECT_EQ(0, sample_give_back());
 }

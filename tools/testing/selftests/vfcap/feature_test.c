@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Our indices of VFIO_DEVICE_FEATURE: what each refuses, and what VFCAP_FEATURE_QUERY
- * tells of a VF
+ * reports about a VF
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,14 +47,14 @@ FIXTURE_TEARDOWN(feature)
 	EXPECT_EQ(0, host_layout_default());
 }
 
-/* A structure, and what it holds when it is right */
+/* A structure, and its valid contents */
 static const struct feature {
 	uint32_t index;
 	uint32_t ops;
-	size_t first;			/* of the first version, for good */
+	size_t first;			/* of the first version, which never changes */
 	size_t size;
 	size_t reserved, reserved_end;	/* bytes that must be zero */
-	int ret;			/* what comes of it when it is right */
+	int ret;			/* the result if the argument is valid */
 } features[] = {
 	{
 		VFCAP_FEATURE_QUERY, GET, 40, sizeof(struct vfcap_feature_query),
@@ -79,7 +79,7 @@ static const struct feature {
 		offsetof(struct vfcap_feature_lost_eventfd, reserved),
 		sizeof(struct vfcap_feature_lost_eventfd),
 	}, {
-		/* Nobody has declared that page requests are answered. */
+		/* ENODEV, since nobody has declared that page requests are answered */
 		VFCAP_FEATURE_PRI_FAILED, SET, 8,
 		sizeof(struct vfcap_feature_pri_failed),
 		offsetof(struct vfcap_feature_pri_failed, reserved),
@@ -96,7 +96,7 @@ union argument {
 	uint8_t bytes[512];
 };
 
-/* One that is accepted and changes nothing */
+/* An argument that is accepted and changes nothing */
 static void make_argument(struct __test_metadata *_metadata, struct vfio *v,
 			  const struct feature *f, union argument *arg)
 {
@@ -186,7 +186,7 @@ TEST_F(feature, sizes_and_flags)
 	}
 }
 
-/* Zeroes that the kernel does not know, but which it would have to look at */
+/* Zeroes beyond the structure that the kernel knows, which it would have to check */
 TEST_F(feature, more_than_a_page)
 {
 	static const uint32_t flags[] = {
@@ -222,7 +222,7 @@ TEST_F(feature, reserved)
 		const struct feature *f = &features[i];
 
 		for (op = 0; op < 2; op++) {
-			/* What is written by the kernel alone need not be. */
+			/* Fields that only the kernel writes need not be zero. */
 			if (!(f->ops & ops[op]) ||
 			    (f->ops == (GET | SET) && ops[op] == GET))
 				continue;
@@ -242,7 +242,7 @@ TEST_F(feature, reserved)
 	}
 }
 
-/* An argument that ends where memory does */
+/* An argument at the end of accessible memory */
 TEST_F(feature, bad_pointers)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -282,7 +282,7 @@ TEST_F(feature, bad_pointers)
 	EXPECT_EQ(EFAULT, errno);
 	munmap(area, page);
 
-	/* Memory that can be read, and not written */
+	/* Memory that can be read but not written */
 	area = mmap(NULL, page, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, area);
@@ -301,7 +301,7 @@ TEST_F(feature, bad_pointers)
 	munmap(area, page);
 }
 
-/* What is neither ours nor core's; and what is core's goes on to core. */
+/* Indices that are neither ours nor core's; core's own are passed on to core. */
 TEST_F(feature, other_indices)
 {
 	uint8_t buf[64] = {};
@@ -325,7 +325,7 @@ static int pri_failed(struct vfio *v, uint32_t flags, uint32_t reserved)
 	return vfio_feature(v, SET | VFCAP_FEATURE_PRI_FAILED, &data, sizeof(data));
 }
 
-/* Where PRI is shown and its PF's driver answers, or nobody: no VMM has responded. */
+/* If PRI is shown and the PF's driver answers, or if nobody does, no VMM has responded. */
 TEST_F(feature, pri_failed)
 {
 	static const uint32_t wrong[] = { 0, 4, 0x80000000, 0xffffffff };
@@ -354,7 +354,7 @@ TEST_F(feature, query)
 	uint32_t cap, nr_caps;
 
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
-	/* It tells of the plan, and commits nothing. */
+	/* This reports the plan, and commits nothing. */
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_MAGIC, q.magic);
 	EXPECT_EQ(VFCAP_CAP_PASID, q.cap);
@@ -406,7 +406,7 @@ TEST_F(feature, query_enabled_and_lost)
 
 	host_log_expect("Unexpected write to kernel-exclusive config offset");
 	ASSERT_EQ(0, host_config_write(host_pf(), ctrl, 2, 0));
-	/* It may be told before it has taken effect. */
+	/* A loss may be reported before it has taken effect. */
 	for (i = 0; i < 300 && (q.flags & VFCAP_QUERY_ENABLED); i++) {
 		usleep(10000);
 		ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PASID, &q));
@@ -426,7 +426,10 @@ TEST_F(feature, query_enabled_and_lost)
 	EXPECT_EQ(what, q.written);					\
 } while (0)
 
-/* Reads are no writes, nor is one of the Capability register, which lies beside Control. */
+/*
+ * A read is not a write to Control, and neither is a write to the Capability register
+ * next to it.
+ */
 TEST_F(feature, query_written)
 {
 	const unsigned int cap = PF_PASID + PCI_PASID_CAP;
@@ -443,7 +446,7 @@ TEST_F(feature, query_written)
 	ASSERT_EQ(0, vfio_set(&self->v, cap + 2, 1, 0));
 	EXPECT_WRITTEN(1);
 
-	/* Of a state nothing is known but what the registers were. */
+	/* A saved state does not tell more than the registers' values. */
 	vfio_close(&self->v);
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_WRITTEN(0);
@@ -473,7 +476,7 @@ FIXTURE_TEARDOWN(reason)
 }
 
 FIXTURE_VARIANT(reason) {
-	const char *pasid;		/* parameters */
+	const char *pasid;		/* module parameters */
 	const char *placement;
 	const char *layout;
 	const char *text;		/* what the log says */
@@ -575,7 +578,7 @@ TEST_F(feature, quirks)
 		}
 	}
 
-	/* Even strict follows it. */
+	/* A quirk applies even with "strict". */
 	ASSERT_EQ(0, host_reload_ours("quirks=8086:10ca:pasid=300 placement=strict pasid=on"));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
@@ -585,7 +588,7 @@ TEST_F(feature, quirks)
 	EXPECT_EQ(0x300, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	vfio_close(&self->v);
 
-	/* One that does not fit counts as no opinion. */
+	/* A quirk with an offset that does not fit is ignored. */
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_reload_ours("quirks=8086:10ca:pasid=100 pasid=on"));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
@@ -598,7 +601,7 @@ TEST_F(feature, quirks)
 	EXPECT_EQ(1, host_log_count("does not fit at 0x100", "parameter quirks"));
 	vfio_close(&self->v);
 
-	/* Of another device; and 0, which hides it. */
+	/* A quirk for another device; and offset 0, which hides the capability */
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_reload_ours("quirks=8086:10cb:pasid=300,8086:10ca:pasid=0 pasid=on"));
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whole functions: endpoints, and PFs, that have PASID themselves. It is shown where the
- * hardware has it, and nothing that a guest writes there reaches the hardware. The VFs of
- * such a PF fare as with vfio-pci.
+ * Whole functions: endpoints and PFs that have PASID themselves. It is shown at the
+ * offset that it has in hardware, and nothing that a guest writes there reaches the
+ * hardware. The VFs of such a PF behave as with vfio-pci.
  *
- * What holds of a VF's registers, resets, state and DMA holds of such functions, too: see
- * the tests that run where these stand for VFs (VFCAP_FUNCTIONS).
+ * What is tested for a VF's registers, resets, state and DMA holds for such functions,
+ * too: see the tests that also run with functions in place of VFs (VFCAP_FUNCTIONS).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@
 
 #define RESCAN	"/sys/kernel/debug/vfcap-fixture/rescan"
 
-/* The PF without VFs, bound to a driver; found anew, where its layout is another one */
+/* Bind the PF, without VFs, to a driver. If its layout changes, the PF is found again. */
 static int give_pf(const char *lines, const char *driver)
 {
 	int ret = host_unbind(host_vf());
@@ -59,27 +59,25 @@ static int take_pf_back(bool rescan)
 	return ret ?: host_bind(host_vf(), OURS);
 }
 
-/* The kernel has enabled it, and nobody has changed that. */
+/* The kernel has enabled PASID, and nobody has changed that. */
 static bool is_untouched(unsigned int pos)
 {
 	return !host_writes_count(host_pf(), pos, pos + PCI_EXT_CAP_PASID_SIZEOF) &&
 	       host_config_read(host_pf(), pos + PCI_PASID_CTRL, 2) & PCI_PASID_CTRL_ENABLE;
 }
 
-/*
- * Every place that the capability may have in hardware
- */
+/* Every place in hardware that the capability may have */
 FIXTURE(layout) {
 	struct vfio v;
 };
 
 FIXTURE_VARIANT(layout) {
 	const char *lines;
-	unsigned int fill_from, fill_to;	/* live registers outside of any */
+	unsigned int fill_from, fill_to;	/* live registers outside all capabilities */
 	unsigned int pos;
 	unsigned int chain[10];
 	unsigned int ims;
-	unsigned int pri;	/* where that is which the kernel has enabled */
+	unsigned int pri;	/* offset of PRI where the kernel has enabled it */
 };
 
 /* As in an Intel GPU */
@@ -183,7 +181,7 @@ TEST_F(layout, shown_where_it_is)
 	}
 }
 
-/* Shown at its place to a VMM that answers page requests, where the kernel has enabled it */
+/* Shown at its offset to a VMM that answers page requests, if the kernel has enabled it */
 TEST_F(layout, pri_where_it_is)
 {
 	struct vfio *v = &self->v;
@@ -210,7 +208,7 @@ TEST_F(layout, pri_where_it_is)
 	EXPECT_NE(0, q.flags & VFCAP_QUERY_DELIVERABLE);
 	EXPECT_EQ(variant->pri, vfio_find_ecap(v, PCI_EXT_CAP_ID_PRI));
 	EXPECT_EQ(variant->pos, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
-	/* The guest has not enabled it. */
+	/* The guest has not enabled PRI. */
 	EXPECT_EQ(0, host_config_read(host_pf(), variant->pri + PCI_PRI_CTRL, 2));
 	EXPECT_EQ(PCI_PRI_STATUS_STOPPED | PCI_PRI_STATUS_PASID,
 		  vfio_get(v, variant->pri + PCI_PRI_STATUS, 2));
@@ -219,9 +217,7 @@ TEST_F(layout, pri_where_it_is)
 		  host_config_read(host_pf(), variant->pri + PCI_PRI_CTRL, 2));
 }
 
-/*
- * A PF, with the layout that it has in other tests
- */
+/* A PF with the same layout as in other tests */
 FIXTURE(pf) {
 	struct vfio v;
 };
@@ -232,7 +228,7 @@ FIXTURE_SETUP(pf)
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	vfio_init(&self->v);
 	ASSERT_EQ(0, give_pf("", OURS));
-	/* Its driver was unbound, which has disabled nothing of this. */
+	/* Its driver was unbound, which has not disabled any of this. */
 	ASSERT_EQ(0, host_writes_clear());
 }
 
@@ -263,7 +259,7 @@ TEST_F(pf, told)
 	EXPECT_EQ(VFCAP_REASON_NOT_APPLICABLE, q.reason);
 }
 
-/* Its own place is the only one. */
+/* PASID can only be at its own offset. */
 TEST_F(pf, choose)
 {
 	struct vfio *v = &self->v;
@@ -282,7 +278,10 @@ TEST_F(pf, choose)
 	EXPECT_EQ(VFCAP_REASON_USER, q.reason);
 }
 
-/* Nothing that is written there reaches the hardware, shown or not; with vfio-pci it does. */
+/*
+ * Nothing that is written there reaches the hardware, whether PASID is shown or not; with
+ * vfio-pci it does.
+ */
 TEST_F(pf, raw_writes)
 {
 	static const char * const modes[] = { "auto", "off" };
@@ -300,7 +299,7 @@ TEST_F(pf, raw_writes)
 		EXPECT_EQ(0, vfio_set(v, PF_PASID - 2, 4, 0));
 		EXPECT_EQ(0, vfio_set(v, PF_PASID + 6, 4, 0));
 		EXPECT_TRUE(is_untouched(PF_PASID));
-		/* What cannot be written is not kept either. */
+		/* While PASID is not shown, what is written is not stored either. */
 		if (i) {
 			EXPECT_EQ(0, vfio_set(v, PF_PASID + 4, 4, ~0U));
 			EXPECT_EQ(0, vfio_get(v, PF_PASID + 4, 4));
@@ -318,7 +317,7 @@ TEST_F(pf, raw_writes)
 	EXPECT_EQ(0, host_rebind(host_pf(), OURS));
 }
 
-/* One page table, for the function itself and for a PASID of it */
+/* Attach one page table to the function itself and to one of its PASIDs */
 static int attach(struct vfio *v)
 {
 	uint32_t ioas, pt;
@@ -342,11 +341,11 @@ TEST_F(pf, gate)
 	EXPECT_EQ(0, vfio_reset(v));
 	EXPECT_FALSE(iommu_has_pasid(host_pf(), PASID));
 	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
-	/* In hardware the kernel has it enabled again. */
+	/* In hardware, the kernel has enabled it again. */
 	EXPECT_EQ(ALL, host_config_read(host_pf(), PASID_CTRL, 2));
 }
 
-/* The reset of all that is below the port, which is what its user has */
+/* A reset of everything below the port, all of which belongs to its user */
 TEST_F(pf, hot_reset)
 {
 	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
@@ -363,7 +362,7 @@ TEST_F(pf, hot_reset)
 	EXPECT_TRUE(iommu_has_pasid(host_pf(), PASID));
 }
 
-/* Core wakes it up first, and then the port cannot be had. */
+/* Core wakes the function up first, and then the reset fails because the port is blocked. */
 TEST_F(pf, hot_reset_that_fails)
 {
 	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
@@ -407,7 +406,7 @@ TEST_F(pf, state_in_sysfs)
 	ASSERT_EQ(0, host_bind(host_pf(), OURS));
 }
 
-/* Linux enables it only in what has End-End TLP Prefix. */
+/* Linux enables PASID only in functions with End-End TLP Prefix support. */
 TEST_F(pf, not_enabled)
 {
 	struct vfcap_feature_query q;
@@ -437,7 +436,7 @@ TEST_F(pf, by_group)
 
 static const uint8_t token[16] = "vfcap-test-token";
 
-/* Its VFs come only where the administrator lets them, and share what is not the kernel's. */
+/* The PF gets VFs only if the administrator allows it. They share what is not the kernel's. */
 TEST_F(pf, vfs)
 {
 	struct vfcap_feature_query q;
@@ -448,7 +447,7 @@ TEST_F(pf, vfs)
 	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_pf()));
 	ASSERT_EQ(0, vfio_set_token(&self->v, token));
 	ASSERT_EQ(0, host_writef("2", "devices/%s/sriov_numvfs", host_pf()));
-	/* They are for nobody else. */
+	/* These VFs are for no other driver. */
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 
 	EXPECT_EQ(-EACCES, vfio_open(&vf, host_vf()));
@@ -457,17 +456,17 @@ TEST_F(pf, vfs)
 	ASSERT_EQ(0, vfcap_query(&vf, VFCAP_CAP_PASID, &q));
 	EXPECT_EQ(VFCAP_REASON_PF_USER_SPACE, q.reason);
 	EXPECT_EQ(1, host_log_count(host_vf(), "not shown: its PF is itself given to user space"));
-	/* Nor does the PF's guest have what they share. */
+	/* And the PF's guest does not get what the VFs share. */
 	EXPECT_EQ(0, vfcap_choose(&self->v, VFCAP_CAP_PRI, VFCAP_CHOOSE_ANSWERS, 0));
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(VFCAP_REASON_HAS_VFS, q.reason);
-	/* The PF's folder is its own. */
+	/* The PF's folder in sysfs is about the PF itself. */
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_STREQ("shown", sample_state(host_pf(), "pasid_state"));
 	EXPECT_STREQ("hidden", sample_state(host_vf(), "pasid_state"));
 	vfio_close(&vf);
 
-	/* Shown nevertheless, it goes with what the PF's guest does to it. */
+	/* If it is shown all the same, it depends on what the PF's guest does. */
 	ASSERT_EQ(0, host_param("pasid", "on"));
 	ASSERT_EQ(0, vfio_open_token(&vf, host_vf(), token));
 	EXPECT_NE(0, vfio_find_ecap(&vf, PCI_EXT_CAP_ID_PASID));
@@ -479,7 +478,7 @@ TEST_F(pf, vfs)
 	EXPECT_EQ(0, host_param("enable_sriov", "0"));
 }
 
-/* vfio-pci takes no DSA of that generation unless it is told to, and nor do we. */
+/* vfio-pci does not accept DSAs of this generation unless told to, and nor do we. */
 TEST_F(pf, denylist)
 {
 	ASSERT_EQ(0, host_unbind(host_pf()));

@@ -2,12 +2,12 @@
 /*
  * Random hardware, and random sequences of what a guest and its VMM may do to a VF:
  * everything that is read, and everything that reaches the hardware, is compared
- * with a model (lib/model.c) and with a twin that vfio-pci has. A sequence that goes
- * wrong is made as short as it can be, and printed.
+ * with a model (lib/model.c) and with a twin bound to vfio-pci. A sequence that goes
+ * wrong is made as short as possible, and printed.
  *
- * VFCAP_FUZZ_SEED: the first layout's number (default: from the clock; printed). Its
- *	sequence follows from it as well: to see one again, give its number, and how
- *	long it was, as both are printed.
+ * VFCAP_FUZZ_SEED: the first layout's number (default: from the clock; printed). The
+ *	sequence follows from it as well: to repeat one, give its number and its
+ *	length, which are both printed.
  * VFCAP_FUZZ_LAYOUTS: how many layouts (default 60)
  * VFCAP_FUZZ_OPS: how long a sequence is (default 500)
  */
@@ -83,7 +83,7 @@ static void report(struct fuzz *f, const struct layout *l, unsigned long seed,
 	       l->pf_pasid_cap, l->pf_pasid_ctrl, l->place[0], l->place[1]);
 }
 
-/* Operations depend on what is shown where: they are made while they are done. */
+/* Operations depend on what is shown where, so each is made just before it is done. */
 static bool one_layout(struct fuzz *f, struct layout *l, unsigned long seed,
 		       unsigned int nr)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PASID Enable means what it says: while it is 0 the IOMMU knows no PASID of the
- * VF, what is attached meanwhile is remembered, and it takes effect with Enable.
- * The witness is the IOMMU driver's own state.
+ * PASID Enable means what it says: while it is 0, the IOMMU knows no PASID of the VF.
+ * What is attached meanwhile is remembered, and takes effect with Enable. This is checked
+ * against the IOMMU driver's own state.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -27,10 +27,13 @@
 #define AF	0xe0
 #define PM	0xec
 
-/* What the documentation promises for a reset from outside the VFIO file */
+/* What the documentation promises for a reset that does not come through the VFIO file */
 #define OUTSIDE_RESET_MS	100
 
-/* A VF that is open, with a page table that fits its PASIDs and is the RID's */
+/*
+ * An open VF, with a page table that can be attached to its PASIDs and is attached to the
+ * RID
+ */
 #define SESSION								\
 	struct vfio v;							\
 	unsigned int ctrl;						\
@@ -40,7 +43,7 @@ FIXTURE(gate) {
 	SESSION;
 };
 
-/* The same, for each reset that the VF's user can bring about */
+/* The same, for each reset that the VF's user can trigger */
 FIXTURE(reset) {
 	SESSION;
 };
@@ -116,7 +119,7 @@ TEST_F(gate, clear_and_set)
 	EXPECT_TRUE(in_iommu(PASID));
 }
 
-/* Enable is in the low byte: writes of any width, and those that miss it */
+/* Enable is in the low byte: writes of any width, and writes that do not include it */
 TEST_F(gate, every_width)
 {
 	struct vfio *v = &self->v;
@@ -135,7 +138,7 @@ TEST_F(gate, every_width)
 	EXPECT_TRUE(in_iommu(PASID));
 	EXPECT_EQ(0, vfio_set(v, self->ctrl - 2, 4, 0));
 	EXPECT_FALSE(in_iommu(PASID));
-	/* All of the capability, header and what cannot be written included */
+	/* The whole dword, including the bits that cannot be written */
 	both = 0xffffffff;
 	EXPECT_EQ(sizeof(both), vfio_write(v, self->ctrl - 2, &both, 4));
 	EXPECT_TRUE(in_iommu(PASID));
@@ -151,7 +154,7 @@ TEST_F(gate, exec_and_priv_do_not_count)
 	EXPECT_TRUE(in_iommu(PASID));
 }
 
-/* What a real attach refuses is refused at once, and not remembered. */
+/* What a real attach would refuse is refused at once, and not remembered. */
 TEST_F(gate, trial)
 {
 	uint32_t plain;
@@ -160,7 +163,7 @@ TEST_F(gate, trial)
 	EXPECT_EQ(-ENOENT, iommufd_attach(&self->v, 0x7fffffff, PASID));
 	EXPECT_EQ(-EINVAL, iommufd_attach(&self->v, self->hwpt, 1 << host_pasid_width()));
 	EXPECT_EQ(-EINVAL, iommufd_attach(&self->v, plain, PASID));
-	/* iommufd attaches no IOAS to a PASID. */
+	/* iommufd does not attach an IOAS to a PASID. */
 	EXPECT_EQ(-EINVAL, iommufd_attach(&self->v, self->ioas, PASID));
 	EXPECT_EQ(-EINVAL, iommufd_attach(&self->v, self->v.devid, PASID));
 	SET(1);
@@ -169,7 +172,7 @@ TEST_F(gate, trial)
 	EXPECT_EQ(0, host_log_count(host_vf(), "stays detached"));
 }
 
-/* A failed replacement leaves what was there, attached or remembered. */
+/* A replacement that fails leaves the previous page table, attached or remembered. */
 TEST_F(gate, failed_replace)
 {
 	uint32_t plain;
@@ -188,7 +191,7 @@ TEST_F(gate, failed_replace)
 	EXPECT_TRUE(in_iommu(PASID));
 }
 
-/* The page table that is attached is the last one named, told by who is busy. */
+/* The last page table that was named is attached: it is the one that cannot be destroyed. */
 TEST_F(gate, replace)
 {
 	struct vfio *v = &self->v;
@@ -226,11 +229,11 @@ TEST_F(gate, detach_forgets)
 	SET(0);
 	SET(1);
 	EXPECT_EQ(0, iommu_count_pasids(host_vf()));
-	/* As with vfio-pci, to detach what is not attached is no error. */
+	/* As with vfio-pci, detaching what is not attached is not an error. */
 	DETACH(PASID);
 }
 
-/* What can no longer be attached is reported once; the rest works. */
+/* A page table that can no longer be attached is reported once; the others work. */
 TEST_F(gate, destroyed_page_table)
 {
 	struct vfio *v = &self->v;
@@ -247,7 +250,7 @@ TEST_F(gate, destroyed_page_table)
 	SET(0);
 	SET(1);
 	EXPECT_EQ(1, host_log_count(host_vf(), "PASID 5 stays detached"));
-	/* Attached anew, all is well. */
+	/* After another attach, all is well. */
 	ATTACH(PASID);
 	EXPECT_TRUE(in_iommu(PASID));
 	SET(0);
@@ -257,8 +260,8 @@ TEST_F(gate, destroyed_page_table)
 }
 
 /*
- * The ID of one that was destroyed is another's now, which is not what was attached: it
- * is as if there was none.
+ * The ID of a destroyed page table now belongs to another one, which must not be
+ * attached: it is as if there were none.
  */
 TEST_F(gate, other_page_table)
 {
@@ -273,7 +276,7 @@ TEST_F(gate, other_page_table)
 		EXPECT_EQ(0, iommufd_destroy(v, hwpt));
 		ASSERT_EQ(0, iommufd_hwpt(v, ioas, true, &other));
 		ASSERT_EQ(hwpt, other);
-		/* It may be attached to others meanwhile. */
+		/* The other one may be attached to other PASIDs meanwhile. */
 		if (i % 2)
 			EXPECT_EQ(0, iommufd_attach(v, other, OTHER));
 		SET(1);
@@ -367,7 +370,7 @@ FIXTURE_TEARDOWN(reset)
 	vfio_close(&self->v);
 }
 
-/* When a reset by the user returns the PASIDs are detached, and remembered. */
+/* When a reset by the user returns, the PASIDs are detached, but remembered. */
 TEST_F(reset, detaches_before_it_returns)
 {
 	SET(7);
@@ -384,9 +387,9 @@ TEST_F(reset, detaches_before_it_returns)
 }
 
 /*
- * Core resets upon a write to any register of the capability, if it finds the bit set:
- * the one write must not do for the other what that waits for. On a busy machine the
- * FLR may be over too early: then it says nothing.
+ * Core resets the function upon a write to any register of the capability if it finds the
+ * bit set. So one write must not trigger the reset that another write is still preparing.
+ * On a busy machine the FLR may end too early; then the attempt proves nothing.
  */
 static bool try_both(struct vfio *v, unsigned int exp)
 {
@@ -421,7 +424,7 @@ TEST_F(gate, writes_wait_for_flr)
 	EXPECT_TRUE(waits);
 }
 
-/* How long until no PASID is attached, in ms, at most one second */
+/* How long it takes, in ms, until no PASID is attached; it waits for one second at most */
 static long wait_detached(void)
 {
 	long start = now_ms();
@@ -430,7 +433,7 @@ static long wait_detached(void)
 	return now_ms() - start;
 }
 
-/* A write to DevCtl that resets nothing detaches nothing for good. */
+/* A write to DevCtl that does not reset the function detaches nothing permanently. */
 TEST_F(gate, no_reset)
 {
 	struct vfio *v = &self->v;
@@ -443,7 +446,7 @@ TEST_F(gate, no_reset)
 	EXPECT_TRUE(in_iommu(PASID));
 	EXPECT_EQ(1, GET());
 
-	/* While it sleeps the IOMMU knows none, see power_test. */
+	/* While the VF sleeps, the IOMMU knows none of its PASIDs, see power_test. */
 	EXPECT_EQ(0, vfio_set(v, PM + PCI_PM_CTRL, 2, 3));
 	EXPECT_EQ(0, vfio_set(v, PM + PCI_PM_CTRL, 2, 3));
 	EXPECT_FALSE(in_iommu(PASID));
@@ -475,7 +478,7 @@ TEST_F(gate, bus_reset)
 	EXPECT_TRUE(in_iommu(PASID));
 }
 
-/* Enabled again before the worker ran: the PASID may stay, and must be there. */
+/* Enabled again before the worker ran: the PASID may have stayed, but must be attached. */
 TEST_F(gate, enable_directly_after_reset)
 {
 	int i;
@@ -511,7 +514,7 @@ TEST_F(gate, close_while_attached)
 	EXPECT_EQ(0, iommu_count_pasids(host_vf()));
 }
 
-/* A VMM may attach before it ever looks at config space. */
+/* A VMM may attach before it first accesses config space. */
 TEST_F(gate, attach_before_first_access)
 {
 	vfio_close(&self->v);
@@ -522,7 +525,7 @@ TEST_F(gate, attach_before_first_access)
 	EXPECT_TRUE(in_iommu(PASID));
 }
 
-/* Where PASID is not shown, PASIDs are attached as under vfio-pci. */
+/* If PASID is not shown, PASIDs are attached as with vfio-pci. */
 TEST_F(gate, hidden)
 {
 	vfio_close(&self->v);
@@ -538,7 +541,7 @@ TEST_F(gate, hidden)
 	EXPECT_FALSE(in_iommu(PASID));
 }
 
-/* One VF's Enable is not another's. */
+/* Enable of one VF does not affect another VF. */
 TEST_F(gate, other_vf)
 {
 	uint32_t ioas, hwpt;
@@ -565,7 +568,7 @@ TEST_F(gate, other_vf)
 	EXPECT_EQ(0, host_unbind(host_vf2()));
 }
 
-/* What is remembered is bounded. */
+/* The number of remembered PASIDs is limited. */
 TEST_F_TIMEOUT(gate, bound, 120)
 {
 	uint32_t pasid;
@@ -576,7 +579,7 @@ TEST_F_TIMEOUT(gate, bound, 120)
 	EXPECT_EQ(-ENOSPC, ret);
 	EXPECT_EQ(4098, pasid);
 	EXPECT_EQ(0, iommu_count_pasids(host_vf()));
-	/* One that is known can be replaced, and one less makes room. */
+	/* A known PASID can be replaced, and detaching one makes room for another. */
 	ATTACH(1);
 	EXPECT_EQ(-ENOSPC, iommufd_attach(&self->v, self->hwpt, OTHER));
 	DETACH(1);
@@ -584,10 +587,10 @@ TEST_F_TIMEOUT(gate, bound, 120)
 }
 
 /*
- * While Enable reads 0 no PASID is attached, not even for a moment: one thread
- * toggles Enable, the other compares. What it saw counts if it saw it all within
- * one write, and one that clears Enable: a write that sets it attaches after it
- * reads 1.
+ * While Enable reads 0, no PASID is attached, not even for a moment. One thread toggles
+ * Enable, the other compares. An observation counts only if all of it was made during one
+ * write, and that write clears Enable: a write that sets it attaches only after it reads
+ * as 1.
  */
 struct toggle {
 	struct vfio *v;
@@ -603,7 +606,7 @@ static void *toggle(void *arg)
 	for (i = 0; i < 400; i++) {
 		__atomic_add_fetch(&t->writes, 1, __ATOMIC_SEQ_CST);
 		vfio_set(t->v, t->ctrl, 2, t->writes & 1);
-		/* Where there is one CPU, each is looked at all the same. */
+		/* With only one CPU, let the other thread look at each state as well. */
 		sched_yield();
 	}
 	return NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What holds for any loss, whatever takes the capability: who is told of it, which sessions
- * and which VFs it concerns, and what does not end it. Other tests have kinds of losses:
+ * What is true of any loss, whatever causes it: who is notified, which sessions and which
+ * VFs it concerns, and what does not end it. The various causes are in other tests:
  * lose_pasid_test, lose_pri_test, lose_pf_test and lose_reset_test.
  */
 #include <errno.h>
@@ -43,7 +43,7 @@ static int set_feature(struct vfio *v, uint32_t flags, uint32_t extra, int fd,
 	return ioctl(v->fd, VFIO_DEVICE_FEATURE, &arg) ? -errno : 0;
 }
 
-/* What can be shown with any cause */
+/* What does not depend on the cause */
 FIXTURE(guard) {
 	struct vmm s, s2;
 	struct listener l;
@@ -99,7 +99,7 @@ TEST_F(guard, while_disabled)
 	expect_counts(_metadata, &self->s, &self->l, 1, 0);
 }
 
-/* What concerns the PF concerns all VFs, and each is reset by itself. */
+/* A loss in the PF concerns all VFs, and each recovers through its own reset. */
 TEST_F(guard, both_vfs)
 {
 	ASSERT_EQ(0, vmm_open(&self->s2, host_vf2()));
@@ -138,7 +138,7 @@ static uint32_t get_bits(struct vfio *v)
 	       (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV);
 }
 
-/* A VF that is opened later sees what the PF has then. */
+/* A VF that is opened later gets what the PF has then. */
 TEST_F(guard, opened_beside_lost)
 {
 	struct vfio *v = &self->s2.v;
@@ -158,7 +158,7 @@ TEST_F(guard, opened_beside_lost)
 	expect_counts(_metadata, &self->s2, &self->l, 0, 0);
 }
 
-/* And what it has more than when another was opened is watched as well. */
+/* If it gets more than another VF that was opened earlier, that is watched as well. */
 TEST_F(guard, opened_with_more)
 {
 	struct vfio *v = &self->s2.v;
@@ -196,7 +196,7 @@ TEST_F(guard, reopened)
 	EXPECT_EQ(0, vmm_get_ctrl(s));
 	EXPECT_EQ(0, iommu_count_pasids(s->bdf));
 	EXPECT_EQ(0, vmm_enable(s));
-	/* Who was told in one session is not told in the next. */
+	/* The eventfd of one session is not signalled in the next one. */
 	eventfd_take(before);
 	LOSE(lose_enable);
 	LOST(s, s->lost);
@@ -204,7 +204,7 @@ TEST_F(guard, reopened)
 	close(before);
 }
 
-/* Closed while it is lost and the PF is well again: not lost in the next session */
+/* Closed while it is lost but the PF has recovered: not lost in the next session */
 TEST_F(guard, reopened_when_back)
 {
 	struct vmm *s = &self->s;
@@ -223,7 +223,7 @@ TEST_F(guard, reopened_when_back)
 	EXPECT_EQ(0, eventfd_take(s->lost));
 }
 
-/* Low power resets a VF that goes there, and not one that something keeps awake. */
+/* Low power resets a VF if it suspends, but not if something keeps it awake. */
 TEST_F(guard, kept_awake)
 {
 	struct vmm *s = &self->s;
@@ -250,7 +250,7 @@ TEST_F(guard, kept_awake)
 	expect_counts(_metadata, s, &self->l, 1, 0);
 }
 
-/* It returned to D0 before the loss, and its user says so afterwards. */
+/* It returned to D0 before the loss; its user ends low power only afterwards. */
 TEST_F(guard, lost_after_it_slept)
 {
 	struct vmm *s = &self->s;
@@ -268,7 +268,7 @@ TEST_F(guard, lost_after_it_slept)
 	expect_still_lost(_metadata, s);
 }
 
-/* A guest that sets Enable all the time while it is lost, and a VMM that attaches */
+/* A guest that keeps setting Enable while PASID is lost, and a VMM that attaches */
 struct busy {
 	struct vmm *s;
 	bool stop;
@@ -306,7 +306,7 @@ TEST_F(guard, enabled_all_the_while)
 	expect_back(_metadata, s);
 }
 
-/* Nobody need be told by eventfd. */
+/* A user need not have an eventfd. */
 TEST_F(guard, without_eventfds)
 {
 	struct vmm *s = &self->s;
@@ -323,7 +323,7 @@ TEST_F(guard, without_eventfds)
 	EXPECT_EQ(0, iommu_count_pasids(s->bdf));
 	EXPECT_EQ(0, eventfd_take(s->lost));
 
-	/* The same as an error, of which the user does not want to know */
+	/* The same with loss_as_error, for a user that has no error eventfd either */
 	EXPECT_EQ(0, host_param("loss_as_error", "Y"));
 	EXPECT_EQ(0, vfio_reset(&s->v));
 	EXPECT_EQ(0, vmm_enable(s));
@@ -385,13 +385,13 @@ TEST_F(guard, eventfd_arguments)
 			TH_LOG("case %u", i);
 		}
 	}
-	/* None of them has changed anything. */
+	/* None of these has changed anything. */
 	LOSE(lose_enable);
 	LOST(s, s->lost);
 	EXPECT_EQ(1, eventfd_take(s->lost));
 	EXPECT_EQ(0, eventfd_take(fd));
 
-	/* What is behind it is zero: as if it were not there */
+	/* What follows the structure is zero, and is ignored. */
 	EXPECT_EQ(0, give_all());
 	EXPECT_EQ(0, vfio_reset(&s->v));
 	EXPECT_EQ(0, vmm_enable(s));
@@ -404,7 +404,7 @@ TEST_F(guard, eventfd_arguments)
 	close(other);
 }
 
-/* The last one that was set counts, whether or not its file is still open. */
+/* The last eventfd that was set is used, even if its file has been closed. */
 TEST_F(guard, eventfd_replaced)
 {
 	struct vmm *s = &self->s;
@@ -419,7 +419,7 @@ TEST_F(guard, eventfd_replaced)
 	EXPECT_EQ(1, eventfd_take(fd));
 	EXPECT_EQ(0, eventfd_take(s->lost));
 
-	/* Set while it is lost: nothing is told again. */
+	/* Setting an eventfd while PASID is lost does not signal it. */
 	EXPECT_EQ(0, vfcap_set_lost_eventfd(&s->v, s->lost));
 	usleep(GUARD_LOOKS_US);
 	EXPECT_EQ(0, eventfd_take(s->lost));
@@ -436,7 +436,7 @@ TEST_F(guard, eventfd_replaced)
 	EXPECT_EQ(0, eventfd_take(s->lost));
 }
 
-/* A loss at the end of one session is none in the next. */
+/* A loss at the end of one session does not carry over to the next. */
 FIXTURE(session) {
 	struct vmm s;
 };
@@ -473,7 +473,7 @@ TEST_F(session, closed_while_lost)
 	}
 }
 
-/* What a VF has lost before it shows a capability counts from then on. */
+/* What a VF has lost before it shows a capability counts from when it shows it. */
 FIXTURE(undecided) {
 	struct vmm s;
 	struct vfio v;
@@ -489,7 +489,7 @@ FIXTURE_SETUP(undecided)
 		SKIP(return, "needs %s", scene_lacks());
 	ASSERT_EQ(0, scene_set(&scene));
 	ASSERT_EQ(0, host_bind(host_vf2(), OURS));
-	/* With this one the guard begins. */
+	/* This session starts the guard. */
 	ASSERT_EQ(0, vmm_open(&self->s, host_vf()));
 	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf2()));
 }

@@ -3,7 +3,7 @@
 #
 # A nested guest, with Debian's own kernel, for the shell tests that source this
 # after tap.sh: QEMU in the VM of the lab, its monitor, and what the guest prints.
-# Whatever ends the test ends the guest. VFCAP_ACCEL is QEMU's accelerator, and
+# However the test ends, the guest ends with it. VFCAP_ACCEL is QEMU's accelerator, and
 # VFCAP_GUEST_MACHINE its machine.
 
 work=$(mktemp -d)
@@ -18,27 +18,28 @@ guest_runs()
 	[ "$guest" ] && kill -0 "$guest" 2> /dev/null
 }
 
-# KVM stopped the guest: QEMU says so behind its prompt, and stays.
+# KVM stopped the guest: QEMU reports that after its prompt, and keeps running.
 guest_halted()
 {
 	grep -q 'KVM internal error' "$work/qemu"
 }
 
-# What the guest printed since "mark"
+# What the guest has printed since "mark"
 mark()
 {
 	marked=$(wc -l < "$work/console")
 	: > "$work/qemu"
 }
 
-# Firmware clears the terminal's screen, and ends no line.
+# Firmware clears the terminal's screen without ending the line.
 printed()
 {
 	tail -n "+$((marked + 1))" "$work/console" |
 		sed 's/\r//g; s/\x1b\[[0-9;=]*[A-Za-z]//g'
 }
 
-# Something that is new: what looks for it, often, is to leave the emulated CPU to the guest.
+# Whether there is new output. This runs often, and should leave the emulated CPU to the
+# guest.
 says_more()
 {
 	[ "$work/console" -nt "$work/looked" ] || [ "$work/qemu" -nt "$work/looked" ]
@@ -60,7 +61,7 @@ wait_for()		# LINE SECONDS
 			! has_printed "$1" || return 0
 			! grep -q '^Error\|KVM internal error' "$work/qemu" || break
 		fi
-		# Nobody writes there.
+		# A pause: nothing is ever written there.
 		read -r -t 0.5 -u 5
 	done
 	! has_printed "$1" || return 0
@@ -87,8 +88,8 @@ monitor()		# COMMAND
 	echo "$1" >&3
 }
 
-# PROGRAM is that of the guest; "guest" of vm.mk tells which there are. What it
-# reads from its second serial port is written to file descriptor 4.
+# PROGRAM is the guest's init; for the choice see the target "guest" of vm.mk. What is
+# written to file descriptor 4 arrives at the guest's second serial port.
 launch_guest()		# ACCEL PROGRAM OPTION...
 {
 	local qemu
@@ -119,8 +120,7 @@ launch_guest()		# ACCEL PROGRAM OPTION...
 	wait_for "guest: Linux .*ready" $boot_seconds
 }
 
-# A guest on SVM that is itself emulated has, rarely, ended in the middle of its
-# output.
+# Rarely, a guest on an emulated SVM ends in the middle of its output.
 start_guest()		# PROGRAM OPTION...
 {
 	local accel=${VFCAP_ACCEL-kvm}

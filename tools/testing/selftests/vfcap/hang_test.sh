@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# No command of vfcapctl waits for the kernel, whatever that is at work on: each runs
-# while a driver's unbind waits for a VM, and with files that nobody can read in place
-# of those that may block then. It says what is going on, and who is waited for.
+# No command of vfcapctl waits for the kernel, whatever that is busy with. Each command is
+# run while a driver's unbind waits for a VM, and with unreadable files in place of those
+# whose access may block then. It says what is going on, and who is being waited for.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
 . ./ctl.sh
 
-# What all of them have to say
+# What all commands have to say
 says()			# KEY TEXT
 {
 	ctl 0 list && like "$out" "$2" && ctl 0 list --json &&
@@ -27,7 +27,7 @@ waits()			# PID
 	grep -q '^State:.[DS]' "/proc/$1/status" && [ ! -e "$devices/$VFCAP_VF/driver" ]
 }
 
-# Something that waits for the VF's user, in the background
+# Run something in the background that waits for the VF's user
 begin()			# COMMAND...
 {
 	hold "$VFCAP_VF" $via || return
@@ -47,7 +47,7 @@ write()			# TEXT FILE
 	echo "$1" > "$2"
 }
 
-# A file that cannot even be opened
+# Replace files by one that blocks as soon as it is opened
 block()			# FILE...
 {
 	local file
@@ -66,10 +66,10 @@ unblock()
 
 start 9 "$VFCAP_VF" VFCAP_VF
 modprobe vfio-pci
-# Without iommufd nothing else shows it.
+# Without iommufd, PASID is shown only with this.
 [ $via = cdev ] || echo on > $parameters/pasid
 
-# Of all these the kernel takes a lock, or waits for the device.
+# For all of these the kernel takes a lock, or waits for the device.
 for bdf in "$pf" "$VFCAP_VF" "$vf2"; do
 	for file in sriov_numvfs sriov_vf_total_msix driver_override reset_method \
 		    power/control power/wakeup enable msi_bus; do
@@ -108,7 +108,7 @@ if [ -e "$devices/$VFCAP_VF/vfcap" ]; then
 	ctl 0 bind "$VFCAP_VF"
 fi
 
-# A kernel with lockdep has a word to say about that.
+# A kernel with lockdep warns about that.
 echo "vfcap-lab: expect: WARNING: drivers/pci/remove.c" > /dev/kmsg
 begin write "$pf" /sys/bus/pci/drivers/igb/unbind && all_ways "$VFCAP_VF" &&
 	says pf-unbinding \

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stands for a VMM: opens a VF, looks at its config space, and keeps it open
- * until its standard input ends. Says "open" when it is. Usage:
- * hold BDF cdev|group [ACT...], where each ACT is done in its turn: "attach", a page
- * table to one more PASID; "master", the guest's driver sets Bus Master Enable; or what is
- * written to PASID Control, in hex; or
- * hold PF all: all VFs of a PF, through one iommufd.
+ * Plays a VMM: opens a VF, reads its config space, and keeps it open until its
+ * standard input ends. Prints "open" once it has. Usage:
+ * hold BDF cdev|group [ACT...], with each ACT done in order: "attach" attaches a page
+ * table to one more PASID; "master" sets Bus Master Enable, like the guest's driver;
+ * and a hex number is written to PASID Control; or
+ * hold PF all: opens all VFs of a PF, through one iommufd.
  */
 #include <fcntl.h>
 #include <stdio.h>
