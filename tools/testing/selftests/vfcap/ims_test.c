@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * IMS-supported in the Intel SIOV DVSEC: guests read it as 0, at any width and
+ * IMS-supported in the Intel SIOV DVSEC: guests read it as 0, with any width and
  * alignment, and nothing else changes.
  */
 #define _GNU_SOURCE
@@ -23,7 +23,7 @@ FIXTURE(ims) {
 	struct vfio v;
 };
 
-/* A layout over blank space, where the DVSEC lies, and whether it is filtered */
+/* A layout over blank space, the offset of the DVSEC, and whether it is filtered */
 FIXTURE_VARIANT(ims) {
 	const char *lines;
 	unsigned int pos;
@@ -52,7 +52,7 @@ FIXTURE_VARIANT_ADD(ims, at_end) {
 	.pos = 0xfe8, .filtered = true,
 };
 
-/* Behind other DVSECs: of another vendor, and of another ID */
+/* After other DVSECs: one of another vendor, and one with another ID */
 FIXTURE_VARIANT_ADD(ims, third_dvsec) {
 	.lines = "vf 100 20010023\nvf 104 01801e98\nvf 108 00000005\n"
 		 "vf 114 00000001\n"
@@ -81,14 +81,14 @@ FIXTURE_VARIANT_ADD(ims, other_id) {
 	.pos = 0x100,
 };
 
-/* What lies at +14h is no part of it. */
+/* The dword at +14h is not part of this DVSEC. */
 FIXTURE_VARIANT_ADD(ims, too_short) {
 	.lines = "vf 100 00010023\nvf 104 01408086\nvf 108 00000005\n"
 		 "vf 114 ffffffff",
 	.pos = 0x100,
 };
 
-/* The same bytes in a vendor-specific capability of the older kind */
+/* The same bytes in a vendor-specific capability, the older kind */
 FIXTURE_VARIANT_ADD(ims, no_dvsec) {
 	.lines = "vf 100 0001000b\nvf 104 01808086\nvf 108 00000005\n"
 		 "vf 114 ffffffff",
@@ -119,7 +119,7 @@ FIXTURE_TEARDOWN(ims)
 	EXPECT_EQ(0, host_bind(host_vf(), OURS));
 }
 
-/* What the hardware has at the DVSEC, and a bit around it */
+/* What the hardware has in the DVSEC, and a little around it */
 #define AROUND	8
 #define SIZE	(AROUND + CAP + 4 + AROUND)
 
@@ -147,7 +147,7 @@ TEST_F(ims, width_and_alignment)
 		for (count = 1; from + count <= size; count++) {
 			ASSERT_EQ((ssize_t)count,
 				  vfio_read(&self->v, start + from, seen, count));
-			/* What core shows of other headers is its own affair. */
+			/* What core shows of other headers does not matter here. */
 			if (from < AROUND)
 				memcpy(seen, model + from,
 				       count < AROUND - from ? count :
@@ -170,7 +170,7 @@ TEST_F(ims, nothing_else)
 	ASSERT_EQ(4096, vfio_read(&self->v, 0, hidden, 4096));
 	EXPECT_EQ(variant->filtered && hw & IMS, host_log_count(host_vf(), LINE));
 
-	/* It counts from the next open on. */
+	/* A change of the parameter takes effect at the next open. */
 	ASSERT_EQ(0, host_param("ims", "show"));
 	ASSERT_EQ(4096, vfio_read(&self->v, 0, shown, 4096));
 	EXPECT_EQ(0, memcmp(shown, hidden, 4096));
@@ -185,7 +185,7 @@ TEST_F(ims, nothing_else)
 	if (variant->filtered)
 		shown[variant->pos + CAP] &= ~IMS;
 	EXPECT_EQ(0, memcmp(shown, hidden, 4096));
-	/* The hardware's stays as it is. */
+	/* The hardware's bit does not change. */
 	EXPECT_EQ(hw, host_config_read(host_vf(), variant->pos + CAP, 1));
 }
 
@@ -195,7 +195,7 @@ TEST_F(ims, bad_pointer)
 	EXPECT_EQ(-EFAULT, vfio_read(&self->v, variant->pos, NULL, CAP + 4));
 }
 
-/* What needs no layouts of its own */
+/* Tests that need no layouts of their own */
 FIXTURE(ims_other) {
 	struct vfio v;
 };
@@ -247,7 +247,7 @@ TEST_F(ims_other, absent)
 	EXPECT_EQ(0, memcmp(shown, hidden, 4096));
 }
 
-/* Writes reach the hardware as they are. */
+/* Writes reach the hardware unchanged. */
 TEST_F(ims_other, writes)
 {
 	struct vfio *v = &self->v;
@@ -269,7 +269,7 @@ TEST_F(ims_other, writes)
 	EXPECT_EQ(0xa5a5a5ff, host_config_read(host_vf(), 0x314, 4));
 }
 
-/* A capability of ours behind it is no part of it. */
+/* Our own capability after the DVSEC is not part of it. */
 TEST_F(ims_other, with_pasid)
 {
 	unsigned int pos;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The kernel's own tests of page requests, with iommufd's mock device: those that the
-# patches in tools/testing/lab/kernels/iopf add, and those that were there. With
-# VFCAP_IOMMUFD_ALL=1 all of its tests of iommufd, which take long.
+# patches in tools/testing/lab/kernels/iopf add, and the existing ones. With
+# VFCAP_IOMMUFD_ALL=1, all of the kernel's iommufd tests, which take long.
 
 tests=$VFCAP_MODULES/iommu/iommufd
 if [ ! -x "$tests" ]; then

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel itself answers to a VF's page requests, with no driver of ours in it:
- * two faults of Linux that the patches in tools/testing/lab/kernels/iopf mend. A kernel
- * has them or not, which its symbols tell, and shows the one behaviour or the other.
+ * How the kernel itself answers a VF's page requests, without any driver of ours: two
+ * bugs of Linux that the patches in tools/testing/lab/kernels/iopf fix. The kernel's
+ * symbols tell whether it has the patches, and it must behave accordingly:
  *
- * - A group of requests that nobody handles: each of them is answered, or the group is.
- * - A group whose handler fails: Response Failure, which stops the Page Request Interface
- *   that a VF shares with its PF and all other VFs, or Invalid Request.
+ * - A group of requests that nobody handles: either each request is answered, or the
+ *   group is.
+ * - A group whose handler fails: the answer is either Response Failure, which stops the
+ *   Page Request Interface that a VF shares with its PF and all other VFs, or Invalid
+ *   Request.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,10 +29,10 @@
 #define ANSWER_MS	10000
 #define SILENCE_MS	500
 
-/* Without PRG Response PASID Required, VT-d leaves PRI off in a PF with PASID. */
+/* Unless PRG Response PASID Required is set, VT-d leaves PRI off in a PF with PASID. */
 #define PRI_WITH_PASID	"pf 1c4 81000000 ffffffff 00000001\n"
 
-/* The PF is found anew, so that the IOMMU's driver enables what it shows. */
+/* The PF is found again, so that the IOMMU driver enables what it shows. */
 static int prepare(void)
 {
 	return sample_prepare(IGB, 2, true) ?: host_layout(PRI_WITH_PASID) ?: host_rescan();
@@ -50,7 +52,7 @@ static int load(bool fails)
 	return host_load("tools/testing/fixture/vfcap-iopf.ko", params);
 }
 
-/* A group of so many pages, the last of which ends it */
+/* A group of this many pages; the last request ends it */
 static int request(unsigned int group, unsigned int pages)
 {
 	unsigned int i;
@@ -63,7 +65,7 @@ static int request(unsigned int group, unsigned int pages)
 	return ret;
 }
 
-/* How many responses come, of which each has to have the code and the group */
+/* How many responses arrive, all of which must have this code and group */
 static int responses(unsigned int group, unsigned int code)
 {
 	struct dma_response r;

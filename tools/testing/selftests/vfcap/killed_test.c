@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who waits for another user of the device can be killed: it ends while the other goes
- * on, and what it had asked for is not done.
+ * A process that waits for another user of the device can be killed: it ends while the
+ * other one continues, and what it had requested is not done.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,7 +62,7 @@ FIXTURE_TEARDOWN(killed)
 	EXPECT_EQ(0, vmd_make("none"));
 }
 
-/* A process that does something, once or for ever */
+/* A process that makes a call once or forever */
 static pid_t start(struct _test_data_killed *self, call_fn call, bool again)
 {
 	pid_t child = fork();
@@ -76,7 +76,10 @@ static pid_t start(struct _test_data_killed *self, call_fn call, bool again)
 	_exit(0);
 }
 
-/* One that does it once another sleeps there: it is not to be late by its fork. */
+/*
+ * A process that makes the call once another one sleeps in @where. It is forked
+ * beforehand, so that the fork does not delay the call.
+ */
 static pid_t start_behind(struct _test_data_killed *self, call_fn call, pid_t other,
 			  const char *where)
 {
@@ -90,7 +93,7 @@ static pid_t start_behind(struct _test_data_killed *self, call_fn call, pid_t ot
 	_exit(0);
 }
 
-/* Milliseconds in which it ended, -1 if not by the signal */
+/* How long it took to end, in milliseconds; -1 if it was not the signal that ended it */
 static long end(pid_t pid)
 {
 	long from = now_ms();
@@ -103,8 +106,8 @@ static long end(pid_t pid)
 }
 
 /*
- * An FLR holds up all others that need the VF's registers, for 100 ms at least. It
- * begins when they are ready for it.
+ * An FLR holds up everyone else who needs the VF's registers, for at least 100 ms. It
+ * begins once the others are ready for it.
  */
 static void flr(struct _test_data_killed *self)
 {
@@ -124,7 +127,7 @@ static void enable(struct _test_data_killed *self)
 	vfio_set(&self->v, PF_PASID + PCI_PASID_CTRL, 2, PCI_PASID_CTRL_ENABLE);
 }
 
-/* Whether it does not wait for the FLR */
+/* Whether it ends without waiting for the FLR */
 static bool ends_now(pid_t pid)
 {
 	kill(pid, SIGKILL);
@@ -132,9 +135,9 @@ static bool ends_now(pid_t pid)
 }
 
 /*
- * One that would save the registers, and one that would write to them. The FLR goes on for
- * as long as the VF does not answer. On a busy machine it may be over before it does not:
- * then it says nothing.
+ * Kill one process that would save the registers, and one that would write to them. The
+ * FLR continues for as long as the VF does not answer. On a busy machine it may end
+ * before the VF stops answering; then the attempt proves nothing.
  */
 static bool kill_both(struct __test_metadata *_metadata,
 		      struct _test_data_killed *self)
@@ -171,7 +174,7 @@ TEST_F_TIMEOUT(killed, flr, 120)
 	self->devctl = vfio_find_cap(v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
 
 	for (i = 0; i < 20 && !in_time; i++) {
-		/* After a try that said nothing: the write was done. */
+		/* After an attempt that proved nothing, the write may have been done. */
 		EXPECT_EQ(0, vfio_reset(v));
 		in_time = kill_both(_metadata, self);
 	}
@@ -214,8 +217,9 @@ static void set_ioeventfd(struct _test_data_killed *self)
 }
 
 /*
- * One that would make an alias, and behind it two that would use the BAR. On a busy
- * machine the read that they wait for may be over too early: then it says nothing.
+ * Kill one process that would make an alias, and two waiting behind it that would use the
+ * BAR. On a busy machine, the read that all of them wait for may end too early; then the
+ * attempt proves nothing.
  */
 static bool kill_three(struct __test_metadata *_metadata,
 		       struct _test_data_killed *self)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the PASID capability goes, and that the list of extended capabilities
- * is right, in every kind of layout that a VF's config space may have.
+ * Where the PASID capability is placed, and that the list of extended capabilities is
+ * correct, in every kind of layout that a VF's config space may have.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,18 +13,18 @@
 #include "lib/vfio.h"
 
 #define HIDDEN	0x0019		/* Secondary PCIe: core hides it */
-#define UNKNOWN	0x01ff		/* beyond what core knows, and no byte */
+#define UNKNOWN	0x01ff		/* beyond the IDs that core knows, and more than a byte */
 
 FIXTURE(layout) {
 	struct vfio v;
 };
 
-/* One layout: lines for the fixture over blank space, and what must be seen */
+/* A layout, as lines for the fixture over blank space, and what must be seen */
 FIXTURE_VARIANT(layout) {
 	const char *lines;
-	unsigned int fill_from, fill_to;	/* live registers outside of any */
+	unsigned int fill_from, fill_to;	/* live registers outside all capabilities */
 	unsigned int expected;			/* offset of PASID, 0: not shown */
-	unsigned int chain[8];			/* what a guest walks, 0-ended */
+	unsigned int chain[8];			/* what a guest finds, 0-terminated */
 };
 
 FIXTURE_VARIANT_ADD(layout, none) {
@@ -51,7 +51,7 @@ FIXTURE_VARIANT_ADD(layout, first_unknown_id_fe) {
 	.expected = PF_PASID, .chain = { 0x100, 0x150, PF_PASID },
 };
 
-/* Its length is not known and no header follows: it reaches to the end. */
+/* Its length is not known, and no header follows: it extends to the end. */
 FIXTURE_VARIANT_ADD(layout, only_hidden) {
 	.lines = "vf 100 00010019", .expected = 0, .chain = { 0x100 },
 };
@@ -77,8 +77,8 @@ FIXTURE_VARIANT_ADD(layout, after_existing) {
 };
 
 /*
- * Two of one ID side by side, which core takes for a single one: it serves the
- * header of the second from the hardware, which leads nowhere else.
+ * Two with the same ID next to each other, which core takes for a single one: the header
+ * of the second one comes from the hardware, so its next pointer cannot be changed.
  */
 FIXTURE_VARIANT_ADD(layout, side_by_side) {
 	.lines = "vf 100 1d01000e\nvf 1d0 1d810018\nvf 1d8 00010018",
@@ -95,7 +95,7 @@ FIXTURE_VARIANT_ADD(layout, descending) {
 	.expected = PF_PASID, .chain = { 0x100, PF_PASID, 0xf00, 0x120 },
 };
 
-/* The PF's offset is taken: by a capability, in its middle, at its last dword */
+/* A capability occupies the PF's offset: at its start, in its middle, or with its last dword */
 FIXTURE_VARIANT_ADD(layout, taken) {
 	.lines = "vf 100 1e01000e\nvf 1e0 00010003",
 	.expected = 0xff8, .chain = { 0x100, 0x1e0, 0xff8 },
@@ -121,7 +121,7 @@ FIXTURE_VARIANT_ADD(layout, just_fits) {
 	.expected = PF_PASID, .chain = { 0x100, 0x1d8, PF_PASID, 0x1e8 },
 };
 
-/* A hidden capability in the middle, of unknown length, up to the next */
+/* A hidden capability of unknown length in the middle extends to the next one. */
 FIXTURE_VARIANT_ADD(layout, taken_by_hidden) {
 	.lines = "vf 100 1801000e\nvf 180 20010019\nvf 200 0001000e",
 	.expected = 0xff8, .chain = { 0x100, 0x200, 0xff8 },
@@ -137,7 +137,7 @@ FIXTURE_VARIANT_ADD(layout, unknown_to_the_end) {
 	.expected = 0x178, .chain = { 0x100, 0x178 },
 };
 
-/* Live registers outside of all capabilities */
+/* Live registers outside all capabilities */
 FIXTURE_VARIANT_ADD(layout, registers_at_pf_offset) {
 	.lines = "vf 100 0001000e\nvf 1e4 1",
 	.expected = 0xff8, .chain = { 0x100, 0xff8 },
@@ -175,7 +175,10 @@ FIXTURE_VARIANT_ADD(layout, dvsec) {
 	.expected = 0xff8, .chain = { 0x100, 0x1c0, 0xff8 },
 };
 
-/* Lengths that registers tell, of the last one: to the PF's offset, or beyond */
+/*
+ * The length of the last capability is given by registers: it extends to just before the
+ * PF's offset, or beyond
+ */
 FIXTURE_VARIANT_ADD(layout, acs_last) {
 	.lines = "vf 100 1d01000e\nvf 1d0 0001000d",
 	.expected = PF_PASID, .chain = { 0x100, 0x1d0, PF_PASID },
@@ -237,7 +240,7 @@ FIXTURE_VARIANT_ADD(layout, mfvc_last) {
 	.expected = PF_PASID, .chain = { 0x100, 0x1b8, PF_PASID },
 };
 
-/* Tables may lie between it and the next one. */
+/* Tables may be between it and the next one. */
 FIXTURE_VARIANT_ADD(layout, vc_before_another) {
 	.lines = "vf 100 1701000e\nvf 170 20010002\nvf 200 0001000e",
 	.expected = 0xff8, .chain = { 0x100, 0x170, 0x200, 0xff8 },
@@ -268,7 +271,7 @@ FIXTURE_VARIANT_ADD(layout, multicast_last) {
 	.expected = PF_PASID, .chain = { 0x100, 0x1b8, PF_PASID },
 };
 
-/* Core leaves out its last logs. */
+/* Core does not include the last logs of AER. */
 FIXTURE_VARIANT_ADD(layout, aer_last) {
 	.lines = "vf 100 1801000e\nvf 180 00010001",
 	.expected = PF_PASID, .chain = { 0x100, 0x180, PF_PASID },
@@ -279,7 +282,7 @@ FIXTURE_VARIANT_ADD(layout, aer_logs) {
 	.expected = 0xff8, .chain = { 0x100, 0x184, 0xff8 },
 };
 
-/* A null capability is no more than its header, which core hides. */
+/* A null capability is only a header, which core hides. */
 FIXTURE_VARIANT_ADD(layout, null_first) {
 	.lines = "vf 100 14c00000\nvf 14c 00010018",
 	.expected = PF_PASID, .chain = { 0x100, 0x14c, PF_PASID },
@@ -350,7 +353,7 @@ FIXTURE_TEARDOWN(layout)
 {
 	vfio_close(&self->v);
 	EXPECT_EQ(0, host_param("pasid", "auto"));
-	/* Before, so that what the kernel saved of it never reaches hardware. */
+	/* Unbind first, so that what the kernel saved of it never reaches hardware. */
 	EXPECT_EQ(0, host_unbind(host_vf()));
 	EXPECT_EQ(0, host_layout_default());
 	EXPECT_EQ(0, host_bind(host_vf(), OURS));
@@ -362,11 +365,11 @@ static void walk_list(struct __test_metadata *_metadata, struct vfio *v,
 	unsigned int pos = 0x100, i = 0;
 	uint32_t header;
 
-	/* Walk as a guest does. */
+	/* Walk the list like a guest. */
 	while (pos && i < 8) {
 		header = vfio_get(v, pos, 4);
 		ASSERT_EQ(chain[i], pos);
-		/* No capability that core hides shows through. */
+		/* Capabilities that core hides must not become visible. */
 		EXPECT_NE(HIDDEN, header & 0xffff);
 		EXPECT_NE(UNKNOWN, header & 0xffff);
 		EXPECT_NE(PCI_EXT_CAP_ID_PRI, header & 0xffff);
@@ -380,7 +383,7 @@ static void walk_list(struct __test_metadata *_metadata, struct vfio *v,
 	EXPECT_EQ(!expected,
 		  host_log_count(host_vf(), "PASID capability not shown"));
 
-	/* Each width of the header at the start of the list says the same. */
+	/* The header at the start of the list reads the same with each width. */
 	header = vfio_get(v, 0x100, 4);
 	EXPECT_EQ(header & 0xffff, vfio_get(v, 0x100, 2));
 	EXPECT_EQ(header >> 16, vfio_get(v, 0x102, 2));
@@ -394,7 +397,7 @@ static void use_pasid(struct __test_metadata *_metadata, struct vfio *v,
 	uint32_t first = vfio_get(v, 0x100, 4);
 	unsigned int i;
 
-	/* Headers are read-only, the empty one at the start of a list too. */
+	/* Headers are read-only, including an empty one at the start of the list. */
 	if (chain[1]) {
 		EXPECT_EQ(0, vfio_set(v, 0x100, 4, 0));
 		EXPECT_EQ(0, vfio_set(v, 0xfe, 4, 0xa5a50000));
@@ -414,7 +417,7 @@ static void use_pasid(struct __test_metadata *_metadata, struct vfio *v,
 	EXPECT_EQ(0, vfio_get(v, pos + PCI_PASID_CTRL, 2));
 }
 
-/* Registers outside of all capabilities stay within the guest's reach. */
+/* Registers outside all capabilities remain accessible to the guest. */
 static void read_gaps(struct __test_metadata *_metadata, struct vfio *v,
 		      unsigned int from, unsigned int to, unsigned int expected)
 {
@@ -428,7 +431,7 @@ static void read_gaps(struct __test_metadata *_metadata, struct vfio *v,
 	}
 }
 
-/* One open for all of it, since opens take most of the time; reads take it under load. */
+/* One test for all of it, since opening takes most of the time; under load the reads do. */
 TEST_F_TIMEOUT(layout, shown_and_works, 120)
 {
 	walk_list(_metadata, &self->v, variant->chain, variant->expected);

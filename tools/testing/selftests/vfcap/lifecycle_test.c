@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VFs, PFs and the bridge above them come and go, in any order, with a VF bound
- * or open; the record of the PF follows and nothing stale is left. That a record
- * or a reference was lost shows when the modules unload: pci-vfcap warns then.
+ * VFs, PFs and the bridge above them come and go, in any order, with a VF bound or open.
+ * The record of the PF follows, and nothing stale remains. A leaked record or reference
+ * is noticed when the modules are unloaded: pci-vfcap warns then.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,10 @@ FIXTURE(lifecycle) {
 	struct vfio v;
 };
 
-/* Whatever a test left: PF with its driver, two VFs, the first one ours */
+/*
+ * Whatever a test left, restore the PF with its driver and two VFs, the first one bound
+ * to our driver
+ */
 static int restore(void)
 {
 	int ret = 0;
@@ -88,7 +91,10 @@ TEST_F(lifecycle, pf_removed_while_bound)
 	EXPECT_FALSE(host_exists("devices/%s", host_pf()));
 	EXPECT_FALSE(host_exists("devices/%s", host_vf()));
 
-	/* Found again it is another struct pci_dev, and its VFs are shown it. */
+	/*
+	 * When found again, the PF is another struct pci_dev, to which its VFs must now
+	 * refer.
+	 */
 	EXPECT_EQ(0, restore());
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_TRUE(shown(&self->v));
@@ -112,9 +118,9 @@ TEST_F(lifecycle, bridge_removed)
 }
 
 /*
- * A VF in use is asked for with the request interrupt, and what wants it gone
- * waits for the user, as with vfio-pci. If that is the PF then PASID is lost, and
- * Enable reads @enable.
+ * The user of an open VF is asked to release it through the request interrupt, and the
+ * removal waits for the user, as with vfio-pci. If the PF goes away, PASID is lost;
+ * Enable then reads @enable.
  */
 static void removal_waits(struct __test_metadata *_metadata, struct vfio *v,
 			  const char *value, const char *file, const char *bdf,
@@ -138,7 +144,7 @@ static void removal_waits(struct __test_metadata *_metadata, struct vfio *v,
 	}
 	EXPECT_EQ(1, poll(&asked, 1, 30000));
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
-	/* The registers stay; what is lost may be so a moment later. */
+	/* The registers are still shown; a loss may take effect a moment later. */
 	EXPECT_TRUE(WAIT_FOR(vfio_get(v, PF_PASID + PCI_PASID_CTRL, 2) == enable,
 			     5000));
 	EXPECT_TRUE(shown(v));
@@ -169,7 +175,7 @@ TEST_F(lifecycle, vfs_kept_while_open)
 	EXPECT_EQ(0, restore());
 }
 
-/* Not marked as assigned it is as under vfio-pci. */
+/* If open VFs are not marked as assigned, this works as with vfio-pci. */
 TEST_F(lifecycle, vfs_removed_while_open)
 {
 	ASSERT_EQ(0, mark_assigned("N"));
@@ -205,7 +211,7 @@ TEST_F(lifecycle, pf_removed_while_open)
 	EXPECT_TRUE(shown(&self->v));
 }
 
-/* Opens all the time, while the PF's VFs go away and come back */
+/* Keep opening a VF while the PF's VFs go away and come back */
 TEST_F(lifecycle, opened_while_pf_goes)
 {
 	int status, opened = 0, failed = 0, i;
@@ -218,7 +224,7 @@ TEST_F(lifecycle, opened_while_pf_goes)
 		for (i = 0; i < 3; i++) {
 			int ret;
 
-			/* Refused while it is open */
+			/* Refused while the VF is open */
 			do {
 				ret = host_writef("0", "devices/%s/sriov_numvfs",
 						  host_pf());
@@ -234,7 +240,7 @@ TEST_F(lifecycle, opened_while_pf_goes)
 			usleep(1000);
 			continue;
 		}
-		/* A VF that opens is whole. */
+		/* A VF that can be opened is intact. */
 		EXPECT_TRUE(shown(v));
 		vfio_close(v);
 		opened++;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whatever takes the PF's PASID away while a VF shows it, and leaves the PF, is noticed,
- * has its effect in the VF, is told once to everybody, and lasts until the PF has it back
- * and then the VF is reset.
+ * Whatever takes PASID away from the PF while a VF shows it, but leaves the PF: this is
+ * noticed, takes effect in the VF, is reported once in each way, and lasts until the PF
+ * has PASID back and the VF is then reset.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +25,9 @@
 #define WAS_RESET	"its PF was reset, and the VF with it"
 
 /*
- * The causes. That the PF's driver is replaced by another, or that the IOMMU's
- * driver takes PASID from the PF (AMD's does when its domain is detached), is
- * like setpci: Enable goes to 0, and nobody tells.
+ * The causes. If the PF's driver is replaced by another one, or the IOMMU driver takes
+ * PASID away from the PF (AMD's does when its domain is detached), the effect is the same
+ * as with setpci: Enable becomes 0, without any event.
  */
 static int clear_priv(void)
 {
@@ -54,7 +54,7 @@ static int all_ones(void)
 	return host_layout("pf 1e4 ffffffff");
 }
 
-/* Where the kernel found it there is something else. */
+/* Another capability is where the kernel had found PASID. */
 static int replace_cap(void)
 {
 	return host_layout("pf 1e0 00010000");
@@ -70,7 +70,10 @@ static int reset_vf_msix(void)
 	return host_config_write(host_vf(), VF_MSIX + PCI_MSIX_FLAGS, 2, 0);
 }
 
-/* Past the kernel, which takes the PF for awake; the fixture keeps it from hardware. */
+/*
+ * Without the kernel's knowledge, which believes that the PF is awake; the fixture keeps
+ * it from hardware.
+ */
 static int set_pf_power(uint32_t state)
 {
 	char line[40];
@@ -101,7 +104,7 @@ FIXTURE_VARIANT(cause) {
 	struct scene scene;
 	bool msix;			/* the VF's user has MSI-X enabled */
 	int (*take)(void);
-	int (*give)(void);		/* NULL: the PF is well afterwards */
+	int (*give)(void);		/* NULL: the PF recovers by itself */
 	long limit;
 	const char *why;		/* the beginning of the cause */
 	const char *or_why;
@@ -153,7 +156,7 @@ FIXTURE_VARIANT_ADD(cause, cap_replaced) {
 };
 
 /*
- * The kernel restores the PF's registers within the reset, and igb tells nobody.
+ * The kernel restores the PF's registers during the reset, and igb does not report it.
  * The guard may happen to look before that.
  */
 FIXTURE_VARIANT_ADD(cause, pf_reset_seen_by_ats) {
@@ -243,7 +246,7 @@ TEST_F(cause, noticed)
 	EXPECT_TRUE(WAIT_FOR(listen_count(&self->l, "shown", s->bdf, "PASID") == 1,
 			     host_promised(EVENT_MS)));
 
-	/* And again, with nothing enabled that could be taken. */
+	/* Once more, with nothing enabled that could be taken away */
 	EXPECT_EQ(0, vmm_set_ctrl(s, 0));
 	EXPECT_EQ(0, host_param("loss_as_error", "Y"));
 	ASSERT_EQ(0, taking_start(t, variant->take));
@@ -265,9 +268,9 @@ static unsigned long taint(void)
 }
 
 /*
- * The kernel itself complains of user space that writes the registers while they
- * are shown: it is tainted, and says so once, at the first time since it booted.
- * It does so with CONFIG_STRICT_DEVMEM, which distributions set.
+ * The kernel itself complains when user space writes to the registers while they are
+ * shown: it is tainted, and logs the first such write since boot. This requires
+ * CONFIG_STRICT_DEVMEM, which distributions set.
  */
 FIXTURE(flag) {
 	struct vfio v;
@@ -294,7 +297,7 @@ TEST_F(flag, setpci)
 {
 	bool before = taint() & TAINT_USER;
 
-	/* What is read, and what lies beside it, may be accessed. */
+	/* The registers may be read, and those next to them may be written. */
 	host_config_read(host_pf(), PF_PASID, 4);
 	EXPECT_EQ(0, host_config_write(host_pf(), PF_PASID - 4, 4, 0));
 	EXPECT_EQ(0, host_config_write(host_pf(), PF_PASID + 8, 4, 0));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The PF, or its driver, goes for good, and with it its VFs: that is noticed at once, and
- * waits for their users.
+ * The PF or its driver goes away for good, and the VFs with it. This is noticed at once,
+ * and waits for the VFs' users.
  */
 
 #include <linux/pci_regs.h>
@@ -24,7 +24,7 @@ static int remove_pf(void)
 	return host_writef("1", "devices/%s/remove", host_pf());
 }
 
-/* As one that is pulled out: gone first, and found to be so. */
+/* Like a PF that is pulled out: it is gone first, and then found to be gone. */
 static int pull_pf(void)
 {
 	int ret = lose_pf();
@@ -92,7 +92,7 @@ TEST_F(going, noticed)
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, vmm_enable(both[i]));
 	ASSERT_EQ(0, taking_start(t, variant->take));
-	/* Both, before a look at the one takes time from the other */
+	/* Measure both first, since checking one would add to the other's time. */
 	for (i = 0; i < 2; i++)
 		ms[i] = taking_ms(t, both[i]->lost);
 	for (i = 0; i < 2; i++)
@@ -100,7 +100,7 @@ TEST_F(going, noticed)
 	EXPECT_STREQ(variant->pf_state, sample_state(host_pf(), "pasid_state"));
 	for (i = 0; i < 2; i++) {
 		expect_still_lost(_metadata, both[i]);
-		/* It is not back, though a VF that is not locked can be reset. */
+		/* PASID is not back, though a VF that is not locked can be reset. */
 		vfio_reset(&both[i]->v);
 		expect_still_lost(_metadata, both[i]);
 		expect_counts(_metadata, both[i], &self->l, 1, 0);

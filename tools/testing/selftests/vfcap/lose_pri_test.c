@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * With a PF driver that answers page requests PRI is shown, and guarded as PASID is: what
- * takes both, or PRI alone, and then leaves PASID as it is.
+ * With a PF driver that answers page requests, PRI is shown, and guarded like PASID. Some
+ * causes take both away, some only PRI, which leaves PASID alone.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,7 +31,7 @@ FIXTURE_VARIANT(pri) {
 	int (*take)(void);
 	int (*give)(void);
 	long limit;
-	bool pasid;			/* is lost as well */
+	bool pasid;			/* PASID is lost as well */
 	const char *why;
 };
 
@@ -58,8 +58,8 @@ static int set_pri_allocation(void)
 }
 
 /*
- * A reset of the PF takes its PRI Enable, and the kernel, which has not enabled
- * it here (it wants PRG Response PASID Required), does not restore it.
+ * A reset of the PF clears its PRI Enable. The kernel does not restore it, since it is
+ * not the kernel that enabled it here (that requires PRG Response PASID Required).
  */
 static int reset_pf_and_restore(void)
 {
@@ -139,9 +139,9 @@ static bool pri_state_is(const char *state)
 }
 
 /*
- * Whether the first of many PASIDs is attached all the time: the page table that it
- * alone has can be destroyed as soon as it is not, which lasts as long as it takes to
- * detach the others and to come back to it.
+ * Whether the first of many PASIDs stays attached all the time. The page table that only
+ * this PASID uses could be destroyed as soon as it is detached, and for as long as it
+ * takes to detach the others and to attach it again.
  */
 struct holding {
 	struct vmm *s;
@@ -201,7 +201,7 @@ TEST_F(pri, noticed)
 	EXPECT_TRUE(pri_state_is("lost"));
 	EXPECT_EQ(0, taking_end(t));
 
-	/* One is lost and not the other. */
+	/* Only one of them is lost. */
 	EXPECT_EQ(!variant->pasid, holding_end(&h));
 	if (!variant->pasid) {
 		EXPECT_STREQ("shown", vmm_state(s));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Losses and resets of the VF itself: a reset of its own is no loss, and one that began
+ * Losses and resets of the VF itself: a reset of the VF is not a loss, and one that began
  * before a loss does not end it.
  */
 #include <sys/wait.h>
@@ -21,8 +21,8 @@
 #define VF_PM	0xec
 
 /*
- * A VF's own reset takes its ATS and MSI-X enable too, for a moment, and is not
- * taken for one of its PF.
+ * A VF's own reset, too, clears its ATS Enable and MSI-X Enable for a moment, but is not
+ * mistaken for a reset of the PF.
  */
 FIXTURE(own_reset) {
 	struct vmm s;
@@ -123,7 +123,7 @@ TEST_F(own_reset, is_no_loss)
 	EXPECT_EQ(0, vmm_log_count(s, "lost"));
 }
 
-/* A loss that comes while the VF is reset: what it was reset by may be over by then. */
+/* A loss that happens during a reset of the VF, when the actual reset may be over already */
 FIXTURE(while_reset) {
 	struct vmm s;
 };
@@ -131,7 +131,7 @@ FIXTURE(while_reset) {
 FIXTURE_VARIANT(while_reset) {
 	int (*prepare)(struct vfio *v);
 	int (*reset)(struct vfio *v);
-	const char *waits;	/* in which function of the kernel */
+	const char *waits;	/* the kernel function it waits in */
 };
 
 FIXTURE_VARIANT_ADD(while_reset, guest_flr) {
@@ -171,7 +171,7 @@ FIXTURE_TEARDOWN(while_reset)
 	vmm_close(&self->s);
 }
 
-/* On a busy machine the reset may be over too early: then it says nothing. */
+/* On a busy machine the reset may end too early; then the attempt proves nothing. */
 static bool lose_meanwhile(struct __test_metadata *_metadata, struct vmm *s,
 			   const struct _fixture_variant_while_reset *variant,
 			   bool again)
@@ -217,7 +217,7 @@ TEST_F(while_reset, lost_meanwhile)
 	expect_back(_metadata, s);
 }
 
-/* It is of no use that the reset came after another loss. */
+/* It does not help that the reset began after another loss. */
 TEST_F(while_reset, lost_again_meanwhile)
 {
 	struct vmm *s = &self->s;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * "lost" is said when it is true. A user who holds VFIO's lock of its VF, by a page that
- * it lets nobody write, delays the end of a loss: until then the state says "losing".
+ * "lost" is reported only when it is true. A user that holds VFIO's lock of its VF, by
+ * means of a page to which it blocks writes, delays the end of a loss. Until then the
+ * state is "losing".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@
 #define GUARD_MS	1000
 #define A_WHILE_US	500000
 
-/* VFIO writes what was attached back while it holds the lock. */
+/* VFIO writes the ID of what was attached before back to user space while it holds the lock. */
 struct stall {
 	struct vfio_device_attach_iommufd_pt *arg;	/* has a page of its own */
 	int uffd;
@@ -64,7 +65,7 @@ static void *attach_thread(void *data)
 	return NULL;
 }
 
-/* Attach a page table to a PASID, and have VFIO's lock held until stall_end() */
+/* Attach a page table to a PASID, and keep VFIO's lock held until stall_end() */
 static int stall_begin(struct stall *s, struct vfio *v, uint32_t hwpt)
 {
 	struct uffdio_api api = {
@@ -147,7 +148,7 @@ FIXTURE_SETUP(losing)
 		.fd = open(path, O_RDONLY | O_CLOEXEC), .events = POLLPRI,
 	};
 	ASSERT_LE(0, self->state.fd);
-	/* What was read is what changes later. */
+	/* Only changes since the last read are reported. */
 	ASSERT_LT(0, pread(self->state.fd, path, sizeof(path), 0));
 	ASSERT_EQ(0, stall_begin(&self->stall, &self->v, self->hwpt));
 }
@@ -169,7 +170,7 @@ static bool is_told(struct _test_data_losing *self)
 	return poll(&self->lost, 1, 0) == 1 || poll(&self->state, 1, 0) == 1;
 }
 
-/* The guest's Enable is cleared, and the IOMMU still knows its PASIDs. */
+/* The guest's Enable is cleared, but the IOMMU still knows its PASIDs. */
 static void expect_losing(struct __test_metadata *_metadata,
 			  struct _test_data_losing *self)
 {
@@ -180,7 +181,7 @@ static void expect_losing(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, vfio_get(&self->v, PASID_CTRL, 2));
 	EXPECT_TRUE(iommu_has_pasid(host_vf(), PASID));
 	EXPECT_FALSE(is_told(self));
-	/* The administrator need not wait for the user. */
+	/* The administrator does not have to wait for the user. */
 	EXPECT_EQ(1, host_log_count(host_vf(), "PASID lost: "));
 }
 
@@ -188,7 +189,7 @@ TEST_F(losing, lost_when_it_is)
 {
 	EXPECT_EQ(0, host_config_write(host_pf(), PASID_CTRL, 2, 0));
 	expect_losing(_metadata, self);
-	/* Of the PF it is true at once. */
+	/* For the PF it is true at once. */
 	EXPECT_STREQ("lost", sample_state(host_pf(), "pasid_state"));
 
 	EXPECT_EQ(0, stall_end(&self->stall));
@@ -208,7 +209,7 @@ TEST_F(losing, lost_when_it_is)
 	EXPECT_TRUE(iommu_has_pasid(host_vf(), OTHER));
 }
 
-/* A write that comes while it is being lost enables nothing, whenever it is done. */
+/* A write during the loss enables nothing, whenever it is carried out. */
 static void *enable_thread(void *data)
 {
 	vfio_set(data, PASID_CTRL, 2, 7);

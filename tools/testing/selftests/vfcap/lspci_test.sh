@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lspci as an independent reader of a VF's virtual config space: it must find
-# the PASID capability, its content, and the list around it.
+# lspci as an independent reader of a VF's virtual config space: it must find the PASID
+# capability, its contents, and the list around it.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * 1,024 VFs lose PASID at once. It is taken from all of them first, without anybody who
- * waits for all; only then is it told, of the PF in one line, and of each VF by a uevent.
+ * 1,024 VFs lose PASID at once. It is first taken away from all of them, without anything
+ * that waits for every one. Only then is it reported, for the PF in one log line, and for
+ * each VF with a uevent.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,11 +27,11 @@
 
 #define VFS		1024
 #define CTRL		PCI_PASID_CTRL
-/* From the guard's look on */
+/* Counted from the guard's look */
 #define LOSS_MS		1000
-/* Until that */
+/* Until the guard looks */
 #define LOOK_MS		1000
-/* What a guest's write may take meanwhile, on a busy machine */
+/* How long a guest's write may take meanwhile, on a busy machine */
 #define WRITE_MS	500
 #define TELL_MS		60000
 
@@ -40,7 +41,7 @@ struct vf {
 	unsigned int ctrl;	/* offset of PASID Control */
 };
 
-/* A guest that sets and clears its Enable all the time */
+/* A guest that keeps setting and clearing its Enable */
 struct writer {
 	struct vf *vf;
 	bool stop;
@@ -69,7 +70,7 @@ static int listen_uevents(void)
 	return fd;
 }
 
-/* How many more losses of PASID were told */
+/* How many losses of PASID were reported since the last call */
 static unsigned int count_uevents(int fd)
 {
 	unsigned int count = 0;
@@ -212,7 +213,7 @@ TEST_F_TIMEOUT(many, lose_at_once, 600)
 	EXPECT_GE(WRITE_MS, w->longest_ms);
 	EXPECT_EQ(0, vfio_get(&w->vf->v, w->vf->ctrl, 2));
 
-	/* Each is told once, and the PF's log has one line. */
+	/* Each loss is reported once, and the PF's log has one line. */
 	usleep(500000);
 	told += count_uevents(self->uevents);
 	EXPECT_EQ(VFS, told);

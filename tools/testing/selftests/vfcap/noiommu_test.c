@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VF of a host without an IOMMU, which VFIO gives away in its no-IOMMU mode only: it
- * shows no capability that takes one, whatever the parameters say, and says why.
+ * A VF of a host without an IOMMU, which VFIO provides only in its no-IOMMU mode: it
+ * shows no capability that needs one, whatever the parameters are, and reports why.
  */
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
@@ -38,7 +38,7 @@ FIXTURE_SETUP(noiommu)
 	if (!host_exists(UNSAFE_MODE))
 		SKIP(return, "this kernel has no no-IOMMU mode");
 	vfio_init(&self->v);
-	/* As the PF is where another kernel, or firmware, has enabled it */
+	/* The state of a PF in which another kernel, or firmware, has enabled it */
 	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, host_write(UNSAFE_MODE, "Y"));
 	ASSERT_EQ(0, host_rebind(host_vf(), OURS));
@@ -73,7 +73,7 @@ TEST_F(noiommu, the_reason_can_be_asked)
 	EXPECT_EQ(0, q.offset);
 }
 
-/* All that vfio-pci does is there. */
+/* Everything that vfio-pci does still works. */
 TEST_F(noiommu, the_device_works)
 {
 	EXPECT_NE(~0U, vfio_get(&self->v, PCI_VENDOR_ID, 4));

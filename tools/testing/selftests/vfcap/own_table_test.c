@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * PASID on IOMMUs whose guests own their PASID tables, such as SMMUv3 and AMD's: it is
- * shown, and everywhere it is said that its Enable is not gated. "pasid=gated" is for who
- * wants it shown only where that is enforced.
+ * shown, and it is reported everywhere that its Enable is not gated. With "pasid=gated"
+ * it is shown only where Enable is enforced.
  *
- * The IOMMU is VT-d, which is made to say that it is another one.
+ * The IOMMU is a VT-d that is made to report that it is another one.
  */
 #include <stdio.h>
 
@@ -16,7 +16,7 @@
 #include "lib/host.h"
 #include "lib/vfio.h"
 
-/* Of enum iommu_hw_info_type, which the header may have older */
+/* From enum iommu_hw_info_type, of which the header may be an older version */
 #define VTD	1
 #define SMMUV3	2
 #define AMD	4
@@ -31,7 +31,7 @@ FIXTURE_VARIANT(own_table) {
 	unsigned int type;
 	const char *mode;
 	bool by_group;
-	unsigned int reason;		/* or it is shown */
+	unsigned int reason;		/* 0 if it is shown */
 };
 
 FIXTURE_VARIANT_ADD(own_table, vtd_auto) {
@@ -70,7 +70,7 @@ FIXTURE_VARIANT_ADD(own_table, amd_auto) {
 	.type = AMD, .mode = "auto",
 };
 
-/* It says nothing of itself: nobody could back anything. */
+/* The IOMMU reports no type: nobody could back the capability. */
 FIXTURE_VARIANT_ADD(own_table, none_auto) {
 	.type = 0, .mode = "auto", .reason = VFCAP_REASON_NO_IOMMU,
 };
@@ -112,7 +112,7 @@ TEST_F(own_table, told)
 	EXPECT_EQ(shown && variant->type > VTD, host_log_count(host_vf(), NOT_GATED));
 	if (!shown)
 		return;
-	/* Register state it is all the same. */
+	/* It is register state all the same. */
 	EXPECT_EQ(0, vfio_set(&self->v, PF_PASID + PCI_PASID_CTRL, 2, 1));
 	EXPECT_EQ(1, vfio_get(&self->v, PF_PASID + PCI_PASID_CTRL, 2));
 	EXPECT_EQ(0, vfio_reset(&self->v));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What works with vfio-pci works with us, unchanged: a VF bound to our driver
- * and its twin bound to vfio-pci give the same answers.
+ * What works with vfio-pci also works, unchanged, with our driver: a VF bound to our
+ * driver and its twin bound to vfio-pci give the same answers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static int call(struct vfio *v, unsigned long cmd, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
-/* The same call on both; the same result, and the same answer in memory */
+/* The same call on both must have the same result, and the same answer in memory. */
 #define EXPECT_SAME(cmd, arg) ({					\
 	unsigned long _cmd = (cmd);					\
 	typeof(arg) *_arg = &(arg);					\
@@ -91,7 +91,7 @@ TEST_F(parity, device_info)
 	}
 }
 
-/* All features: each operation probed, and called with no data at all */
+/* All features: probe each operation, and call it without any data */
 TEST_F(parity, features)
 {
 	static const uint32_t ops[] = {
@@ -170,7 +170,7 @@ TEST_F(parity, unknown_ioctls)
 	for (nr = 0; nr < 18; nr++) {
 		unsigned long cmd = _IO(VFIO_TYPE, VFIO_BASE + nr);
 
-		/* Those with an effect have tests of their own. */
+		/* Calls with an effect have tests of their own. */
 		if (cmd == VFIO_DEVICE_RESET)
 			continue;
 		EXPECT_SAME(cmd, arg);
@@ -178,7 +178,7 @@ TEST_F(parity, unknown_ioctls)
 	EXPECT_EQ(-ENOTTY, EXPECT_SAME(_IO(VFIO_TYPE, VFIO_BASE + 200), arg));
 }
 
-/* A bus with other functions cannot be reset for one VF's user. */
+/* A bus with other functions cannot be reset for the user of a single VF. */
 TEST_F(parity, hot_reset)
 {
 	struct {
@@ -201,7 +201,7 @@ TEST_F(parity, hot_reset)
 	EXPECT_GT(0, ret);
 }
 
-/* Config space: all but PASID, the list around it, and what differs per VF */
+/* Config space, except PASID, the list around it, and what differs per VF */
 TEST_F(parity, config_space)
 {
 	uint8_t a[4096], b[4096], hardware[2][4096];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a PF's driver gets from pci-vfcap, and what it can do: notices of first
- * and last users, changes of a capability that wait for users, the place of a
- * capability, and a say in its control bits. The sample PF driver records its
- * calls and answers as its knobs say.
+ * What a PF's driver gets from pci-vfcap, and what it can do: notices of first and last
+ * users, changes of a capability that wait for users, the place of a capability, and
+ * influence on its control bits. The sample PF driver records its calls, and answers as
+ * its knobs say.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,7 +31,7 @@
 /* ARI: 8 bytes */
 #define TAKEN	0x150
 
-/* Two VFs, not open; of the PF with igb, with the sample driver, and with ATS */
+/* Two VFs, not open: of the PF with igb, with the sample driver, and with ATS */
 #define TWO_VFS								\
 	struct vfio a;							\
 	struct vfio b
@@ -95,7 +95,7 @@ FIXTURE_TEARDOWN(ats)
 	TEARDOWN();
 }
 
-/* Open, as iommufd's users do: with this "auto" can show all. */
+/* Open like users of iommufd: then "auto" can show everything. */
 #define OPEN(v, vf)	ASSERT_EQ(0, vfio_open_cdev(v, vf))
 #define PASID(v)	vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID)
 #define PRI(v)		vfio_find_ecap(v, PCI_EXT_CAP_ID_PRI)
@@ -104,7 +104,7 @@ FIXTURE_TEARDOWN(ats)
 #define EXPECT_STATE(text, bdf, file)	\
 	EXPECT_STREQ(text, sample_state(bdf, file))
 
-/* The Control registers where they lie unless a test has it otherwise */
+/* The Control registers, at the default places */
 #define PASID_CTRL	(PF_PASID + PCI_PASID_CTRL)
 #define PRI_CTRL	(PF_PRI + PCI_PRI_CTRL)
 #define PRI_STATUS	(PF_PRI + PCI_PRI_STATUS)
@@ -138,7 +138,10 @@ TEST_F(igb, never_registered)
 	EXPECT_STATE("hidden", VF, "pasid_state");
 }
 
-/* A driver that registers and one that does not look alike where both can. */
+/*
+ * Where both kinds of driver can provide it, it does not matter whether the driver
+ * registers.
+ */
 TEST_F(pf, files)
 {
 	char both[64];
@@ -178,7 +181,7 @@ TEST_F(pf, files)
 	EXPECT_STATE("none", host_pf(), "driver");
 }
 
-/* The PF's own state, seen again after the VF was reset */
+/* The PF's own state, and the VF's again after a reset */
 TEST_F(pf, files_when_lost)
 {
 	struct vfio *v = &self->a;
@@ -237,7 +240,7 @@ TEST_F(pf, no_notice_of_what_cannot_be_shown)
 	EXPECT_EQ(0, PASID(&self->a));
 	vfio_close(&self->a);
 	ASSERT_EQ(0, host_param("pasid", "auto"));
-	/* "auto" does not show it to who opens the group. */
+	/* "auto" does not show it to a user that opens the group. */
 	ASSERT_EQ(0, vfio_open_group(&self->a, VF));
 	EXPECT_EQ(0, PASID(&self->a));
 	vfio_close(&self->a);
@@ -245,7 +248,7 @@ TEST_F(pf, no_notice_of_what_cannot_be_shown)
 	EXPECT_CALLS(0, "last_user");
 }
 
-/* What turns out not to be shown has a user until then. */
+/* A capability that turns out not to be shown has a user until then. */
 TEST_F(pf, notices_of_hidden)
 {
 	ASSERT_EQ(0, sample_set("place_pasid", "-1"));
@@ -269,7 +272,7 @@ TEST_F(pf, first_user_error)
 	EXPECT_EQ(0, PASID(&self->a));
 	EXPECT_STATE("hidden", VF, "pasid_state");
 	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
-	/* The rest of the VF works, and a later one is asked for anew. */
+	/* The rest of the VF works, and for a later one the driver is asked again. */
 	EXPECT_NE(0, vfio_find_cap(&self->a, PCI_CAP_ID_EXP));
 	ASSERT_EQ(0, sample_set("first_user_error", "0"));
 	OPEN(&self->b, VF2);
@@ -283,7 +286,7 @@ TEST_F(pf, first_user_error)
 	EXPECT_CALLS(1, "last_user PASID");
 }
 
-/* Once one VF has it, others are no first users. */
+/* Once one VF has it, others are not first users. */
 TEST_F(pf, first_user_error_counts_for_first)
 {
 	OPEN(&self->a, VF);
@@ -312,7 +315,7 @@ TEST_F(pf, late_registration)
 	EXPECT_CALLS(1, "last_user PASID");
 }
 
-/* The driver cannot provide it: those that show it must not go on unnoticed. */
+/* The driver cannot provide it, while VFs show it already: that must be logged. */
 TEST_F(pf, late_registration_error)
 {
 	ASSERT_EQ(0, sample_set("registered", "0"));
@@ -332,7 +335,7 @@ TEST_F(pf, no_call_while_unregistered)
 	EXPECT_EQ(PF_PASID, PASID(&self->a));
 	ASSERT_EQ(0, sample_set("registered", "0"));
 	ASSERT_EQ(0, sample_calls_clear());
-	/* PASID needs nobody's answers. */
+	/* PASID does not depend on anybody's answers. */
 	EXPECT_STATE("shown", VF, "pasid_state");
 	EXPECT_EQ(0, vfio_set(&self->a, PASID_CTRL, 2, 1));
 	EXPECT_EQ(1, vfio_get(&self->a, PASID_CTRL, 2));
@@ -342,7 +345,7 @@ TEST_F(pf, no_call_while_unregistered)
 	vfio_close(&self->a);
 	vfio_close(&self->b);
 	EXPECT_STREQ("", sample_get("calls"));
-	/* To end what has ended is no error. */
+	/* Unregistering twice is not an error. */
 	EXPECT_EQ(0, sample_set("registered", "0"));
 }
 
@@ -360,7 +363,7 @@ TEST_F(pf, registered_twice)
 	EXPECT_EQ(-EBUSY, sample_set("registered", "1"));
 }
 
-/* A change waits for VFs that show the capability, or may come to. */
+/* A change has to wait for VFs that show the capability, or may yet show it. */
 TEST_F(pf, change_refused_while_shown)
 {
 	OPEN(&self->a, VF);
@@ -370,7 +373,7 @@ TEST_F(pf, change_refused_while_shown)
 	OPEN(&self->b, VF2);
 	vfio_close(&self->a);
 	EXPECT_EQ(-EBUSY, sample_set("change", "begin pasid"));
-	/* It shows no PRI. */
+	/* The VF does not show PRI. */
 	EXPECT_EQ(0, sample_set("change", "begin pri"));
 	EXPECT_STATE("changing", host_pf(), "pri_state");
 	EXPECT_STATE("locked", host_pf(), "pasid_state");
@@ -401,7 +404,7 @@ TEST_F(pf, change_keeps_vfs_closed)
 	EXPECT_STATE("", host_pf(), "pasid_users");
 	EXPECT_STREQ("", sample_get("calls"));
 
-	/* Not those that would not show it */
+	/* VFs that would not show it can be opened. */
 	ASSERT_EQ(0, vfio_open_group(&self->a, VF));
 	EXPECT_EQ(0, PASID(&self->a));
 	vfio_close(&self->a);
@@ -418,7 +421,7 @@ TEST_F(pf, change_keeps_vfs_closed)
 	EXPECT_EQ(PF_PASID, PASID(&self->a));
 }
 
-/* What the PF is when it is over is what VFs show then. */
+/* VFs then show what the PF has at the end of the change. */
 TEST_F(pf, change_takes_effect)
 {
 	ASSERT_EQ(0, sample_set("change", "begin pasid"));
@@ -430,7 +433,7 @@ TEST_F(pf, change_takes_effect)
 	vfio_close(&self->a);
 }
 
-/* What a PF's file says can be waited for. */
+/* A change of a PF's file can be waited for. */
 TEST_F(pf, state_is_polled)
 {
 	int fd = state_open(host_pf(), "pasid_state");
@@ -463,7 +466,7 @@ TEST_F(pf, change_twice)
 	EXPECT_EQ(-EALREADY, sample_set("change", "begin pasid"));
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
 	EXPECT_STATE("unlocked", host_pf(), "pasid_state");
-	/* To end what has not begun is no error. */
+	/* Ending a change that has not begun is not an error. */
 	EXPECT_EQ(0, sample_set("change", "end pasid"));
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
 }
@@ -501,7 +504,7 @@ TEST_F(pf, change_unregistered)
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
 }
 
-/* Where the driver wants it; what cannot be is logged, and falls back. */
+/* At the offset that the driver wants; one that is impossible is logged, and ignored. */
 TEST_F(pf, place)
 {
 	static const struct {
@@ -539,7 +542,7 @@ TEST_F(pf, place)
 			TH_LOG("wanted at %#x", cases[i].wanted);
 		snprintf(text, sizeof(text), "%#x", cases[i].shown);
 		EXPECT_STATE(text, VF, "pasid_offset");
-		/* It works where it is. */
+		/* It works at that offset. */
 		EXPECT_EQ(0, vfio_set(&self->a, cases[i].shown + PCI_PASID_CTRL,
 				      2, 7));
 		EXPECT_EQ(7, vfio_get(&self->a,
@@ -548,7 +551,7 @@ TEST_F(pf, place)
 	}
 }
 
-/* The driver knows that bytes which do not read as zero may be covered. */
+/* The driver may know that bytes which do not read as zero can be covered. */
 TEST_F(pf, place_over_registers)
 {
 	ASSERT_EQ(0, host_layout("vf 400 12345678\nvf 404 9abcdef0\n"
@@ -561,7 +564,7 @@ TEST_F(pf, place_over_registers)
 	EXPECT_EQ(0, host_log_count(VF, "does not fit"));
 	vfio_close(&self->a);
 
-	/* Without its word they are not. */
+	/* Unless the driver says so, they are not. */
 	ASSERT_EQ(0, host_layout("vf 1e4 00000001"));
 	ASSERT_EQ(0, sample_set("place_pasid", "0"));
 	OPEN(&self->a, VF);
@@ -577,13 +580,13 @@ TEST_F(pf, place_hides)
 	EXPECT_EQ(1, host_log_count(VF, "PASID capability not shown: the driver"));
 	EXPECT_STATE("hidden", VF, "pasid_state");
 	ASSERT_EQ(0, sample_set("place_pasid", "0"));
-	/* Decided once */
+	/* This is decided only once. */
 	EXPECT_EQ(0, PASID(&self->a));
 	OPEN(&self->b, VF2);
 	EXPECT_EQ(PF_PASID, PASID(&self->b));
 }
 
-/* Each write to the Control dword, and no other, is a call; so is each reset. */
+/* Each write to the Control dword, and to no other, is a call; so is each reset. */
 TEST_F(pf, control_called)
 {
 	struct vfio *v = &self->a;
@@ -595,7 +598,7 @@ TEST_F(pf, control_called)
 	EXPECT_CALLS(1, "control %s PASID 00001406 00071406\n", VF);
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 1, 1));
 	EXPECT_CALLS(1, "control %s PASID 00071406 00011406\n", VF);
-	/* What changes nothing is a write all the same. */
+	/* A write that changes nothing counts as well. */
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL + 1, 1, 0xff));
 	EXPECT_CALLS(1, "control %s PASID 00011406 00011406\n", VF);
 	EXPECT_EQ(0, vfio_set(v, PF_PASID + PCI_PASID_CAP, 2, 0xffff));
@@ -608,7 +611,7 @@ TEST_F(pf, control_called)
 	EXPECT_CALLS(0, "control %s", VF2);
 }
 
-/* What the guest cannot have the PF's driver is not asked for. */
+/* The PF's driver is not asked for what the guest cannot have. */
 TEST_F(pf, control_not_asked_for_lost)
 {
 	struct vfio *v = &self->a;
@@ -632,7 +635,7 @@ TEST_F(pf, control_not_asked_for_lost)
 	EXPECT_CALLS(1, "control %s PASID 00001406 00071406\n", VF);
 }
 
-/* Lines of the record that are a control() whose new PASID control bits are 0 */
+/* Lines of the record for a control() call with new PASID control bits of 0 */
 static int control_zero_calls(const char *vf)
 {
 	char wanted[64];
@@ -671,7 +674,7 @@ TEST_F(pf, control_called_at_reset)
 	EXPECT_CALLS(1, "last_user PASID");
 }
 
-/* The bits that it returns are read, and have their effect. */
+/* The bits that control() returns can be read, and take effect. */
 TEST_F(pf, control_takes_over)
 {
 	struct vfio *v = &self->a;
@@ -691,7 +694,7 @@ TEST_F(pf, control_takes_over)
 	EXPECT_EQ(3, vfio_get(v, PASID_CTRL, 2));
 	EXPECT_TRUE(iommu_has_pasid(VF, 5));
 
-	/* Without Enable: also what was set goes away with the next write. */
+	/* Without Enable: a bit that was set is also cleared by the next write. */
 	ASSERT_EQ(0, sample_set("control_mask", "%#x",
 				~(PCI_PASID_CTRL_ENABLE << 16)));
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 7));
@@ -701,7 +704,7 @@ TEST_F(pf, control_takes_over)
 	EXPECT_EQ(0, vfio_get(v, PASID_CTRL, 2));
 	EXPECT_EQ(0, iommu_count_pasids(VF));
 
-	/* Of bits that a guest cannot write none is taken over. */
+	/* Bits that a guest cannot write are not taken from the return value. */
 	ASSERT_EQ(0, sample_set("control_mask", "0"));
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 7));
 	EXPECT_EQ(0x00001406, vfio_get(v, PF_PASID + PCI_PASID_CAP, 4));
@@ -714,8 +717,8 @@ TEST_F(pf, control_takes_over)
 }
 
 /*
- * pci_sriov_configure_simple() asks whether VFs are assigned. One that failed to
- * open is not, and neither is one that was closed.
+ * pci_sriov_configure_simple() asks whether VFs are assigned. A VF that failed to open is
+ * not assigned, and neither is one that was closed.
  */
 TEST_F(pf, vfs_kept_while_open)
 {
@@ -736,8 +739,8 @@ TEST_F(pf, vfs_kept_while_open)
 }
 
 /*
- * The PF's driver is unbound while a VF is open: the VF's user is asked to leave,
- * and waited for; what it had is lost meanwhile.
+ * The PF's driver is unbound while a VF is open: the VF's user is asked to release it and
+ * is waited for, and loses the capabilities meanwhile.
  */
 TEST_F(pf, unbind_waits_for_user)
 {
@@ -763,7 +766,7 @@ TEST_F(pf, unbind_waits_for_user)
 	}
 	EXPECT_EQ(1, poll(&asked, 1, 20000));
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
-	/* The registration outlives the VFs. */
+	/* The registration lasts longer than the VFs. */
 	EXPECT_STATE(SAMPLE, host_pf(), "driver");
 	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(vf, "pasid_state")),
 			     1000));
@@ -784,7 +787,7 @@ TEST_F(pf, unbind_waits_for_user)
 	EXPECT_EQ(0, host_unload("vfcap_sample_pf"));
 }
 
-/* With ATS in the VF and a driver that answers, both are shown. */
+/* With ATS in the VF and a driver that answers page requests, both are shown. */
 TEST_F(ats, notices_of_both)
 {
 	OPEN(&self->a, VF);
@@ -798,7 +801,7 @@ TEST_F(ats, notices_of_both)
 	EXPECT_CALLS(0, "last_user");
 	ASSERT_EQ(0, host_param("pri", "off"));
 	OPEN(&self->a, VF);
-	/* The last that shows PRI goes, and one that shows PASID stays. */
+	/* The last VF that shows PRI is closed; one that shows PASID stays open. */
 	vfio_close(&self->b);
 	EXPECT_CALLS(1, "last_user PRI");
 	EXPECT_CALLS(0, "last_user PASID");
@@ -821,7 +824,7 @@ TEST_F(ats, first_user_error_of_both)
 	EXPECT_CALLS(0, "last_user");
 }
 
-/* A VF that was open before can show PRI only with pri=on. */
+/* A VF that was opened before can show PRI only with pri=on. */
 TEST_F(ats, late_registration_of_both)
 {
 	ASSERT_EQ(0, sample_set("registered", "0"));
@@ -859,7 +862,7 @@ TEST_F(ats, files_of_both)
 	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 }
 
-/* Each capability's change concerns those that show that one. */
+/* A change of one capability concerns only VFs that show that one. */
 TEST_F(ats, change_of_either)
 {
 	ASSERT_EQ(0, host_param("pasid", "off"));
@@ -867,7 +870,7 @@ TEST_F(ats, change_of_either)
 	EXPECT_EQ(PF_PRI, PRI(&self->a));
 	EXPECT_EQ(-EBUSY, sample_set("change", "begin pri"));
 	EXPECT_EQ(0, sample_set("change", "begin pasid"));
-	/* Would show PRI only */
+	/* A VF that would show only PRI */
 	OPEN(&self->b, VF2);
 	EXPECT_EQ(PF_PRI, PRI(&self->b));
 	EXPECT_EQ(0, PASID(&self->b));
@@ -893,7 +896,7 @@ TEST_F(ats, change_of_either)
 	EXPECT_EQ(PF_PRI, PRI(&self->b));
 }
 
-/* Both changes at once: an open waits for both. */
+/* Both changes at once: opening is refused until both have ended. */
 TEST_F(ats, changes_nest)
 {
 	ASSERT_EQ(0, sample_set("change", "begin pri"));
@@ -924,7 +927,7 @@ TEST_F(ats, place_of_both)
 	EXPECT_CALLS(1, "place %s PRI", VF);
 	vfio_close(&self->a);
 
-	/* PRI ahead of PASID, with no byte between them */
+	/* PRI directly before PASID */
 	ASSERT_EQ(0, sample_set("place_pri", "%d", FREE - 16));
 	OPEN(&self->a, VF);
 	EXPECT_EQ(FREE, PASID(&self->a));
@@ -933,7 +936,7 @@ TEST_F(ats, place_of_both)
 	EXPECT_EQ(0x1406, vfio_get(&self->a, FREE + PCI_PASID_CAP, 2));
 	vfio_close(&self->a);
 
-	/* One over the other: the second finds a place of its own. */
+	/* They overlap: the second one gets its default place. */
 	ASSERT_EQ(0, sample_set("place_pri", "%d", FREE - 12));
 	OPEN(&self->a, VF);
 	EXPECT_EQ(FREE, PASID(&self->a));
@@ -941,14 +944,14 @@ TEST_F(ats, place_of_both)
 	EXPECT_EQ(1, host_log_count(VF, "PRI capability does not fit at 0x3f4"));
 	vfio_close(&self->a);
 
-	/* Over the VF's own ATS, which the guest is not shown */
+	/* On the VF's own ATS, which the guest is not shown */
 	ASSERT_EQ(0, sample_set("place_pri", "%d", 0x160));
 	OPEN(&self->a, VF);
 	EXPECT_EQ(PF_PRI, PRI(&self->a));
 	EXPECT_EQ(1, host_log_count(VF, "PRI capability does not fit at 0x160"));
 	vfio_close(&self->a);
 
-	/* At the very end; and one dword less than it takes */
+	/* At the very end; and one dword too far */
 	ASSERT_EQ(0, sample_set("place_pri", "%d", 0xff0));
 	OPEN(&self->a, VF);
 	EXPECT_EQ(0xff0, PRI(&self->a));
@@ -974,7 +977,7 @@ TEST_F(ats, control_of_pri)
 	EXPECT_EQ(PF_PRI, PRI(v));
 	EXPECT_EQ(0, vfio_set(v, PRI_ALLOC, 4, 4));
 	EXPECT_CALLS(0, "control");
-	/* Stopped is what the dword reads before. */
+	/* Before, the dword reads as Stopped. */
 	EXPECT_EQ(0, vfio_set(v, PRI_CTRL, 2, 1));
 	EXPECT_CALLS(1, "control %s PRI 01000000 0", VF);
 	EXPECT_CALLS(1, "control");
@@ -982,7 +985,7 @@ TEST_F(ats, control_of_pri)
 	EXPECT_EQ(0, vfio_set(v, PRI_STATUS, 2, 3));
 	EXPECT_CALLS(1, "control %s PRI 00000001 00000001\n", VF);
 
-	/* Without Enable nothing is enabled, and what was ends. */
+	/* If Enable is masked, nothing is enabled, and what was enabled ends. */
 	ASSERT_EQ(0, sample_set("control_mask", "%#x", ~PCI_PRI_CTRL_ENABLE));
 	EXPECT_EQ(0, vfio_set(v, PRI_CTRL, 2, 1));
 	EXPECT_EQ(0, vfio_get(v, PRI_CTRL, 2));
@@ -996,7 +999,7 @@ TEST_F(ats, control_of_pri)
 	EXPECT_CALLS(0, "pri_enable");
 	EXPECT_EQ(-EPERM, sample_request(VF, 1));
 
-	/* A guest cannot write Stopped, hence neither can this. */
+	/* A guest cannot write Stopped, so control() cannot change it either. */
 	ASSERT_EQ(0, sample_set("control_mask", "0"));
 	EXPECT_EQ(0, vfio_set(v, PRI_CTRL, 4, 0xffffffff));
 	EXPECT_EQ(0x01000000, vfio_get(v, PRI_CTRL, 4));
@@ -1007,8 +1010,8 @@ TEST_F(ats, control_of_pri)
 }
 
 /*
- * The driver registers, changes and leaves while VFs are opened, used, reset and
- * closed. Whatever comes first, nothing is stuck, and in the end all is well.
+ * The driver registers, makes changes and unregisters while VFs are opened, used, reset
+ * and closed. Whatever the order, nothing gets stuck, and in the end all is well.
  */
 TEST_F_TIMEOUT(ats, races, 60)
 {
@@ -1065,7 +1068,7 @@ TEST_F_TIMEOUT(ats, races, 60)
 	EXPECT_TRUE(WAIT_FOR(!sample_request(VF, 4), 1000));
 }
 
-/* The last of all, as fixtures run in order: leave the PF as others expect it. */
+/* This must be last, as fixtures run in order: leave the PF as others expect it. */
 FIXTURE(last) {
 	const char *driver;
 };

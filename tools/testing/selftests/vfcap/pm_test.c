@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A PF that sleeps by runtime PM: it is woken for a VF that may show what it has, and
- * kept awake as long as that VF may. Otherwise it sleeps as it likes.
+ * A PF that uses runtime PM: it is woken for a VF that may show what the PF has, and kept
+ * awake as long as the VF may show it. Otherwise it sleeps as it likes.
  */
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@
 
 #define VFS		2
 #define PASID_CTRL	(PF_PASID + PCI_PASID_CTRL)
-/* More than a PF that may sleep takes for that, and the guard for a look */
+/* Longer than a PF that may sleep takes to do so, and the guard to look */
 #define A_WHILE_US	1500000
 
 static int set_power(const char *control)
@@ -46,7 +46,7 @@ static int load(const char *params)
 
 FIXTURE(pm) {
 	struct vfio v, other;
-	bool broken;		/* the PF can never be woken again */
+	bool broken;		/* the PF cannot be woken any more */
 };
 
 FIXTURE_SETUP(pm)
@@ -97,11 +97,11 @@ static void expect_kept(struct __test_metadata *_metadata, struct vfio *v,
 
 TEST_F(pm, kept_awake_while_shown)
 {
-	/* A VF that is opened while it sleeps does not go without. */
+	/* A VF that is opened while the PF sleeps still gets the capability. */
 	expect_shown(_metadata, &self->v, host_vf());
 	expect_kept(_metadata, &self->v, host_vf());
 
-	/* Each of several keeps it awake, whichever is closed first. */
+	/* Each of several VFs keeps the PF awake, whichever is closed first. */
 	expect_shown(_metadata, &self->other, host_vf2());
 	vfio_close(&self->v);
 	expect_kept(_metadata, &self->other, host_vf2());
@@ -111,7 +111,7 @@ TEST_F(pm, kept_awake_while_shown)
 	EXPECT_EQ(0, host_log_count(host_vf2(), "lost"));
 }
 
-/* The VF's own sleep is not its PF's: it shows PASID all the time. */
+/* While the VF itself sleeps the PF does not, since the VF still shows PASID. */
 TEST_F(pm, kept_awake_while_the_vf_sleeps)
 {
 	expect_shown(_metadata, &self->v, host_vf());
@@ -123,7 +123,7 @@ TEST_F(pm, kept_awake_while_the_vf_sleeps)
 	EXPECT_EQ(0, vfio_set_low_power(&self->v, false));
 }
 
-/* Before the first access it may yet be shown. */
+/* Before the first access, PASID may yet be shown. */
 TEST_F(pm, kept_awake_while_held)
 {
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
@@ -142,7 +142,7 @@ TEST_F(pm, sleeps_where_nothing_is_wanted)
 	EXPECT_TRUE(sample_suspends(host_pf()));
 }
 
-/* It was wanted at the open, and not any more when it was decided. */
+/* PASID was wanted at open, but no longer when it was decided. */
 TEST_F(pm, sleeps_when_nothing_is_shown)
 {
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
@@ -153,7 +153,7 @@ TEST_F(pm, sleeps_when_nothing_is_shown)
 	EXPECT_TRUE(sample_suspends(host_pf()));
 }
 
-/* Nothing is left, and nothing given back twice, when the PF's driver changes. */
+/* When the PF's driver changes, no reference is leaked, and none is released twice. */
 TEST_F(pm, driver_changes_meanwhile)
 {
 	expect_shown(_metadata, &self->v, host_vf());
@@ -174,7 +174,7 @@ TEST_F(pm, driver_changes_meanwhile)
 	expect_kept(_metadata, &self->v, host_vf());
 }
 
-/* Such a VF works otherwise. The last test: this PF is not to be had back. */
+/* Such a VF works otherwise. This must be the last test, since the PF cannot be recovered. */
 TEST_F_TIMEOUT(pm, cannot_be_woken, 60)
 {
 	ASSERT_EQ(0, host_writef("Y", "/sys/module/" MODULE "/parameters/resume_error"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When the PASID capability is shown, and with which content: the PF's state,
- * how the device was opened, the IOMMU, the group, the parameter "pasid".
+ * When the PASID capability is shown, and with which contents: this depends on the PF's
+ * state, how the device was opened, the IOMMU, the group, and the parameter "pasid".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN(policy)
 	EXPECT_EQ(0, host_layout_default());
 }
 
-/* Why a VF does not show it that was opened through its group */
+/* Why a VF that was opened through its group does not show PASID */
 static const char *by_group(void)
 {
 	return host_iommu_width() ? NOT_SHOWN ": it was opened through its VFIO group" :
@@ -59,7 +59,7 @@ TEST_F(policy, auto_by_cdev)
 	if (!vfio_has_cdev(host_vf()))
 		SKIP(return, "this kernel has no VFIO cdev");
 	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
-	/* Decided at the first access, not before. */
+	/* This is decided at the first access, not before. */
 	EXPECT_EQ(0, host_log_count(host_vf(), "PASID"));
 	EXPECT_EQ(PF_PASID, shown(&self->v));
 	EXPECT_EQ(1, host_log_count(host_vf(), "PASID capability shown at 0x1e0"));
@@ -89,7 +89,7 @@ TEST_F(policy, off)
 	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": switched off"));
 }
 
-/* The parameter counts at the first access; what is shown then stays. */
+/* The parameter counts at the first access; after that, what is shown does not change. */
 TEST_F(policy, stays_for_the_session)
 {
 	ASSERT_EQ(0, host_param("pasid", "on"));
@@ -109,13 +109,13 @@ TEST_F(policy, pf_not_enabled)
 	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": PASID is not enabled in its PF"));
 	vfio_close(&self->v);
 
-	/* Read live: the next open sees it back. */
+	/* The PF is read live: the next open finds PASID enabled again. */
 	ASSERT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_EQ(PF_PASID, shown(&self->v));
 }
 
-/* A PF that is gone reads all-ones: that is not Enable. */
+/* A PF that is gone reads as all-ones, which must not be taken for Enable. */
 TEST_F(policy, pf_gone)
 {
 	ASSERT_EQ(0, host_param("pasid", "on"));
@@ -129,7 +129,7 @@ TEST_F(policy, pf_gone)
 TEST_F(policy, pf_without_capability)
 {
 	ASSERT_EQ(0, host_param("pasid", "on"));
-	/* Something else is where the kernel had found it. */
+	/* Another capability is where the kernel had found PASID. */
 	ASSERT_EQ(0, host_layout("pf 1e0 0001000b"));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_EQ(0, shown(&self->v));
@@ -137,7 +137,7 @@ TEST_F(policy, pf_without_capability)
 	EXPECT_EQ(1, host_log_count(host_vf(), NOT_SHOWN ": its PF has no such capability"));
 }
 
-/* Exec and Priv are shown if the PF has them and has them enabled, live. */
+/* Exec and Priv are shown if the PF has them and they are enabled at that time. */
 TEST_F(policy, exec_and_priv)
 {
 	static const struct {
@@ -160,7 +160,7 @@ TEST_F(policy, exec_and_priv)
 		ASSERT_NE(0, pos);
 		EXPECT_EQ(0x1400 | cases[i].shown,
 			  vfio_get(&self->v, pos + PCI_PASID_CAP, 2));
-		/* Enables of what is not supported are hardwired to 0. */
+		/* The enable bits of what is not supported are hardwired to 0. */
 		EXPECT_EQ(0, vfio_set(&self->v, pos + PCI_PASID_CTRL, 2, 0xffff));
 		EXPECT_EQ(1 | cases[i].shown,
 			  vfio_get(&self->v, pos + PCI_PASID_CTRL, 2));
@@ -168,7 +168,7 @@ TEST_F(policy, exec_and_priv)
 	}
 }
 
-/* The lesser of the PF's width and the IOMMU's; the PF's where that has no PASIDs. */
+/* The lesser of the PF's and the IOMMU's width; the PF's if the IOMMU has no PASIDs */
 TEST_F(policy, width)
 {
 	static const unsigned int widths[] = { 20, 19, 16, 8, 1, 0 };
@@ -192,7 +192,7 @@ TEST_F(policy, width)
 	}
 }
 
-/* The IOMMU gave the VFs their PASIDs when they were found: find them anew. */
+/* The IOMMU gave the VFs their PASIDs when they were found, so create them again. */
 TEST_F(policy, width_of_the_iommu)
 {
 	unsigned int pos;
@@ -217,7 +217,7 @@ TEST_F(policy, width_of_the_iommu)
 
 static const uint8_t token[16] = "vfcap-test-token";
 
-/* Give the PF to user space, in whose hands its VFs' token then is. */
+/* Give the PF to user space, which then sets the VF token. */
 static int give_pf_away(struct vfio *pf)
 {
 	int ret = host_run(NULL, 0, "modprobe vfio-pci");
@@ -246,8 +246,8 @@ static int take_pf_back(struct vfio *pf)
 }
 
 /*
- * The PF's user could write its PASID registers. VF tokens of such a PF count
- * as with vfio-pci.
+ * The PF's user could write to the PF's PASID registers. VF tokens of such a PF work as
+ * with vfio-pci.
  */
 TEST_F(policy, pf_given_to_user_space)
 {
@@ -269,7 +269,7 @@ TEST_F(policy, pf_given_to_user_space)
 	EXPECT_EQ(0, take_pf_back(&pf));
 }
 
-/* Below a port without ACS, PF and VFs are one IOMMU group. */
+/* Below a port without ACS, the PF and its VFs are in one IOMMU group. */
 TEST_F_TIMEOUT(policy, shared_group, 120)
 {
 	struct vfio pf;
@@ -281,9 +281,9 @@ TEST_F_TIMEOUT(policy, shared_group, 120)
 	ASSERT_EQ(0, host_rescan());
 	ASSERT_EQ(0, host_bind(host_vf(), OURS));
 	ASSERT_EQ(0, give_pf_away(&pf));
-	/* A group has one user, who may own all of its devices. */
+	/* A group has only one user, who may own all of its devices. */
 	vfio_close(&pf);
-	/* Linux itself enables no PASID in such a group; another driver may. */
+	/* Linux itself does not enable PASID in such a group, but another driver may. */
 	ASSERT_EQ(0, host_config_write(host_pf(), PF_CTRL, 2, ALL));
 
 	EXPECT_EQ(0, vfio_open_token(&self->v, host_vf(), token));
@@ -301,8 +301,8 @@ TEST_F_TIMEOUT(policy, shared_group, 120)
 }
 
 /*
- * When its VFs were found the PF had no PASID but the one that stands for requests
- * without any: so the IOMMU has none for them. No width follows from that.
+ * When its VFs were found, the PF had only the PASID that stands for requests without
+ * one, so the IOMMU has no PASIDs for the VFs. That does not limit the width.
  */
 TEST_F_TIMEOUT(policy, no_pasids_from_the_iommu, 120)
 {
@@ -327,7 +327,7 @@ TEST_F_TIMEOUT(policy, no_pasids_from_the_iommu, 120)
 	EXPECT_NE(0, pos);
 	EXPECT_EQ(PF_WIDTH, vfio_get(&self->v, pos + PCI_PASID_CAP, 2) >> 8);
 	EXPECT_EQ(1, host_log_count(host_vf(),
-				    "nothing enforces PASID Enable, because its IOMMU has no PASIDs"));
+				    "nothing enforces PASID Enable, for its IOMMU has no PASIDs"));
 	vfio_close(&self->v);
 
 	ASSERT_EQ(0, host_unbind(host_vf()));
@@ -359,10 +359,10 @@ TEST_F(policy, bad_parameter)
 
 	EXPECT_EQ(-EINVAL, host_param("pasid", "maybe"));
 	EXPECT_EQ(-EINVAL, host_param("pasid", "\n"));
-	/* As "echo" writes it: the line in the log is one line nevertheless. */
+	/* As written by "echo": the message in the log is still one line. */
 	EXPECT_EQ(-EINVAL, host_param("pasid", "maybe\n"));
-	EXPECT_EQ(2, host_log_count("vfcap_vfio_pci", "\"maybe\" is not one of auto, on, off, gated"));
-	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "\"\" is not one of auto, on, off, gated"));
+	EXPECT_EQ(2, host_log_count("vfcap_vfio_pci", "\"maybe\" is none of auto, on, off, gated"));
+	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "\"\" is none of auto, on, off, gated"));
 	fd = open("/sys/module/vfcap_vfio_pci/parameters/pasid", O_RDONLY);
 	EXPECT_LT(0, read(fd, value, sizeof(value) - 1));
 	close(fd);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The IOMMU commands no function that sleeps. Of a VF with ATS, PASIDs are attached in the
- * IOMMU only while it is in D0 and its user has not let it go to low power: they are
- * detached before it leaves D0, by whichever way, and are back after it returned. And
- * what is refused, or changes nothing, detaches nothing.
+ * The IOMMU sends no commands to a function that sleeps. PASIDs of a VF with ATS are
+ * attached in the IOMMU only while the VF is in D0 and its user has not let it enter low
+ * power. They are detached before it leaves D0, by whatever means, and are attached again
+ * after it has returned. And what is refused, or changes nothing, does not detach
+ * anything.
  *
- * The witness is a module that looks at the VF's registers at each command.
+ * This is checked by a module that reads the VF's registers at each command.
  */
 #include <errno.h>
 #include <poll.h>
@@ -39,7 +40,7 @@ FIXTURE(power) {
 };
 
 FIXTURE_VARIANT(power) {
-	bool keeps;		/* its registers, on the way from D3hot to D0 */
+	bool keeps;		/* its registers, when it goes from D3hot to D0 */
 };
 
 FIXTURE_VARIANT_ADD(power, soft_reset) { .keeps = false };
@@ -62,7 +63,7 @@ static int attached(void)
 	return iommu_count_pasids(vf());
 }
 
-/* As a guest with a PASID in use, and with nothing else of its past */
+/* Like a guest with a PASID in use, and with a clean state otherwise */
 static int begin(struct _test_data_power *self)
 {
 	uint32_t ioas;
@@ -98,7 +99,7 @@ FIXTURE_SETUP(power)
 	ASSERT_EQ(1, attached());
 }
 
-/* Whatever a test did, and the close with it */
+/* Checked after whatever a test did, and after the close */
 FIXTURE_TEARDOWN(power)
 {
 	vfio_close(&self->v);
@@ -116,13 +117,13 @@ static int set_state(struct vfio *v, unsigned int state)
 	return vfio_set(v, PM + PCI_PM_CTRL, 2, state);
 }
 
-/* It is on its way out of D0, or was: nothing is attached any more. */
+/* It is leaving D0, or has left it: nothing is attached any more. */
 #define EXPECT_ASLEEP() do {						\
 	EXPECT_EQ(0, attached());					\
 	EXPECT_EQ(0, iommu_commands(vf()).asleep);			\
 } while (0)
 
-/* It is in D0 again, as it was before, or as after a reset. */
+/* It is in D0 again, with its state kept or as after a reset. */
 #define EXPECT_BACK(kept) do {						\
 	bool _kept = kept;						\
 									\
@@ -141,7 +142,7 @@ static int set_state(struct vfio *v, unsigned int state)
 	EXPECT_EQ(1, enabled(self));					\
 } while (0)
 
-/* Detach behind the kernel's back, and the witness must see it. */
+/* Put the VF to sleep without the kernel's knowledge, then detach: the module must notice. */
 TEST_F(power, witness)
 {
 	uint32_t pmcsr = host_config_read(vf(), PM + PCI_PM_CTRL, 2);
@@ -167,7 +168,7 @@ TEST_F(power, guest)
 	EXPECT_LT(0, iommu_commands(vf()).all);
 	EXPECT_EQ(1, enabled(self));
 	EXPECT_ASLEEP();
-	/* Deeper it cannot go. */
+	/* It cannot go any deeper. */
 	EXPECT_EQ(0, set_state(v, 3));
 	EXPECT_EQ(0, set_state(v, 1));
 	EXPECT_ASLEEP();
@@ -204,7 +205,7 @@ TEST_F(power, enable_while_asleep)
 	EXPECT_BACK(variant->keeps);
 }
 
-/* What its user attaches meanwhile counts from the return on. */
+/* What its user attaches meanwhile takes effect when it returns. */
 static void __attach_while_asleep(struct __test_metadata *_metadata,
 				  struct _test_data_power *self)
 {
@@ -229,7 +230,7 @@ TEST_F(power, attach_while_asleep)
 	EXPECT_TRUE(iommu_has_pasid(vf(), OTHER));
 }
 
-/* Bytes of a write that change all the time, until @stop */
+/* The data of a write, changing all the time until @stop */
 struct flicker {
 	uint8_t state;
 	bool stop;
@@ -247,8 +248,8 @@ static void *flicker(void *arg)
 }
 
 /*
- * A write of which the driver has read D0 and core D3hot: what was attached stays so, and
- * nothing is attached in its place before it is awake.
+ * A write of which the driver has read D0, and core D3hot: what was attached stays
+ * attached, and it cannot be replaced before the VF is awake.
  */
 TEST_F(power, attach_under_its_eyes)
 {
@@ -293,7 +294,7 @@ TEST_F(power, attach_while_let_go)
 	EXPECT_TRUE(iommu_has_pasid(vf(), OTHER));
 }
 
-/* All that resets it from D3hot wakes it up first. */
+/* Everything that resets the VF from D3hot wakes it up first. */
 TEST_F(power, reset_while_asleep)
 {
 	unsigned int devctl = vfio_find_cap(&self->v, PCI_CAP_ID_EXP) +
@@ -331,7 +332,7 @@ TEST_F(power, reset_while_let_go)
 	EXPECT_BACK(false);
 }
 
-/* The PF's side takes PASID away, and a worker makes it effective. */
+/* PASID is lost through the PF, and a worker makes that effective. */
 TEST_F(power, loss_while_asleep)
 {
 	struct vfio *v = &self->v;
@@ -386,7 +387,7 @@ TEST_F(power, user)
 	EXPECT_TRUE(sample_suspends(vf()));
 	EXPECT_EQ(variant->keeps, enabled(self));
 
-	/* What wakes it up in between does not keep it awake. */
+	/* What wakes the VF up in between does not keep it awake. */
 	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 0));
 	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
 	EXPECT_ASLEEP();
@@ -395,7 +396,7 @@ TEST_F(power, user)
 	EXPECT_BACK(variant->keeps);
 }
 
-/* A guest puts it to sleep, and then its user lets it go. */
+/* A guest puts the VF to sleep, and then its user lets it enter low power. */
 TEST_F(power, guest_and_user)
 {
 	struct vfio *v = &self->v;
@@ -407,12 +408,12 @@ TEST_F(power, guest_and_user)
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_BACK(variant->keeps);
 
-	/* Let go, and a guest's writes then */
+	/* In low power, a guest writes to PMCSR. */
 	EXPECT_EQ(0, vfio_set_low_power(v, true));
 	EXPECT_EQ(0, set_state(v, 3));
 	EXPECT_EQ(0, set_state(v, 0));
 	EXPECT_ASLEEP();
-	/* Where it was suspended, it is back in D0 already. */
+	/* If it was suspended, it is back in D0 already. */
 	EXPECT_EQ(0, set_state(v, 3));
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_EQ(0, set_state(v, 0));
@@ -430,7 +431,7 @@ static int enter_with_wakeup(struct vfio *v, int efd)
 			    &entry, sizeof(entry));
 }
 
-/* Whoever wakes it up has ended its low power, without a word of its user. */
+/* Whoever wakes the VF up ends its low power, without any action of its user. */
 TEST_F(power, wakeup)
 {
 	struct pollfd woken = { .events = POLLIN };
@@ -445,13 +446,13 @@ TEST_F(power, wakeup)
 	EXPECT_TRUE(WAIT_FOR(attached() == variant->keeps, 5000));
 	EXPECT_BACK(variant->keeps);
 
-	/* There is nothing left to leave. */
+	/* It has left low power already. */
 	EXPECT_EQ(0, iommu_watch(vf()));
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_UNTOUCHED();
 	EXPECT_EQ(0, host_writef("auto", "devices/%s/power/control", vf()));
 
-	/* A guest's write does so as well, and is kept. */
+	/* A guest's write wakes it up as well, and takes effect. */
 	ASSERT_EQ(0, enter_with_wakeup(v, woken.fd));
 	EXPECT_TRUE(sample_suspends(vf()));
 	EXPECT_EQ(0, vfio_set(v, self->ctrl, 2, 1));
@@ -461,7 +462,7 @@ TEST_F(power, wakeup)
 	close(woken.fd);
 }
 
-/* Until it is reset and no bus master any more, all stays attached. */
+/* Everything stays attached until the VF has been reset and is not a bus master any more. */
 TEST_F(power, close)
 {
 	vfio_close(&self->v);
@@ -507,12 +508,12 @@ TEST_F(power, refused)
 	EXPECT_EQ(-EINVAL, vfio_feature(v, VFIO_DEVICE_FEATURE_GET |
 		  VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, NULL, 0));
 	EXPECT_EQ(0, set_state(v, 0));
-	/* The VF has neither. */
+	/* The VF has neither D1 nor D2. */
 	EXPECT_EQ(0, set_state(v, 1));
 	EXPECT_EQ(0, set_state(v, 2));
 	EXPECT_UNTOUCHED();
 
-	/* Let go twice */
+	/* Enter low power twice */
 	EXPECT_EQ(0, vfio_set_low_power(v, true));
 	EXPECT_EQ(0, iommu_watch(vf()));
 	EXPECT_EQ(-EINVAL, vfio_set_low_power(v, true));
@@ -520,7 +521,7 @@ TEST_F(power, refused)
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 }
 
-/* It loses its reset methods while it is open, and has none from the open on. */
+/* The VF loses its reset methods while it is open, and then has none at open. */
 TEST_F(power, without_reset_method)
 {
 	unsigned int devctl = vfio_find_cap(&self->v, PCI_CAP_ID_EXP) +
@@ -544,7 +545,7 @@ TEST_F(power, without_reset_method)
 	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", vf()));
 }
 
-/* Who opens and closes it as fast as it can does not fill the log. */
+/* Opening and closing a VF as fast as possible does not fill the log. */
 TEST_F(power, log)
 {
 	long start;
@@ -560,7 +561,7 @@ TEST_F(power, log)
 		EXPECT_NE(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	}
 	EXPECT_LT(0, host_log_count("PASID capability shown", vf()));
-	/* Two lines each, of PASID and of PRI, and 10 opens in any 5 seconds */
+	/* Two lines per open, about PASID and PRI, for at most 10 opens in any 5 seconds */
 	EXPECT_GE(2 * 10 * (2 + (now_ms() - start) / 5000),
 		  host_log_count(vf(), "capability"));
 	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", vf()));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The PRI capability of VFs (PCIe r6.0, sec 10.5.2): when it is shown, what each
- * of its registers does, and that it follows the page requests which the PF's
- * driver answers. The sample PF driver simulates these, with delay or for ever.
+ * The PRI capability of VFs (PCIe r6.0, sec 10.5.2): when it is shown, what each of its
+ * registers does, and that it reflects the page requests which the PF's driver answers.
+ * The sample PF driver simulates these, with a delay or without end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,16 +21,16 @@
 #define VF	sample_vf(0)
 #define VF2	sample_vf(1)
 
-/* What each of two VFs has of the PF's allotment */
+/* The share of each of two VFs in the PF's allocation */
 #define SHARE	(PF_PRI_ALLOCATION / 2)
 
 #define RF	PCI_PRI_STATUS_RF
 #define UPRGI	PCI_PRI_STATUS_UPRGI
 #define STOPPED	PCI_PRI_STATUS_STOPPED
 
-/* What the kernel's log says, in parts */
+/* Parts of messages in the kernel's log */
 #define HIDDEN		"PRI capability not shown: "
-#define FORCED		"parameter pri=on: page requests may go unanswered, because "
+#define FORCED		"parameter pri=on: page requests may find no answer, for "
 #define STILL_LOST	"PRI is still lost after a reset: "
 #define NOT_DECLARED	"the driver of its PF does not declare"
 #define NO_ATS		"the kernel has not enabled ATS in it"
@@ -38,7 +38,7 @@
 #define NOT_ANSWERED	"its page requests were not answered in time"
 #define NO_LONGER	"the driver of its PF no longer answers page requests"
 
-/* Not open: two VFs of the PF with igb or the sample driver, with ATS or not */
+/* Not open: two VFs of the PF, with igb or the sample driver, with ATS or without */
 FIXTURE(igb) {
 	struct vfio v;
 };
@@ -51,7 +51,7 @@ FIXTURE(shown) {
 	struct vfio v;
 };
 
-/* Open and with PRI: one VF of two */
+/* One of two VFs, open and with PRI */
 FIXTURE(pri) {
 	struct vfio v;
 };
@@ -66,7 +66,7 @@ FIXTURE(eight) {
 	ASSERT_EQ(0, sample_prepare(driver, 2, ats));			\
 } while (0)
 
-/* Open, as iommufd's users do: with this "auto" can show all. */
+/* Open like users of iommufd: then "auto" can show everything. */
 #define OPEN(v, vf)	ASSERT_EQ(0, vfio_open_cdev(v, vf))
 #define PASID(v)	vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID)
 #define PRI(v)		vfio_find_ecap(v, PCI_EXT_CAP_ID_PRI)
@@ -146,7 +146,7 @@ FIXTURE_TEARDOWN(eight)
 #define EXPECT_STATE(text, bdf, file)	\
 	EXPECT_STREQ(text, sample_state(bdf, file))
 
-/* PRI's registers, where it lies in the PF as well */
+/* PRI's registers, at the same offset as in the PF */
 #define CTRL(v)		vfio_get(v, PF_PRI + PCI_PRI_CTRL, 2)
 #define STATUS(v)	vfio_get(v, PF_PRI + PCI_PRI_STATUS, 2)
 #define CAPACITY(v)	vfio_get(v, PF_PRI + PCI_PRI_MAX_REQ, 4)
@@ -168,7 +168,7 @@ FIXTURE_TEARDOWN(eight)
 
 #define PASID_CTRL	(PF_PASID + PCI_PASID_CTRL)
 
-/* The PF's own registers are nobody's but the kernel's. */
+/* Only the kernel touches the PF's own registers. */
 #define EXPECT_PF_UNTOUCHED() do {					\
 	EXPECT_EQ(0, host_writes_count(host_pf(), PF_PRI,		\
 				       PF_PRI + PCI_EXT_CAP_PRI_SIZEOF)); \
@@ -190,7 +190,7 @@ static bool is_stopped(struct vfio *v)
 	return STATUS(v) & STOPPED;
 }
 
-/* igb answers nobody's page requests. */
+/* igb does not answer any page requests. */
 TEST_F(igb, auto_hides)
 {
 	OPEN(&self->v, VF);
@@ -226,7 +226,7 @@ TEST_F(igb, off_hides)
 	EXPECT_EQ(1, host_log_count(VF, HIDDEN "switched off"));
 }
 
-/* Page requests come of translation requests. */
+/* Page requests result from translation requests. */
 TEST_F(no_ats, auto_hides)
 {
 	OPEN(&self->v, VF);
@@ -285,7 +285,7 @@ TEST_F(shown, unregistered_hides)
 	EXPECT_EQ(PF_PRI, PRI(&self->v));
 	vfio_close(&self->v);
 
-	/* It ends between the open and the first access. */
+	/* The registration ends between the open and the first access. */
 	OPEN(&self->v, VF);
 	ASSERT_EQ(0, sample_set("registered", "0"));
 	EXPECT_EQ(0, PRI(&self->v));
@@ -293,7 +293,7 @@ TEST_F(shown, unregistered_hides)
 	EXPECT_STATE("unlocked", host_pf(), "pri_state");
 }
 
-/* PRI does not ask who opened the VF, nor for PASID. */
+/* PRI depends neither on how the VF was opened nor on PASID. */
 TEST_F(shown, without_pasid)
 {
 	ASSERT_EQ(0, host_param("pasid", "off"));
@@ -324,13 +324,13 @@ TEST_F(shown, hidden_while_pf_is_disabled)
 	EXPECT_EQ(0, PRI(&self->v));
 	EXPECT_EQ(1, host_log_count(VF, HIDDEN "PRI is not enabled in its PF"));
 	vfio_close(&self->v);
-	/* "on" asks for no less. */
+	/* "on" requires this as well. */
 	ASSERT_EQ(0, host_param("pri", "on"));
 	OPEN(&self->v, VF);
 	EXPECT_EQ(0, PRI(&self->v));
 }
 
-/* The allotment counts, which is not the capacity; and is rounded down. */
+/* The VFs share what was allocated, not the capacity; and shares are rounded down. */
 TEST_F(shown, capacity)
 {
 	static const struct {
@@ -358,7 +358,7 @@ TEST_F(shown, capacity)
 	}
 }
 
-/* PRG Response PASID Required is the PF's. */
+/* PRG Response PASID Required is taken from the PF. */
 TEST_F(shown, pasid_required)
 {
 	struct vfio *v = &self->v;
@@ -377,7 +377,7 @@ TEST_F(shown, pasid_required)
 
 #define DWORDS	(PCI_EXT_CAP_PRI_SIZEOF / 4)
 
-/* All dwords, read at each width, which must agree. */
+/* Read all dwords with each width, which must agree */
 static bool read_all(struct vfio *v, uint32_t regs[DWORDS])
 {
 	unsigned int pos;
@@ -397,7 +397,7 @@ static bool read_all(struct vfio *v, uint32_t regs[DWORDS])
 	return true;
 }
 
-/* Every bit of every register, written at each width and offset */
+/* Every bit of every register, written with each width and at each offset */
 TEST_F(pri, bits)
 {
 	uint32_t header = vfio_get(&self->v, PF_PRI, 4);
@@ -418,7 +418,7 @@ TEST_F(pri, bits)
 
 			memcpy((char *)alloc + pos, ones, sizes[i]);
 
-			/* RF and UPRGI are set; zeros leave them. */
+			/* RF and UPRGI are set; writing zeros does not change them. */
 			EXPECT_EQ(0, sample_set("pri_failed", "%s 3", VF));
 			ASSERT_EQ(sizes[i], vfio_write(v, PF_PRI + pos, zeros,
 						       sizes[i]));
@@ -428,7 +428,7 @@ TEST_F(pri, bits)
 			ASSERT_EQ(SHARE, regs[2]);
 			ASSERT_EQ(0, regs[3]);
 
-			/* Ones: Enable, RF, UPRGI, and Allocation change. */
+			/* Writing ones changes Enable, RF, UPRGI, and Allocation. */
 			ASSERT_EQ(sizes[i], vfio_write(v, PF_PRI + pos, ones,
 						       sizes[i]));
 			ASSERT_TRUE(read_all(v, regs));
@@ -466,7 +466,7 @@ TEST_F(pri, enable)
 	EXPECT_EQ(0, sample_request(VF, 5));
 	EXPECT_EQ(5, sample_in_flight(VF));
 	EXPECT_EQ(-EPERM, sample_request(VF2, 1));
-	/* Set again it is enabled once. */
+	/* Setting Enable again does not enable it twice. */
 	SET_CTRL(v, PCI_PRI_CTRL_ENABLE);
 	EXPECT_CALLS(1, "pri_enable");
 	EXPECT_CALLS(0, "pri_disable");
@@ -488,7 +488,7 @@ TEST_F(pri, enable_with_whole_share)
 	EXPECT_EQ(0, sample_request(VF, SHARE));
 }
 
-/* The guest's error: as in hardware, Enable can be set, and nothing is sent. */
+/* The guest's mistake: as in hardware, Enable can be set, but nothing is sent. */
 TEST_F(pri, enable_with_bad_allocation)
 {
 	static const uint32_t bad[] = { 0, SHARE + 1, PF_PRI_ALLOCATION,
@@ -505,7 +505,7 @@ TEST_F(pri, enable_with_bad_allocation)
 		EXPECT_TRUE(WAIT_FOR(is_stopped(v), 500));
 	}
 	EXPECT_CALLS(0, "pri_enable");
-	/* Without consequences */
+	/* This has no consequences. */
 	EXPECT_STATE("shown", VF, "pri_state");
 	ENABLE(v, 1);
 	EXPECT_EQ(0, sample_request(VF, 1));
@@ -519,11 +519,11 @@ TEST_F(pri, enable_clears_status)
 	EXPECT_EQ(STOPPED | RF | UPRGI, STATUS(v));
 	ENABLE(v, 1);
 	EXPECT_EQ(0, STATUS(v));
-	/* Set while it is set it clears nothing. */
+	/* Setting Enable while it is set does not clear them. */
 	EXPECT_EQ(0, sample_set("pri_failed", "%s 3", VF));
 	SET_CTRL(v, PCI_PRI_CTRL_ENABLE);
 	EXPECT_EQ(RF | UPRGI, STATUS(v));
-	/* Nor does it when it is cleared. */
+	/* Neither does clearing Enable. */
 	SET_CTRL(v, 0);
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 500));
 	EXPECT_EQ(STOPPED | RF | UPRGI, STATUS(v));
@@ -543,7 +543,7 @@ TEST_F(pri, enable_while_pf_is_disabled)
 	EXPECT_LE(1, host_log_count(VF, "PRI cannot be enabled now"));
 }
 
-/* The PF's driver refuses: as if the allocation were bad, and it is logged. */
+/* The PF's driver refuses: the effect is that of a bad allocation, and it is logged. */
 TEST_F(pri, enable_error)
 {
 	struct vfio *v = &self->v;
@@ -555,21 +555,21 @@ TEST_F(pri, enable_error)
 	EXPECT_EQ(-EPERM, sample_request(VF, 1));
 	EXPECT_LE(1, host_log_count(VF, "PRI is enabled but sends nothing"));
 	EXPECT_STATE("shown", VF, "pri_state");
-	/* A guest must not fill the host's log: more than a ratelimit's burst */
+	/* A guest must not fill the host's log, so try more than the ratelimit's burst. */
 	for (i = 0; i < 100; i++)
 		SET_STATUS(v, 0);
 	EXPECT_GE(12, host_log_count(VF, "PRI is enabled but sends nothing"));
 	ASSERT_EQ(0, sample_calls_clear());
 	SET_CTRL(v, 0);
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 500));
-	/* The PF's driver enabled nothing that it had to disable. */
+	/* The PF's driver enabled nothing, so it has nothing to disable. */
 	EXPECT_CALLS(0, "pri_disable");
 	ASSERT_EQ(0, sample_set("pri_enable_error", "0"));
 	ENABLE(v, 4);
 	EXPECT_EQ(0, sample_request(VF, 4));
 }
 
-/* RF and UPRGI come from the PF's driver, and go one by one. */
+/* RF and UPRGI come from the PF's driver, and can be cleared one by one. */
 TEST_F(pri, failures)
 {
 	struct vfio *v = &self->v;
@@ -591,7 +591,7 @@ TEST_F(pri, failures)
 	SET_STATUS(v, RF);
 	EXPECT_EQ(STOPPED, STATUS(v));
 
-	/* While enabled, too; all other bits are ignored. */
+	/* Also while PRI is enabled; all other bits are ignored. */
 	ENABLE(v, 1);
 	EXPECT_EQ(0, sample_set("pri_failed", "%s fffc", VF));
 	EXPECT_EQ(0, STATUS(v));
@@ -601,17 +601,17 @@ TEST_F(pri, failures)
 	SET_STATUS(v, RF | UPRGI);
 	EXPECT_EQ(0, STATUS(v));
 
-	/* One VF's are not another's. */
+	/* Those of one VF do not affect another VF. */
 	EXPECT_EQ(STOPPED, STATUS(&other));
 	vfio_close(&other);
-	/* And those of a VF that is closed are nobody's. */
+	/* And those of a closed VF are dropped. */
 	EXPECT_EQ(0, sample_set("pri_failed", "%s 3", VF2));
 	OPEN(&other, VF2);
 	EXPECT_EQ(STOPPED, STATUS(&other));
 	vfio_close(&other);
 }
 
-/* Reset of the interface, which acts only while Enable is or becomes 0 */
+/* Reset of the interface, which has an effect only if Enable is or becomes 0 */
 TEST_F(pri, reset_bit)
 {
 	struct vfio *v = &self->v;
@@ -622,7 +622,7 @@ TEST_F(pri, reset_bit)
 	EXPECT_EQ(STOPPED, STATUS(v));
 	EXPECT_CALLS(1, "pri_reset %s", VF);
 
-	/* Enabled and left so: nothing */
+	/* Enable is and stays set: no effect */
 	ENABLE(v, 8);
 	EXPECT_EQ(0, sample_request(VF, 3));
 	SET_CTRL(v, PCI_PRI_CTRL_ENABLE | PCI_PRI_CTRL_RESET);
@@ -631,7 +631,7 @@ TEST_F(pri, reset_bit)
 	EXPECT_CALLS(1, "pri_reset");
 	EXPECT_CALLS(0, "pri_disable");
 
-	/* Cleared by the same write */
+	/* Enable is cleared by the same write. */
 	EXPECT_EQ(0, sample_set("pri_failed", "%s 3", VF));
 	SET_CTRL(v, PCI_PRI_CTRL_RESET);
 	EXPECT_EQ(0, CTRL(v));
@@ -639,11 +639,11 @@ TEST_F(pri, reset_bit)
 	EXPECT_CALLS(2, "pri_reset %s", VF);
 	EXPECT_EQ(0, sample_in_flight(VF));
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 500));
-	/* It is the interface that is reset, and not its registers. */
+	/* The interface is reset, but not its registers. */
 	EXPECT_EQ(8, ALLOCATION(v));
 	EXPECT_EQ(STOPPED | RF | UPRGI, STATUS(v));
 
-	/* While requests are in flight still */
+	/* While requests are still in flight */
 	ENABLE(v, 8);
 	EXPECT_EQ(0, sample_request(VF, 3));
 	SET_CTRL(v, 0);
@@ -659,7 +659,7 @@ TEST_F(pri, reset_bit)
 	EXPECT_PF_UNTOUCHED();
 }
 
-/* One VF's Enable, Reset and requests are not another's. */
+/* Enable, Reset and requests of one VF do not affect another VF. */
 TEST_F(pri, other_vf)
 {
 	struct vfio *v = &self->v;
@@ -687,7 +687,7 @@ TEST_F(pri, other_vf)
 	EXPECT_EQ(0, sample_in_flight(VF2));
 }
 
-/* Nothing in flight: stopped at once, or as soon as a worker ran */
+/* Nothing in flight: stopped at once, or as soon as a worker has run */
 TEST_F(pri, stopped_when_none_in_flight)
 {
 	struct vfio *v = &self->v;
@@ -699,7 +699,7 @@ TEST_F(pri, stopped_when_none_in_flight)
 	EXPECT_STATE("shown", VF, "pri_state");
 }
 
-/* In flight: not before all are answered, however long that takes */
+/* In flight: not stopped before all requests are answered, however long that takes */
 TEST_F(pri, stopped_when_answered)
 {
 	struct vfio *v = &self->v;
@@ -713,7 +713,7 @@ TEST_F(pri, stopped_when_answered)
 	EXPECT_EQ(0, sample_request(VF, 3));
 	start = now_ms();
 	SET_CTRL(v, 0);
-	/* The writer did not wait, and no new ones are sent. */
+	/* The writer did not have to wait, and no new requests are sent. */
 	EXPECT_GT(250, now_ms() - start);
 	EXPECT_EQ(0, CTRL(v));
 	EXPECT_EQ(-EPERM, sample_request(VF, 1));
@@ -733,7 +733,7 @@ TEST_F(pri, stopped_when_answered)
 	EXPECT_PF_UNTOUCHED();
 }
 
-/* Indeterminate by the specification: accepted, and effective after the rest */
+/* Undefined by the specification: accepted, and takes effect after the rest are answered */
 TEST_F(pri, enable_while_draining)
 {
 	struct vfio *v = &self->v;
@@ -788,9 +788,9 @@ TEST_F(pri, enable_and_disable_while_draining)
 }
 
 /*
- * What was lost is not enabled, also while the VF cannot hear of it: its FLR blocks who
- * writes config space, and such a write others. On a busy machine the FLR may be over
- * too early: then it says nothing.
+ * What was lost is not enabled, even while the VF cannot be told: its FLR blocks writes
+ * to config space, and one such write blocks others. On a busy machine the FLR may end
+ * too early; then the attempt proves nothing.
  */
 TEST_F(pri, lost_while_draining)
 {
@@ -832,7 +832,7 @@ TEST_F(pri, lost_while_draining)
 	EXPECT_CALLS(0, "pri_enable");
 }
 
-/* A wait that ended in time does not count for the next one. */
+/* A wait that ended in time does not count towards the next one's limit. */
 TEST_F(pri, limit_is_for_each_wait)
 {
 	struct vfio *v = &self->v;
@@ -854,8 +854,8 @@ TEST_F(pri, limit_is_for_each_wait)
 }
 
 /*
- * Requests that are never answered: after the limit the VF is failed closed,
- * until it is reset, and all else goes on.
+ * Requests that are never answered: after the limit the VF is failed closed until it is
+ * reset, and everything else goes on.
  */
 FIXTURE(fail) {
 	struct vfio v;
@@ -869,7 +869,7 @@ FIXTURE_VARIANT(fail) {
 FIXTURE_VARIANT_ADD(fail, lost) { .stuck = false };
 FIXTURE_VARIANT_ADD(fail, driver_stuck) { .stuck = true };
 
-/* A limit that a slow machine does not mistake, either */
+/* A limit that a slow machine does not exceed by accident */
 #define LIMIT_MS	400
 
 FIXTURE_SETUP(fail)
@@ -909,7 +909,7 @@ FIXTURE_TEARDOWN(fail)
 	vfio_close(&self->other);
 }
 
-/* Clears Enable, with requests in flight that nobody answers. */
+/* Clear Enable, with requests in flight that nobody answers */
 #define DISABLE() do {							\
 	long _start = now_ms();						\
 									\
@@ -937,7 +937,7 @@ TEST_F(fail, closed)
 			     1000));
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 
-	/* Both are disabled, and stay so; requests are in flight for ever. */
+	/* Both capabilities are disabled and stay so; the requests are in flight forever. */
 	EXPECT_TRUE(WAIT_FOR(!vfio_get(v, PASID_CTRL, 2), 1000));
 	EXPECT_EQ(0, iommu_count_pasids(VF));
 	EXPECT_EQ(0, vfio_set(v, PASID_CTRL, 2, 7));
@@ -951,7 +951,7 @@ TEST_F(fail, closed)
 	EXPECT_FALSE(WAIT_FOR(is_stopped(v), 2 * LIMIT_MS));
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 
-	/* The other VF and the PF do not notice. */
+	/* The other VF and the PF are not affected. */
 	EXPECT_STATE("shown", VF2, "pri_state");
 	EXPECT_STATE("shown", VF2, "pasid_state");
 	EXPECT_STATE("locked", host_pf(), "pri_state");
@@ -982,13 +982,13 @@ TEST_F(fail, reset_ends_it)
 	EXPECT_TRUE(WAIT_FOR(!sample_request(VF, 4), 1000));
 	SET_CTRL(v, 0);
 	EXPECT_TRUE(WAIT_FOR(is_stopped(v), 1000));
-	/* Neither is it lost again. */
+	/* And it is not lost again. */
 	usleep(2 * LIMIT_MS * 1000);
 	EXPECT_STATE("shown", VF, "pri_state");
 	EXPECT_EQ(1, host_log_count(VF, "lost:"));
 }
 
-/* Reset within the limit, there is nothing that had to be answered. */
+/* After a reset within the limit, nothing is left to be answered. */
 TEST_F(fail, reset_before_limit)
 {
 	struct vfio *v = &self->v;
@@ -1002,7 +1002,7 @@ TEST_F(fail, reset_before_limit)
 	EXPECT_EQ(0, CTRL(v));
 }
 
-/* Nor has the next user of the VF anything to do with it. */
+/* And the next user of the VF is not affected by it. */
 TEST_F(fail, close_before_limit)
 {
 	struct vfio *v = &self->v;
@@ -1022,7 +1022,7 @@ TEST_F(fail, close_before_limit)
 	EXPECT_TRUE(WAIT_FOR(!sample_request(VF, 4), 1000));
 }
 
-/* Enabled again meanwhile it is in vain: they are still not answered. */
+/* Enabling it again meanwhile does not help: the requests are still not answered. */
 TEST_F(fail, enabled_again)
 {
 	struct vfio *v = &self->v;
@@ -1041,7 +1041,7 @@ TEST_F(fail, enabled_again)
 	EXPECT_EQ(0, CTRL(v));
 }
 
-/* Each reset of a VF gives its registers their reset values and ends its requests. */
+/* Each reset of a VF resets its registers and ends its requests. */
 FIXTURE(reset) {
 	struct vfio v;
 };
@@ -1093,7 +1093,7 @@ FIXTURE_TEARDOWN(reset)
 	vfio_close(&self->v);
 }
 
-/* From outside of the VFIO file, requests end a moment later. */
+/* After a reset that does not come through the VFIO file, requests end a moment later. */
 #define EXPECT_RESET() do {						\
 	EXPECT_EQ(0, variant->reset(&self->v));				\
 	EXPECT_EQ(0, CTRL(&self->v));					\
@@ -1138,7 +1138,7 @@ TEST_F(reset, draining_and_enabled_again)
 	EXPECT_EQ(0, CTRL(&self->v));
 }
 
-/* The guest may enable it before a worker ran: the reset comes first. */
+/* The guest may set Enable before a worker ran: the reset must come first. */
 TEST_F(reset, enabled_directly_after)
 {
 	int i;
@@ -1146,7 +1146,7 @@ TEST_F(reset, enabled_directly_after)
 	for (i = 0; i < 10; i++) {
 		EXPECT_EQ(0, variant->reset(&self->v));
 		ENABLE(&self->v, 3);
-		/* Behind a wait for requests that were dropped */
+		/* After the wait for requests that were dropped */
 		EXPECT_TRUE(WAIT_FOR(sample_request(VF, 3) != -EPERM, 500));
 		EXPECT_EQ(3, sample_in_flight(VF));
 		usleep(20000);
@@ -1179,7 +1179,7 @@ TEST_F(pri, close)
 	EXPECT_PF_UNTOUCHED();
 }
 
-/* Without a driver that answers, nobody may ask: until there is one again. */
+/* Without a driver that answers, nobody may send requests until there is one again. */
 TEST_F(pri, unregister)
 {
 	struct vfio *v = &self->v;
@@ -1190,7 +1190,7 @@ TEST_F(pri, unregister)
 	EXPECT_EQ(0, sample_request(VF, 2));
 	ASSERT_EQ(0, sample_set("registered", "0"));
 	EXPECT_EQ(1, host_log_count(VF, "PRI lost: " NO_LONGER));
-	/* A worker takes it from the guest. */
+	/* A worker takes PRI away from the guest. */
 	EXPECT_TRUE(WAIT_FOR(is_lost(VF, "pri"), 1000));
 	EXPECT_STATE("shown", VF, "pasid_state");
 	EXPECT_EQ(0, CTRL(v));
@@ -1217,7 +1217,7 @@ TEST_F(pri, unregister)
 	EXPECT_EQ(0, sample_request(VF, 4));
 }
 
-/* All VFs' shares together are never more than the PF was allotted. */
+/* The shares of all VFs together never exceed what was allocated to the PF. */
 TEST_F_TIMEOUT(eight, share, 60)
 {
 	uint32_t sum = 0;
@@ -1238,7 +1238,7 @@ TEST_F_TIMEOUT(eight, share, 60)
 		EXPECT_EQ(0, sample_request(sample_vf(i), 8));
 		EXPECT_EQ(-ENOSPC, sample_request(sample_vf(i), 1));
 	}
-	/* Fewer that are open have no more each: the others may come. */
+	/* If fewer VFs are open, they do not get more: the others may still be opened. */
 	for (i = 0; i < SAMPLE_MAX_VFS; i++)
 		vfio_close(&self->v[i]);
 	EXPECT_CALLS(1, "last_user PRI");
@@ -1266,7 +1266,7 @@ TEST_F(eight, fewer_allotted_than_vfs)
 	EXPECT_EQ(1, CAPACITY(&self->v[7]));
 }
 
-/* The last of all, as fixtures run in order: leave the PF as others expect it. */
+/* This must be last, as fixtures run in order: leave the PF as others expect it. */
 FIXTURE(last) {
 	const char *driver;
 };

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page requests that reach the VMM: a function asks for pages through the emulated VT-d, its
- * VMM reads them from a fault queue of iommufd and answers, and the guest's PRI registers
- * say what is true of it. Each group is answered exactly once, whatever guest, VMM and PF
- * do meanwhile, and no VF holds what its PF was allotted for longer than promised.
+ * Page requests that reach the VMM: a function requests pages through the emulated VT-d,
+ * its VMM reads the requests from an iommufd fault queue and answers them, and the
+ * guest's PRI registers say what is true. Each group is answered exactly once, whatever
+ * guest, VMM and PF do meanwhile, and no VF keeps the PF's credits in use for longer than
+ * promised.
  *
- * Whole functions have that on each kernel. For VFs it takes the lab's kernels "iopf"; on
- * others the fixture "undelivered" says what there is in its place.
+ * For whole functions, this works on every kernel. For VFs, it needs the lab's kernels
+ * "iopf"; the fixture "undelivered" tests what other kernels do instead.
  *
- * VFCAP_PRI_GROUPS: how many groups the stress has (default: 3000). VFCAP_PRI_SEED: what
- * its random numbers start from; printed.
+ * VFCAP_PRI_GROUPS: how many groups the stress test sends (default: 3000).
+ * VFCAP_PRI_SEED: the seed of its random numbers; printed.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -37,7 +38,7 @@
 #define PAGE		PAGER_PAGE
 #define ABSENT		(ADDRESS + 16 * PAGE)
 
-/* Of a message; others that it has are the kernel's own. */
+/* Flags of a message that are checked; others are the kernel's own. */
 #define FLAGS	(IOMMU_PGFAULT_FLAGS_PASID_VALID | IOMMU_PGFAULT_FLAGS_LAST_PAGE)
 
 #define SUCCESS		IOMMUFD_PAGE_RESP_SUCCESS
@@ -46,20 +47,20 @@
 /* What the documentation promises: a loss without an event; parameter pri_drain_ms */
 #define GUARD_MS	1000
 #define DRAIN_MS	1000
-/* Parameter pri_answer_ms, where a test waits for it */
+/* Parameter pri_answer_ms, if a test has to wait for it */
 #define LIMIT_MS	500
 #define LIMIT		"500"
 #define LIMIT_DEFAULT	"10000"
 
-/* What emulation on a busy machine adds to that, at most */
+/* The most that emulation on a busy machine adds to that */
 #define SLACK_MS	3000
-/* What comes at all comes by then. */
+/* Whatever arrives has arrived by then. */
 #define ANSWER_MS	10000
 #define SILENCE_MS	300
 
 #define NEEDS_CORE	"without the kernel's help a whole function's hardware decides"
 
-/* The PF's Control, Status, Capacity and Allocation: as they were, whatever its VFs do */
+/* The PF's Control, Status, Capacity and Allocation, which its VFs must not change */
 struct pf_pri {
 	uint32_t ctrl, capacity, allocation;
 };
@@ -95,7 +96,7 @@ FIXTURE_SETUP(pri_vmm)
 		pager_init(&self->vmm[i]);
 	ASSERT_EQ(0, pager_prepare());
 	ASSERT_EQ(0, dma_open());
-	/* What the IOMMU refuses is part of this. */
+	/* The IOMMU is meant to refuse some requests. */
 	host_log_expect("DMAR: .*[fF]ault");
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, requester_init(&self->function[i],
@@ -119,7 +120,10 @@ FIXTURE_TEARDOWN(pri_vmm)
 		EXPECT_TRUE(requester_is_even(&self->function[i], ANSWER_MS));
 		EXPECT_TRUE(requester_hears_nothing(&self->function[i], 50));
 	}
-	/* Of VFs nothing reaches the PF; of a function the kernel has back what it had. */
+	/*
+	 * Nothing of the VFs reaches the PF; a function's registers are as the kernel
+	 * left them.
+	 */
 	pf = read_pf();
 	EXPECT_EQ(self->pf.ctrl, pf.ctrl);
 	EXPECT_EQ(self->pf.capacity, pf.capacity);
@@ -135,7 +139,7 @@ FIXTURE_TEARDOWN(pri_vmm)
 	ASSERT_EQ(0, pager_set_pri(&self->vmm[1], true));		\
 } while (0)
 
-/* The function asks for a page, and its VMM has read it and not answered. */
+/* Make the function request a page; its VMM reads the request but does not answer. */
 static int in_flight(struct _test_data_pri_vmm *self, int i, unsigned int group, uint32_t *cookie)
 {
 	if (!requester_ask(&self->function[i], ABSENT, group))
@@ -149,7 +153,7 @@ static int in_flight(struct _test_data_pri_vmm *self, int i, unsigned int group,
 #define EXPECT_GETS(i, group, code, ms)					\
 	EXPECT_TRUE(requester_gets(&self->function[i], group, code, ms))
 
-/* All works as from the beginning. */
+/* Everything works as at the start. */
 static bool is_delivered(struct _test_data_pri_vmm *self, int i, unsigned int group)
 {
 	uint32_t cookie = 0;
@@ -162,7 +166,8 @@ static bool is_delivered(struct _test_data_pri_vmm *self, int i, unsigned int gr
 #define EXPECT_DELIVERED(i, group)	EXPECT_TRUE(is_delivered(self, i, group))
 
 /*
- * None reaches the VMM: a VF's are answered Invalid Request, a whole function sends none
+ * No request reaches the VMM: those of a VF are answered with Invalid Request, and a
+ * whole function sends none.
  */
 static bool is_gated(struct pager *vmm, struct requester *function, unsigned int group)
 {
@@ -185,7 +190,7 @@ static bool is_gated_by(struct _test_data_pri_vmm *self, int i, unsigned int gro
 
 #define EXPECT_GATED(i, group)	EXPECT_TRUE(is_gated_by(self, i, group))
 
-/* An answer of the VMM comes too late: it is refused, or goes nowhere. */
+/* An answer of the VMM that comes too late is refused, or has no effect. */
 static bool goes_nowhere(struct pager *vmm, struct requester *function, uint32_t cookie)
 {
 	int ret = pager_answer(vmm, cookie, SUCCESS);
@@ -216,13 +221,13 @@ TEST_F(pri_vmm, delivered)
 	EXPECT_EQ(0, dma_write(host_vf(), REQUESTER_PASID, ADDRESS, 0xc0ffee));
 	EXPECT_EQ(0xc0ffee, __atomic_load_n(self->memory, __ATOMIC_ACQUIRE));
 
-	/* The other answer there is */
+	/* The other possible answer */
 	IN_FLIGHT(0, 0x1ff, &m[0].cookie);
 	ASSERT_EQ(0, pager_answer(vmm, m[0].cookie, INVALID));
 	EXPECT_GETS(0, 0x1ff, DMA_INVALID, ANSWER_MS);
 }
 
-/* What it may only read, or write, it asks for so. */
+/* A request for only read, or only write permission is delivered as such. */
 TEST_F(pri_vmm, permissions)
 {
 	static const unsigned int perms[] = { DMA_READ, DMA_WRITE, DMA_READ | DMA_WRITE };
@@ -242,7 +247,7 @@ TEST_F(pri_vmm, permissions)
 	}
 }
 
-/* A group is handed over as a whole, in its order, and has one answer. */
+/* A group is delivered as a whole, in order, and gets one answer. */
 TEST_F(pri_vmm, groups)
 {
 	static const unsigned int pages[] = { 1, 2, 7, 32, 64 };
@@ -269,7 +274,7 @@ TEST_F(pri_vmm, groups)
 	EXPECT_TRUE(requester_hears_nothing(function, SILENCE_MS));
 }
 
-/* Groups of two functions have the same numbers, and nothing else in common. */
+/* Groups of two functions have the same numbers, but nothing else in common. */
 TEST_F(pri_vmm, same_groups)
 {
 	uint32_t first[4], second[4];
@@ -302,19 +307,19 @@ TEST_F(pri_vmm, wrong_answers)
 	uint32_t cookie;
 	unsigned int i;
 
-	/* What it was never asked */
+	/* Cookies of requests that were never sent */
 	for (i = 0; i < ARRAY_SIZE(never); i++)
 		EXPECT_EQ(-EINVAL, pager_answer(vmm, never[i], SUCCESS));
 	IN_FLIGHT(0, 0x20, &cookie);
 	for (i = 0; i < ARRAY_SIZE(never); i++)
 		if (never[i] != cookie)
 			EXPECT_EQ(-EINVAL, pager_answer(vmm, never[i], SUCCESS));
-	/* Nor is there another answer: no Response Failure, least of all. */
+	/* There is no other answer; in particular, no Response Failure. */
 	EXPECT_EQ(-EINVAL, pager_answer(vmm, cookie, 2));
 	EXPECT_EQ(-EINVAL, pager_answer(vmm, cookie, 0xf));
 	EXPECT_TRUE(requester_hears_nothing(function, SILENCE_MS));
 
-	/* Twice */
+	/* Answering twice */
 	EXPECT_EQ(0, pager_answer(vmm, cookie, SUCCESS));
 	EXPECT_EQ(-EINVAL, pager_answer(vmm, cookie, INVALID));
 	EXPECT_GETS(0, 0x20, DMA_SUCCESS, ANSWER_MS);
@@ -341,7 +346,7 @@ TEST_F(pri_vmm, follows_enable)
 	}
 	if (host_has_functions())
 		return;
-	/* With such an allocation it may send none. */
+	/* With such an allocation, it may not send any requests. */
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, pager_set_pri(vmm, false));
 		EXPECT_TRUE(WAIT_FOR(pager_is_stopped(vmm), SLACK_MS));
@@ -350,7 +355,7 @@ TEST_F(pri_vmm, follows_enable)
 	}
 }
 
-/* Before the first Enable, and in one session after the other */
+/* Before the first Enable, and in each session */
 TEST_F(pri_vmm, starts_disabled)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -367,7 +372,7 @@ TEST_F(pri_vmm, starts_disabled)
 	}
 }
 
-/* Stopped is 0 until what is in flight is answered, and no new one gets through. */
+/* Stopped is 0 until everything in flight is answered, and no new request gets through. */
 TEST_F(pri_vmm, stops_when_answered)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -414,7 +419,7 @@ TEST_F(pri_vmm, stops_without_an_answer)
 	EXPECT_TRUE(WAIT_FOR(pager_is_stopped(vmm), SLACK_MS));
 	EXPECT_TRUE(goes_nowhere(vmm, function, late[0]));
 
-	/* Nor is what comes late taken for the answer to another with that number. */
+	/* And a late answer is not taken for the answer to another group with that number. */
 	ASSERT_EQ(0, pager_set_pri(vmm, true));
 	EXPECT_FALSE(pager_is_stopped(vmm));
 	IN_FLIGHT(0, 0x11, &cookie);
@@ -425,7 +430,7 @@ TEST_F(pri_vmm, stops_without_an_answer)
 	EXPECT_STREQ("shown", sample_state(host_vf(), "pri_state"));
 }
 
-/* What is enabled again before it has stopped is so when that is over. */
+/* If it is enabled again before it has stopped, that takes effect once it has. */
 TEST_F(pri_vmm, enabled_again_while_stopping)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -472,7 +477,7 @@ TEST_F(pri_vmm, answer_limit)
 	EXPECT_EQ(PCI_PRI_CTRL_ENABLE, pager_pri_ctrl(vmm));
 	EXPECT_EQ(0, pager_pri_status(vmm) & PCI_PRI_STATUS_RF);
 
-	/* Too late, and with another that has its number in flight */
+	/* Too late, and while another group with the same number is in flight */
 	if (!pager_take(vmm, 0x11, &unread, SILENCE_MS))
 		EXPECT_TRUE(goes_nowhere(vmm, function, unread));
 	IN_FLIGHT(0, 0x10, &cookie);
@@ -482,7 +487,7 @@ TEST_F(pri_vmm, answer_limit)
 	EXPECT_DELIVERED(0, 0x11);
 }
 
-/* A queue that nobody can read any more is a VMM that is silent. */
+/* A queue that can no longer be read counts as a silent VMM. */
 TEST_F(pri_vmm, queue_closed)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -500,8 +505,8 @@ TEST_F(pri_vmm, queue_closed)
 }
 
 /*
- * What all VFs share of their PF's is not held for longer than that, however often a VMM
- * says nothing, and other VFs are served meanwhile.
+ * A VF does not hold the credits that all VFs share for longer than the limit, however
+ * often its VMM does not answer, and other VFs are served meanwhile.
  */
 TEST_F(pri_vmm, credits)
 {
@@ -564,7 +569,7 @@ TEST_F(pri_vmm, detached)
 	ASSERT_EQ(0, iommufd_attach(&vmm->v, vmm->hwpt, REQUESTER_PASID));
 	EXPECT_DELIVERED(0, 0x12);
 
-	/* In place of it, one that nobody answers for, and back */
+	/* Replace it by a page table without a fault queue, and back */
 	IN_FLIGHT(0, 0x13, &cookie);
 	ASSERT_EQ(0, iommufd_ioas(&vmm->v, &ioas));
 	ASSERT_EQ(0, iommufd_hwpt(&vmm->v, ioas, true, &plain));
@@ -582,7 +587,7 @@ TEST_F(pri_vmm, pri_reset)
 	struct pager *vmm = &self->vmm[0];
 	uint32_t cookie;
 
-	/* While Enable is 1 that does nothing (PCIe r6.0, sec 10.5.2.2). */
+	/* While Enable is 1, this has no effect (PCIe r6.0, sec 10.5.2.2). */
 	IN_FLIGHT(0, 0x10, &cookie);
 	ASSERT_EQ(0, vfio_set(&vmm->v, vmm->pri, 2,
 			      PCI_PRI_CTRL_ENABLE | PCI_PRI_CTRL_RESET));
@@ -619,7 +624,7 @@ static int outside_reset(struct vfio *v)
 	return host_writef("1", "devices/%s/reset", host_vf());
 }
 
-/* @first: also of a whole function all is answered before it is reset */
+/* @first: even for a whole function, everything is answered before the reset */
 static const struct {
 	const char *name;
 	int (*reset)(struct vfio *v);
@@ -630,12 +635,12 @@ static const struct {
 	{ "sysfs", outside_reset, false },
 };
 
-/* What the kernel did, in its order: its trace of responses and FLRs */
+/* The order in which the kernel acted: its trace of responses and FLRs */
 #define TRACING	"/sys/kernel/debug/tracing/"
 
 static int order_begin(void)
 {
-	/* Both files are emptied by whoever truncates them. */
+	/* Opening either file with truncation empties it. */
 	return host_run(NULL, 0, "cd " TRACING " && echo > kprobe_events && echo > trace") ?:
 	       host_write(TRACING "kprobe_events",
 			  "p:vfcap/response intel_iommu_page_response\n"
@@ -643,7 +648,7 @@ static int order_begin(void)
 	       host_write(TRACING "events/vfcap/enable", "1");
 }
 
-/* Responses before the first FLR, and after it */
+/* The number of responses before the first FLR, and after it */
 static int order_end(unsigned int *before, unsigned int *after)
 {
 	unsigned int *count = before;
@@ -668,7 +673,7 @@ static int order_end(unsigned int *before, unsigned int *after)
 	return count == after ? 0 : -ENOENT;
 }
 
-/* After an FLR a response could be taken for that of another request. */
+/* After an FLR, a response could be taken for that to another request. */
 TEST_F(pri_vmm, resets)
 {
 	struct requester *function = &self->function[0];
@@ -750,11 +755,11 @@ TEST_F(pri_vmm, pf_unbound)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		/* The VF is its parent's. */
+		/* The VF belongs to the parent. */
 		pager_close(vmm);
 		_exit(host_unbind(host_pf()) ? 1 : 0);
 	}
-	/* It waits for the VF to be closed, which goes on without PRI. */
+	/* The unbind waits for the VF to be closed, which continues without PRI. */
 	EXPECT_TRUE(WAIT_FOR(!pager_pri_ctrl(vmm), GUARD_MS + SLACK_MS));
 	EXPECT_GETS(0, 0x10, DMA_INVALID, DRAIN_MS + SLACK_MS);
 	EXPECT_TRUE(goes_nowhere(vmm, &self->function[0], cookie));
@@ -780,7 +785,7 @@ TEST_F(pri_vmm, closed)
 	EXPECT_EQ(0, function->success);
 	EXPECT_FALSE(requester_ask(function, ABSENT, 0x20));
 
-	/* The next user is asked nothing of that. */
+	/* The next user gets none of these requests. */
 	ASSERT_EQ(0, pager_open(vmm, host_vf()));
 	EXPECT_EQ(0, pager_read(vmm, &(struct iommu_hwpt_pgfault){}, 1, SILENCE_MS));
 	EXPECT_EQ(-EINVAL, pager_answer(vmm, cookie, SUCCESS));
@@ -806,7 +811,7 @@ TEST_F(pri_vmm, killed)
 		dma_close();
 		if (!pager_open(vmm, host_vf()) && !pager_set_pri(vmm, true))
 			(void)!write(ready[1], "r", 1);
-		/* It reads one and dies. */
+		/* It reads one request, and is then killed. */
 		if (pager_read(vmm, m, 1, ANSWER_MS) == 1)
 			(void)!write(ready[1], "r", 1);
 		pause();
@@ -841,7 +846,7 @@ static int clear_failures(struct pager *vmm, uint16_t bits)
 	return vfio_set(&vmm->v, vmm->pri - PCI_PRI_CTRL + PCI_PRI_STATUS, 2, bits);
 }
 
-/* The guest answers Response Failure: its interface is off until it is enabled anew. */
+/* The guest answers Response Failure: its interface is off until it is enabled again. */
 TEST_F(pri_vmm, response_failure)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -855,11 +860,11 @@ TEST_F(pri_vmm, response_failure)
 	EXPECT_EQ(PCI_PRI_STATUS_RF, failures(vmm));
 	EXPECT_GETS(0, 0x10, DMA_INVALID, ANSWER_MS);
 	EXPECT_GATED(0, 0x20);
-	/* What was in flight may be answered, or was. */
+	/* The other group in flight may already have been answered. */
 	pager_answer(vmm, other, INVALID);
 	EXPECT_GETS(0, 0x11, DMA_INVALID, DRAIN_MS + SLACK_MS);
 
-	/* It is cleared, which enables nothing. */
+	/* The bit can be cleared, which does not enable anything. */
 	ASSERT_EQ(0, clear_failures(vmm, PCI_PRI_STATUS_UPRGI));
 	EXPECT_EQ(PCI_PRI_STATUS_RF, failures(vmm));
 	ASSERT_EQ(0, clear_failures(vmm, PCI_PRI_STATUS_RF));
@@ -890,7 +895,7 @@ TEST_F(pri_vmm, response_failure)
 			     FAILURES);
 }
 
-/* A response that was not expected is noted, and changes nothing else. */
+/* An unexpected response is recorded, and changes nothing else. */
 TEST_F(pri_vmm, unexpected_response)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -911,7 +916,7 @@ TEST_F(pri_vmm, unexpected_response)
 	EXPECT_DELIVERED(0, 0x10);
 }
 
-/* The kernel has back what it had without a reset of the function, too. */
+/* The kernel's settings are restored even without a reset of the function. */
 TEST_F(pri_vmm, given_back)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -929,7 +934,7 @@ TEST_F(pri_vmm, given_back)
 	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", host_vf()));
 }
 
-/* What the hardware of a whole function says of itself its guest reads. */
+/* The guest of a whole function reads the status that the hardware reports. */
 TEST_F(pri_vmm, hardware_status)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -960,8 +965,9 @@ TEST_F(pri_vmm, hardware_status)
 }
 
 /*
- * A VMM that once said that it answers has a page table with a fault queue accepted for its VF,
- * and nothing reaches it through that, whatever it said since, over a reset, too.
+ * If a VMM once declared that it answers, a page table with a fault queue is accepted for
+ * its VF. But nothing reaches it that way, whatever the VMM has declared since, even
+ * across a reset.
  */
 static bool is_shut(struct _test_data_pri_vmm *self)
 {
@@ -1000,7 +1006,7 @@ TEST_F(pri_vmm, declared)
 	EXPECT_FALSE(q.flags & VFCAP_QUERY_DELIVERABLE);
 	pager_close(vmm);
 
-	/* No promise to a guest that its VMM does not keep */
+	/* Without the declaration, the guest is promised nothing that its VMM does not keep. */
 	host_log_clear();
 	ASSERT_EQ(0, pager_open_plain(vmm, host_vf(), false));
 	ASSERT_EQ(0, vfcap_query(&vmm->v, VFCAP_CAP_PRI, &q));
@@ -1010,12 +1016,12 @@ TEST_F(pri_vmm, declared)
 	EXPECT_NE(0, vfio_find_ecap(&vmm->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_EQ(1, host_log_count(host_vf(), "PRI capability not shown"));
 	EXPECT_EQ(-ENODEV, vfcap_pri_failed(&vmm->v, VFCAP_PRI_FAILURE));
-	/* A whole function is the user's, as with vfio-pci. */
+	/* A whole function is left to its user, as with vfio-pci. */
 	attached = pager_attach(vmm);
 	EXPECT_EQ(host_has_functions() ? 0 : -EINVAL, attached);
 	pager_close(vmm);
 
-	/* It is taken back, until anything is settled. */
+	/* The declaration can be taken back until it is committed. */
 	ASSERT_EQ(0, pager_open_plain(vmm, host_vf(), true));
 	ASSERT_EQ(0, vfcap_choose(&vmm->v, VFCAP_CAP_PRI, 0, 0));
 	ASSERT_EQ(0, vfcap_query(&vmm->v, VFCAP_CAP_PRI, &q));
@@ -1032,7 +1038,7 @@ TEST_F(pri_vmm, declared)
 	EXPECT_EQ(-EBUSY, vfcap_choose(&vmm->v, VFCAP_CAP_PRI, 0, 0));
 	pager_close(vmm);
 
-	/* The administrator's word is the last one. */
+	/* The administrator has the last word. */
 	ASSERT_EQ(0, host_param("pri", "off"));
 	ASSERT_EQ(0, pager_open_plain(vmm, host_vf(), true));
 	ASSERT_EQ(0, vfcap_query(&vmm->v, VFCAP_CAP_PRI, &q));
@@ -1042,7 +1048,7 @@ TEST_F(pri_vmm, declared)
 	EXPECT_TRUE(is_shut(self));
 }
 
-/* Through a group nobody has a fault queue. */
+/* Opened through the group, there is no fault queue. */
 TEST_F(pri_vmm, by_group)
 {
 	struct pager *vmm = &self->vmm[0];
@@ -1079,7 +1085,7 @@ TEST_F(pri_vmm, restored)
 	EXPECT_FALSE(pager_is_stopped(vmm));
 	EXPECT_DELIVERED(0, 0x10);
 
-	/* After a failure Enable has no meaning, there as here. */
+	/* After a failure, Enable has no effect, before and after the restore. */
 	ASSERT_EQ(0, vfcap_pri_failed(&vmm->v, VFCAP_PRI_FAILURE));
 	ASSERT_EQ(0, vfcap_get_state(&vmm->v, &state));
 	pager_close(vmm);
@@ -1093,7 +1099,7 @@ TEST_F(pri_vmm, restored)
 	ASSERT_EQ(0, pager_set_pri(vmm, true));
 	EXPECT_DELIVERED(0, 0x10);
 
-	/* One that does not answer cannot take it over. */
+	/* A VMM that does not answer cannot take it over. */
 	pager_close(vmm);
 	ASSERT_EQ(0, pager_open_plain(vmm, host_vf(), false));
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&vmm->v, &state));
@@ -1117,8 +1123,8 @@ TEST_F(pri_vmm, arguments)
 }
 
 /*
- * Stress: functions that ask, VMMs that answer, late, twice, or not, and guests that
- * do anything, all at once.
+ * Stress: functions that request, VMMs that answer, late, twice, or not at all, and
+ * guests that do anything, all at once.
  */
 #define HELD	16
 
@@ -1127,9 +1133,9 @@ struct actor {
 	struct requester *function;
 	pthread_t guest, answerer;
 	bool *stop;
-	bool close_queue;	/* the answerer ends */
+	bool close_queue;	/* the answerer is to end */
 	unsigned int seed;
-	unsigned long answers;	/* that iommufd took */
+	unsigned long answers;	/* accepted by iommufd */
 	unsigned int acts[8];
 	const char *wrong;
 };
@@ -1144,7 +1150,7 @@ static void set(bool *flag, bool to)
 	__atomic_store_n(flag, to, __ATOMIC_SEQ_CST);
 }
 
-/* Reads all, and answers most of it at once, and what it has held sooner or later */
+/* Reads everything, answers most of it at once, and what it has held back sooner or later */
 static void *answer_all(void *arg)
 {
 	struct iommu_hwpt_pgfault m[64];
@@ -1167,7 +1173,10 @@ static void *answer_all(void *arg)
 			if (rand_r(&seed) % 16 == 0)
 				pager_answer(&a->vmm, m[i].cookie, SUCCESS);
 		}
-		/* It may be another's by now, which is answered once all the same. */
+		/*
+		 * The cookie may belong to another group by now, which is still answered
+		 * only once.
+		 */
 		while (nr && (nr == HELD || rand_r(&seed) % 32 == 0))
 			a->answers += !pager_answer(&a->vmm, held[--nr], SUCCESS);
 		if (rand_r(&seed) % 32 == 0)
@@ -1194,7 +1203,7 @@ static void actor_close(struct actor *a)
 	pager_close(&a->vmm);
 }
 
-/* What happens often comes first. */
+/* The most frequent acts come first. */
 static int act(struct actor *a)
 {
 	unsigned int what = rand_r(&a->seed) % 100;
@@ -1253,7 +1262,7 @@ static void *be_guest(void *arg)
 	return NULL;
 }
 
-/* Some groups whose numbers are not in use, as far as the function may have them open */
+/* Send some groups whose numbers are not in use, within the function's capacity */
 static int send_some(struct requester *r, unsigned int capacity, unsigned int max_pages,
 		     unsigned int *next, unsigned int *seed)
 {
@@ -1283,7 +1292,10 @@ TEST_F_TIMEOUT(pri_vmm, stress, 120 + stress_groups() / 20)
 {
 	unsigned int seed = host_setting("VFCAP_PRI_SEED", 1), first_seed = seed, i;
 	unsigned int next[2] = { 0, 100 }, capacity[2];
-	/* A detach may leave a group without a handler, of which each page is answered then. */
+	/*
+	 * A detach may leave a group without a handler. Unless the kernel is patched,
+	 * each of its pages is answered then.
+	 */
 	unsigned int max_pages = requester_kernel_is_mended() ? 4 : 1;
 	unsigned long target = stress_groups();
 	struct actor actors[2] = {};
@@ -1337,9 +1349,7 @@ TEST_F_TIMEOUT(pri_vmm, stress, 120 + stress_groups() / 20)
 	TH_LOG("%lu groups in %ld ms, seed %u", sent, now_ms() - begin, first_seed);
 }
 
-/*
- * VFs on a kernel that delivers none of their page requests: nothing has changed there.
- */
+/* VFs on a kernel that does not deliver their page requests: nothing has changed there. */
 FIXTURE(undelivered) {
 	struct pager vmm;
 	struct pf_pri pf;
@@ -1403,7 +1413,7 @@ TEST_F(undelivered, attach_is_refused)
 	}
 }
 
-/* Selects what this kernel has, unless the caller selects. */
+/* Select the fixtures that fit this kernel, unless the caller selects. */
 int main(int argc, char **argv)
 {
 	char *of_functions[4] = { argv[0], "-F", "undelivered", NULL };
