@@ -30,7 +30,7 @@
 
 /* Parts of messages in the kernel's log */
 #define HIDDEN		"PRI capability not shown: "
-#define FORCED		"parameter pri=on: page requests may find no answer, for "
+#define FORCED		"parameter pri=on: page requests may go unanswered, because "
 #define STILL_LOST	"PRI is still lost after a reset: "
 #define NOT_DECLARED	"the driver of its PF does not declare"
 #define NO_ATS		"the kernel has not enabled ATS in it"
