@@ -208,7 +208,7 @@ TEST_F(careless, opened_before_it_was_bound)
 }
 
 /*
- * If the PF had no driver when a VF was bound, it gets its sysfs folder only once it has
+ * If the PF had no driver when a VF was bound, it gets its sysfs directory only once it has
  * one.
  */
 TEST_F(careless, bound_without_folder)
@@ -260,7 +260,7 @@ FIXTURE_SETUP(orphan)
 FIXTURE_TEARDOWN(orphan)
 {
 	vfio_close(&self->v);
-	/* The links in the PF's folder are already gone. */
+	/* The links in the PF's directory are already gone. */
 	host_log_expect("WARNING: fs/kernfs/dir.c");
 	EXPECT_EQ(0, host_rescan());
 	EXPECT_EQ(0, sample_give_back());

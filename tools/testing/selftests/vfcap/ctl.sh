@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the tests use them
 #
-# Shared by the tests of vfcapctl, which are run in the folder that they are in
+# Shared by the tests of vfcapctl, which are run in the directory that they are in
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . ./tap.sh
@@ -72,7 +72,7 @@ function_of()		# BDF
 	echo "f('$1')"
 }
 
-# For use in a subshell, since it changes the folder
+# For use in a subshell, since it changes the directory
 driver()		# BDF
 {
 	cd -P "$devices/$1/driver" 2> /dev/null && echo "${PWD##*/}"

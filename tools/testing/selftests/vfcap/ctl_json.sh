@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Checks the JSON that vfcapctl printed, with ctl_json.py in the same folder, for tests of
+# Checks the JSON that vfcapctl printed, with ctl_json.py in the same directory, for tests of
 # vfcapctl that source this. Its schema is $schema.
 
 json_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

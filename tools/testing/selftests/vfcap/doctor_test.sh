@@ -26,8 +26,8 @@ layout_default()
 	set_pasid 7
 }
 
-# Replace a file or folder of the kernel's
-cover()			# PATH [TEXT]: a file with that text, or an empty folder
+# Replace a file or directory of the kernel's
+cover()			# PATH [TEXT]: a file with that text, or an empty directory
 {
 	if [ -d "$1" ]; then
 		mount -t tmpfs tmpfs "$1"
@@ -49,7 +49,7 @@ mend()			# COMMAND...
 	release
 }
 
-# Modules in a folder of their own, so that bind can load them
+# Modules in a directory of their own, so that bind can load them
 modules=/usr/lib/modules
 unload()
 {

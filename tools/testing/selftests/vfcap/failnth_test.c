@@ -707,7 +707,7 @@ static const char *after_bind(struct stage *s, int ret)
 	/* Our VF is the PF's only bound one, and the PF's driver does not take part. */
 	if (vf && !ours && host_exists("devices/%s/vfcap", host_pf()))
 		return "the PF's folder is left";
-	/* Binding does not depend on the PF's folder. */
+	/* Binding does not depend on the PF's directory. */
 	if (vf && ours && !host_exists("devices/%s/vfcap", host_pf()) &&
 	    !host_log_count(host_pf(), "no directory \"vfcap\" in sysfs"))
 		return "the PF's folder is missing, and the log does not say why";

@@ -460,7 +460,7 @@ TEST_F(pf, vfs)
 	EXPECT_EQ(0, vfcap_choose(&self->v, VFCAP_CAP_PRI, VFCAP_CHOOSE_ANSWERS, 0));
 	ASSERT_EQ(0, vfcap_query(&self->v, VFCAP_CAP_PRI, &q));
 	EXPECT_EQ(VFCAP_REASON_HAS_VFS, q.reason);
-	/* The PF's folder in sysfs is about the PF itself. */
+	/* The PF's directory in sysfs is about the PF itself. */
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	EXPECT_STREQ("shown", sample_state(host_pf(), "pasid_state"));
 	EXPECT_STREQ("hidden", sample_state(host_vf(), "pasid_state"));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Races: what opens, uses and resets a VF against each other, and against what
- * takes it away: its driver, its PF, the PF's driver, the bridge above, the
- * module. Each race is a line of actors, one thread each, that act again and again
- * until the first of them has done so for a number of rounds. Then all must work as
- * before, and the modules unload without a complaint.
+ * Races: what opens, uses and resets a VF runs against each other, and against what
+ * takes the VF away: its driver, its PF, the PF's driver, the bridge above, the
+ * module. Each race is a list of actors, one thread each, that act again and again
+ * until the first of them has done so for a number of rounds. Then everything must work
+ * as before, and the modules must unload without a complaint.
  *
- * Most acts may fail, since others are in their way. Each must succeed now and then.
+ * Most acts may fail, since others get in their way. Each must succeed now and then.
  *
  * VFCAP_RACE_ROUNDS: how many rounds (default: 100, or as many as take half a second)
- * VFCAP_RACE_SEED: a number; with another one all choose otherwise (default: 0)
+ * VFCAP_RACE_SEED: a number; with another one all random choices differ (default: 0)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,17 +37,20 @@
 #include "lib/vfio.h"
 #include "lib/whole.h"
 
-#define PASIDS		4	/* that are attached, from 1 on */
+#define PASIDS		4	/* attached ones: 1 and so on */
 #define MAX_ACTORS	6
 
 #define ROUNDS		100
 #define ROUNDS_MS	500
-/* So long a VF is open at most, is a user waited for, and is it until one looks again */
+/*
+ * The longest time that a VF is open, that an actor waits for a user, and that it waits
+ * until it looks again
+ */
 #define HOLD_MS		100
 #define MEET_MS		1000
 #define LOOK_MS		10
 #define PROGRESS_MS	10000
-/* An act that has not succeeded by then is in vain; one takes that long never. */
+/* An act that has not succeeded by then never will; and no single act takes that long. */
 #define PATIENCE_MS	60000
 #define STUCK_MS	120000
 
@@ -55,7 +58,7 @@ struct scene;
 
 struct actor {
 	const char *name;
-	/* Whether it did what it is about */
+	/* Returns whether it did what it is meant to do */
 	bool (*act)(struct scene *scene);
 };
 
@@ -65,11 +68,11 @@ struct scene {
 	const char *port;		/* the bridge above it */
 	atomic_bool stop;
 	atomic_uint wrong;
-	atomic_bool wanted;		/* the VF, by who cannot have it while it is open */
+	atomic_bool wanted;		/* by an actor that cannot have it while it is open */
 
-	/* The VF's user, if it has one; others dup() it for each act. */
+	/* The VF's user, if there is one; other actors dup() its files for each act. */
 	pthread_mutex_t lock;
-	pthread_cond_t came;		/* its user */
+	pthread_cond_t came;		/* a user has opened the VF */
 	bool open;
 	struct vfio v;
 	uint32_t hwpt;
@@ -144,7 +147,7 @@ static void close_session(struct scene *s)
 	close(s->asked);
 }
 
-/* Until a user comes, at most so long. Caller holds the lock. */
+/* Wait for a user, for @ms at most. The caller holds the lock. */
 static void wait_for_user(struct scene *s, unsigned int ms)
 {
 	struct timespec end;
@@ -156,7 +159,7 @@ static void wait_for_user(struct scene *s, unsigned int ms)
 	pthread_cond_timedwait(&s->came, &s->lock, &end);
 }
 
-/* For one act: the user may close the VF meanwhile. False if no user comes. */
+/* For one act, during which the user may close the VF. Returns false if no user comes. */
 static bool borrow(struct scene *s, struct vfio *v)
 {
 	bool open;
@@ -174,23 +177,26 @@ static bool borrow(struct scene *s, struct vfio *v)
 	return open;
 }
 
-/* An act takes no time against those of others, and would take all of a CPU's. */
+/*
+ * Without a pause, an act takes no time compared with the others', and would be repeated
+ * so often that it takes a whole CPU.
+ */
 static void give_back(struct vfio *v)
 {
 	vfio_close(v);
 	usleep(dice(LOOK_MS * 1000));
 }
 
-/* For who needs nobody, and would take the CPU from those who need each other */
+/* For actors that need nobody: they would take the CPU from those who need each other. */
 static void pause_for_others(void)
 {
 	usleep(dice(HOLD_MS) * 1000);
 }
 
-/* For who waits for others. Even a look that finds nothing takes them time. */
+/* For actors that wait for others. Even a look that finds nothing takes time from them. */
 #define AWAIT(condition, ms)	WAIT_PAUSING(condition, ms, dice(2 * LOOK_MS * 1000))
 
-/* For who is refused while the VF is open: tried until it is closed */
+/* For actors that are refused while the VF is open: try until it is closed */
 #define UNTIL_CLOSED(_s, _done) do {					\
 	struct scene *_scene = (_s);					\
 									\
@@ -199,7 +205,7 @@ static void pause_for_others(void)
 	atomic_store(&_scene->wanted, false);				\
 } while (0)
 
-/* For who takes the VF away: at any time of a session that is a new one. */
+/* For actors that take the VF away: at a random time after a new session has begun */
 static void meet_user(struct scene *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -217,14 +223,14 @@ static bool act_user(struct scene *s)
 	asked.fd = s->asked;
 	poll(&asked, 1, dice(HOLD_MS));
 	close_session(s);
-	/* Mostly it makes way for who waits, and sometimes opens it in the middle. */
+	/* Mostly, make way for actors that wait; sometimes, open the VF while they act. */
 	usleep(dice(HOLD_MS) * 500);
 	if (dice(4))
 		AWAIT(!atomic_load(&s->wanted), MEET_MS);
 	return true;
 }
 
-/* Reads anything and writes what a guest may, PASID Enable most of all. */
+/* Reads anything and writes whatever a guest may write, most often PASID Enable */
 static bool act_config(struct scene *s)
 {
 	unsigned int pasid, pri;
@@ -247,10 +253,10 @@ static bool act_config(struct scene *s)
 		vfio_set(&v, pasid + PCI_PASID_CTRL, 2, dice(8));
 		if (vfio_set(&v, pasid + PCI_PASID_CTRL, 2, 0))
 			wrong(s, "PASID Control cannot be written");
-		/* Nobody else sets it. */
+		/* No other actor sets it. */
 		if (vfio_get(&v, pasid + PCI_PASID_CTRL, 2))
 			wrong(s, "Enable reads 1 after it was cleared");
-		/* But for the moment of an attach */
+		/* Except for the moment of an attach */
 		if (!WAIT_FOR(iommu_count_pasids(host_vf()) <= 0, 5000))
 			wrong(s, "Enable is 0, and a PASID is in the IOMMU");
 		vfio_set(&v, pasid + PCI_PASID_CTRL, 2, dice(8));
@@ -286,7 +292,7 @@ static bool act_features(struct scene *s)
 		return false;
 	done = !vfcap_query(&v, VFCAP_CAP_PASID, &query) &&
 	       !vfcap_get_state(&v, &state);
-	/* All but Enable, which is another's. */
+	/* Everything except Enable, which belongs to another actor */
 	state.caps[VFCAP_CAP_PASID].regs[PCI_PASID_CAP / 4] &= 0xffff;
 	if (done)
 		vfcap_set_state(&v, &state);
@@ -303,7 +309,7 @@ static bool act_reset(struct scene *s)
 		return false;
 	done = !vfio_reset(&v);
 	give_back(&v);
-	/* Nobody else has the VF while it is reset. */
+	/* Nobody else can use the VF while it is reset. */
 	usleep(dice(HOLD_MS) * 1000);
 	return done;
 }
@@ -322,7 +328,7 @@ static bool act_flr(struct scene *s)
 	return done;
 }
 
-/* Never this user's right: it would reset the PF, which is on the same bus. */
+/* The user must never be allowed to: this would reset the PF, which is on the same bus. */
 static bool act_hot_reset(struct scene *s)
 {
 	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
@@ -342,8 +348,8 @@ static bool act_reset_from_outside(struct scene *s)
 	bool done = !host_writef("1", "devices/%s/reset", host_vf());
 
 	/*
-	 * Others reset it as well, each open does, and fail if they meet: the pause is
-	 * long enough for an open, a reset by its user, and a close.
+	 * Others reset it as well (each open does), and fail if that coincides. The pause
+	 * is long enough for an open, a reset by the user, and a close.
 	 */
 	usleep(dice(5 * HOLD_MS) * 1000);
 	return done;
@@ -378,7 +384,10 @@ static bool act_look(struct scene *s)
 	return done;
 }
 
-/* Finds what went. The PF gets no driver: the first that fits may be another. */
+/*
+ * Find what was removed. The PF must not be bound automatically, since the first driver
+ * that matches may be another one.
+ */
 static void rescan(struct scene *s)
 {
 	host_write("drivers_autoprobe", "0");
@@ -388,7 +397,7 @@ static void rescan(struct scene *s)
 	host_enable_pf();
 }
 
-/* ... and to the PF; what went comes back, as far as others let it */
+/* ... and to the PF; afterwards everything is brought back, as far as others let it */
 static void bring_back(struct scene *s)
 {
 	if (!host_exists("devices/%s", host_pf()))
@@ -414,7 +423,7 @@ static bool act_pf_rebind(struct scene *s)
 	return done;
 }
 
-/* Refused while a VF is open that is marked as assigned */
+/* Refused while a VF is open and marked as assigned */
 static bool act_no_vfs(struct scene *s)
 {
 	bool done = false;
@@ -454,8 +463,9 @@ static bool act_port_remove(struct scene *s)
 }
 
 /*
- * Gone first, and then found to be so. Its VFs go on answering: the kernel waits a
- * minute for the answer of one that was reset, which each close does.
+ * The device is gone first, and is then found to be gone. Its VFs must continue to
+ * answer: the kernel waits a minute for an answer of a VF that was reset, which each
+ * close does.
  */
 static bool pulled(struct scene *s, const char *bdf)
 {
@@ -475,13 +485,13 @@ static bool act_pf_pulled(struct scene *s)
 	return pulled(s, host_pf());
 }
 
-/* With all that is below it */
+/* With everything below it */
 static bool act_port_pulled(struct scene *s)
 {
 	return pulled(s, s->port);
 }
 
-/* User space takes PASID from the PF, and gives it back. */
+/* User space takes PASID away from the PF, and gives it back. */
 static bool act_pf_loses(struct scene *s)
 {
 	unsigned int pos = PF_PASID + PCI_PASID_CTRL;
@@ -513,7 +523,7 @@ static bool act_change(struct scene *s)
 	return done;
 }
 
-/* At any time of a VF's life from its reset on: once it is lost, no more is. */
+/* At a random time after PRI is shown: what is lost already cannot be lost again. */
 static bool act_lost(struct scene *s)
 {
 	AWAIT(!strcmp(sample_state(host_vf(), "pri_state"), "shown") ||
@@ -522,7 +532,7 @@ static bool act_lost(struct scene *s)
 	return !sample_set("lost_event", "its PF says so");
 }
 
-/* PRI is enabled only for a part of a session. */
+/* PRI is enabled only during a part of each session. */
 static bool act_request(struct scene *s)
 {
 	bool done = false;
@@ -532,10 +542,7 @@ static bool act_request(struct scene *s)
 	return done;
 }
 
-/*
- * The modules go if they are not used, and their VFs are left without a driver; what
- * they are used by keeps them.
- */
+/* Unused modules are unloaded, which leaves their VFs without a driver. Modules in use stay. */
 static bool act_unload(struct scene *s)
 {
 	int ret;
@@ -599,7 +606,7 @@ FIXTURE_VARIANT(race) {
 	bool unassigned;	/* open VFs are not marked as assigned */
 };
 
-/* Users of a VF among themselves */
+/* Different uses of a VF against each other */
 FIXTURE_VARIANT_ADD(race, open_config_attach) {
 	.actors = { &user, &config, &attach, &features, &look },
 };
@@ -618,9 +625,9 @@ FIXTURE_VARIANT_ADD(race, open_resets) {
 };
 
 /*
- * What takes the VF away. Only one in a race writes sriov_numvfs if one removes the
- * PF: the kernel itself takes the PF's device lock before pci_rescan_remove_lock for
- * the one, and after it for the other, and waits forever.
+ * What takes the VF away. If an actor removes the PF, no other actor may write to
+ * sriov_numvfs: the kernel itself takes the PF's device lock before
+ * pci_rescan_remove_lock in one case, and after it in the other, and would wait forever.
  */
 FIXTURE_VARIANT_ADD(race, vf_rebind) {
 	.actors = { &rebind, &user, &config, &attach, &reset_from_outside, &look },
@@ -702,7 +709,7 @@ static int load_modules(void)
 	return ret == -EEXIST ? 0 : ret;
 }
 
-/* From whatever a race left: PF with its driver, and one VF, which is ours */
+/* Whatever a race left, restore the PF with its driver and one VF, bound to our driver */
 static int set_scene(struct scene *s)
 {
 	int ret = load_modules();
@@ -712,7 +719,7 @@ static int set_scene(struct scene *s)
 	return ret ?: sample_prepare(s->driver, 1, !strcmp(s->driver, SAMPLE));
 }
 
-/* A record or a reference that was lost shows here. */
+/* A leaked record or reference is noticed here. */
 static int reload_modules(void)
 {
 	int ret = host_unbind(host_vf());
@@ -762,7 +769,7 @@ static void *play(void *arg)
 			in_vain = 0;
 			continue;
 		}
-		/* Whoever is in its way shall have the CPU. */
+		/* Leave the CPU to whoever is in its way. */
 		atomic_fetch_add(&p->failed, 1);
 		in_vain += in_vain < 50;
 		usleep(dice(in_vain * 3000));
@@ -785,7 +792,7 @@ static void print_players(struct __test_metadata *_metadata, struct player *p,
 		       atomic_load(&p->ended) ? "" : ", acting");
 }
 
-/* Every act must succeed, or the race is none. */
+/* Every act must succeed at least once; otherwise this is not a race. */
 static bool all_did(struct player *players, unsigned int nr)
 {
 	unsigned int i;
@@ -796,7 +803,7 @@ static bool all_did(struct player *players, unsigned int nr)
 	return true;
 }
 
-/* Until the first has done its rounds. False: one of them no longer gets on. */
+/* Wait until the first actor has done its rounds. Returns false if one of them is stuck. */
 static bool watch(struct __test_metadata *_metadata, struct player *players,
 		  unsigned int nr)
 {
@@ -840,7 +847,7 @@ static bool all_end(struct player *players, unsigned int nr)
 	return true;
 }
 
-/* As long as the longest soak; what hangs is found in other ways. */
+/* As long as the longest soak; a hang is detected in another way. */
 TEST_F_TIMEOUT(race, all_works_afterwards, 86400)
 {
 	struct player players[MAX_ACTORS] = {};
@@ -863,7 +870,7 @@ TEST_F_TIMEOUT(race, all_works_afterwards, 86400)
 	gets_on &= all_end(players, nr);
 	print_players(_metadata, players, nr);
 	if (!gets_on) {
-		/* What waits for what, in the kernel's log */
+		/* Print in the kernel's log what waits for what. */
 		host_write("/proc/sysrq-trigger", "w");
 		ksft_exit_fail_msg("a thread is stuck\n");
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every reset that a VF, or a whole function, goes through gives the PASID control bits their reset
- * value, and what resets nothing leaves them.
+ * Every reset that a VF or a whole function goes through sets the PASID control bits to
+ * their reset value, and what does not reset it leaves them alone.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -67,7 +67,7 @@ FIXTURE_TEARDOWN(reset)
 	EXPECT_EQ(0, host_bind(host_vf(), OURS));
 }
 
-/* Were the control bits reset, and does the rest still say what it said? */
+/* Were the control bits reset, and are the other registers unchanged? */
 #define EXPECT_RESET(yes) do {						\
 	EXPECT_EQ((yes) ? 0 : 7, vfio_get(&self->v, self->ctrl, 2));	\
 	EXPECT_EQ(host_pasid_cap(), vfio_get(&self->v, self->ctrl - 2, 2));	\
@@ -111,12 +111,12 @@ TEST_F(reset, d3hot_to_d0)
 	EXPECT_RESET(false);
 	EXPECT_EQ(0, vfio_set(&self->v, PM + PCI_PM_CTRL, 2, 0));
 	EXPECT_RESET(!variant->no_soft_reset);
-	/* From D0 to D0: nothing happens. */
+	/* From D0 to D0, nothing happens. */
 	EXPECT_EQ(0, vfio_set(&self->v, PM + PCI_PM_CTRL, 2, 0));
 	EXPECT_RESET(false);
 }
 
-/* The same by a write that only overlaps PMCSR */
+/* The same, by writes that only overlap PMCSR */
 TEST_F(reset, d3hot_to_d0_bytewise)
 {
 	EXPECT_EQ(0, vfio_set(&self->v, PM + PCI_PM_CTRL, 1, 3));
@@ -145,19 +145,19 @@ TEST_F(reset, low_power)
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_RESET(!variant->no_soft_reset);
 
-	/* What is written in between wakes it up, and is lost as it sleeps again. */
+	/* A write in between wakes the VF up; its effect is lost when the VF sleeps again. */
 	EXPECT_EQ(0, vfio_set_low_power(v, true));
 	EXPECT_RESET(!variant->no_soft_reset);
 	EXPECT_TRUE(sample_suspends(host_vf()));
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_RESET(!variant->no_soft_reset);
 
-	/* To leave what was not entered changes nothing. */
+	/* Leaving low power without having entered it changes nothing. */
 	EXPECT_EQ(0, vfio_set_low_power(v, false));
 	EXPECT_RESET(false);
 }
 
-/* What had no power has lost everything, whatever No_Soft_Reset says. */
+/* A function that was without power has lost its state, whatever No_Soft_Reset says. */
 TEST_F(reset, without_power)
 {
 	EXPECT_EQ(0, vfio_set_low_power(&self->v, true));
@@ -167,7 +167,7 @@ TEST_F(reset, without_power)
 	EXPECT_RESET(true);
 }
 
-/* A write to the capability wakes the VF like any other, and is kept then. */
+/* A write to the capability wakes the VF like any other, and then persists. */
 TEST_F(reset, low_power_with_wakeup)
 {
 	struct pollfd woken = { .events = POLLIN };
@@ -190,13 +190,13 @@ TEST_F(reset, low_power_with_wakeup)
 	EXPECT_EQ(0, vfio_set(&self->v, self->ctrl, 2, 7));
 	EXPECT_EQ(1, poll(&woken, 1, 5000));
 	EXPECT_EQ(7, vfio_get(&self->v, self->ctrl, 2));
-	/* That has ended its low power: there is nothing left to leave. */
+	/* This has ended low power, so there is nothing to leave. */
 	EXPECT_EQ(0, vfio_set_low_power(&self->v, false));
 	EXPECT_RESET(false);
 	close(woken.fd);
 }
 
-/* What is shown is also decided right when the VF sleeps at that time. */
+/* What is shown is decided correctly even if the VF sleeps at that time. */
 TEST_F(reset, first_access_in_low_power)
 {
 	struct vfio *v = &self->v;
@@ -215,7 +215,7 @@ TEST_F(reset, sysfs_reset)
 	EXPECT_RESET(true);
 }
 
-/* The owner of the bus resets all that is below the port. */
+/* The owner of the bus resets everything below the port. */
 TEST_F(reset, bus_reset)
 {
 	if (!host_exists("devices/%s/../reset_subordinate", host_pf()))
@@ -225,7 +225,7 @@ TEST_F(reset, bus_reset)
 	EXPECT_RESET(true);
 }
 
-/* Recovery from a fatal error resets the link, without reset_done(). */
+/* Recovery from a fatal error resets the link, without calling reset_done(). */
 TEST_F(reset, aer_recovery)
 {
 	EXPECT_EQ(0, host_error(host_vf2(), "frozen"));
@@ -236,7 +236,7 @@ TEST_F(reset, aer_recovery)
 	EXPECT_RESET(true);
 }
 
-/* Recovery from another error does so too, where another driver asks for it. */
+/* Recovery from another error resets it too, if another driver requests that. */
 TEST_F(reset, aer_slot_reset)
 {
 	EXPECT_EQ(0, host_error(host_vf(), "normal"));
@@ -248,7 +248,7 @@ TEST_F(reset, aer_slot_reset)
 	EXPECT_RESET(false);
 }
 
-/* Where none does it resets nothing, also if an earlier one did. */
+/* If none requests it, nothing is reset, even if an earlier recovery did reset it. */
 TEST_F(reset, aer_recovery_failed)
 {
 	EXPECT_EQ(0, host_error(host_vf(), "frozen"));
@@ -259,7 +259,7 @@ TEST_F(reset, aer_recovery_failed)
 	EXPECT_RESET(false);
 }
 
-/* One VF's reset is not another's. */
+/* A reset of one VF does not affect another. */
 TEST_F(reset, other_vf)
 {
 	struct vfio other;

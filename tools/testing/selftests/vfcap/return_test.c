@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a VMM learns of a loss from its file alone: why, when a reset ends it, and that
- * it has ended
+ * What a VMM learns about a loss from its file alone: the cause, whether a reset would
+ * end it, and that it has ended
  */
 #include <poll.h>
 #include <stdint.h>
@@ -17,13 +17,13 @@
 #include "lib/sample.h"
 #include "lib/vfio.h"
 
-/* A loss and its end are noticed within a second; the rest is for a busy machine. */
+/* A loss and its end are noticed within a second; the rest allows for a busy machine. */
 #define WAIT_MS		3000
 
 #define FLAGS		(VFCAP_QUERY_LOST | VFCAP_QUERY_RETURNED)
 #define PF_CTRL		(PF_PASID + PCI_PASID_CTRL)
 #define VF_MSIX		0x70
-/* In which the guard looks three times */
+/* The guard looks three times in this. */
 #define GUARD_LOOKS_US	1000000
 
 FIXTURE(returned) {
@@ -62,7 +62,7 @@ FIXTURE_TEARDOWN(returned)
 	close(self->msix);
 }
 
-/* Whether it comes in time */
+/* Whether the eventfd is signalled in time */
 static bool signalled(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -104,7 +104,7 @@ TEST_F(returned, there_and_back)
 	EXPECT_TRUE(signalled(self->lost));
 	EXPECT_QUERY(VFCAP_QUERY_LOST, DISABLED);
 	EXPECT_TRUE(quiet(self->returned));
-	/* A reset does not help yet, and is no news. */
+	/* A reset does not help yet, and is not reported. */
 	EXPECT_EQ(0, vfio_reset(&self->v));
 	EXPECT_TRUE(quiet(self->returned));
 
@@ -133,7 +133,7 @@ TEST_F(returned, gone_again)
 	EXPECT_QUERY(FLAGS, DISABLED);
 }
 
-/* The PF is well. The guard sees the VF's own loss each time that it looks. */
+/* The PF is fine. The guard sees the VF's own loss each time that it looks. */
 TEST_F(returned, told_once)
 {
 	ASSERT_EQ(0, vfio_set_irq(&self->v, VFIO_PCI_MSIX_IRQ_INDEX, self->msix));
@@ -148,7 +148,7 @@ TEST_F(returned, told_once)
 	EXPECT_QUERY(0, "");
 }
 
-/* The next user has nothing to do with it. */
+/* The next user is not affected by it. */
 TEST_F(returned, next_user)
 {
 	ASSERT_EQ(0, disable_pf());
@@ -159,7 +159,7 @@ TEST_F(returned, next_user)
 	EXPECT_TRUE(quiet(self->returned));
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_QUERY(0, "");
-	/* It is shown from now on, so that it can be lost. */
+	/* Only what is shown can be lost. */
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
 	ASSERT_EQ(0, disable_pf());
 	EXPECT_TRUE(WAIT_FOR(!strcmp(sample_state(host_vf(), "pasid_state"), "lost"),
@@ -168,7 +168,7 @@ TEST_F(returned, next_user)
 	EXPECT_QUERY(VFCAP_QUERY_LOST, DISABLED);
 }
 
-/* What the structure was before it had a cause */
+/* The structure as it was before it had a cause */
 TEST_F(returned, old_structure)
 {
 	struct vfcap_feature_query q;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * As many VFs as a PF can have: 127 of QEMU's nvme, each in an IOMMU group of its
- * own, and 1,024 of the fixture's mock PF. All are bound, opened, shown PASID, lose
- * it, are closed and unbound. What one VF more costs, in time and in memory, does
- * not depend on how many there are.
+ * As many VFs as a PF can have: 127 of QEMU's nvme, each in an IOMMU group of its own,
+ * and 1,024 of the fixture's mock PF. All of them are bound, opened, shown PASID, lose
+ * it, are closed and unbound. The cost of one more VF, in time and memory, must not
+ * depend on how many there are.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,21 +25,21 @@
 
 #define MAX_VFS		1024
 #define COUNTS		4
-#define USERS_SHOWN	300	/* of that many the PF's folder tells at least */
-/* Of the last so many of each step the median counts. */
+#define USERS_SHOWN	300	/* the PF's sysfs lists at least this many */
+/* Of each step, the median of the last VFs counts: this many. */
 #define SAMPLES		10
 
 /*
- * How much more than the tenth VF the last of all may take, and how much more memory
- * one of all than one of some; and what no matter what may be added
+ * How much longer the last VFs may take than the tenth one; how much more memory each of
+ * all VFs may take than each of some; and a constant slack for both
  */
 #define TIME_FACTOR	4
 #define TIME_SLACK_US	2000
-/* A host that is busy with other things makes any step longer, for a while. */
+/* A host that is busy with other things can make any step longer for a while. */
 #define TRIES		3
 #define MEMORY_FACTOR	2
 #define MEMORY_SLACK_KB	16
-/* Time until a loss is noticed, and until it has taken effect in all VFs */
+/* Time until a loss is noticed and has taken effect in all VFs */
 #define LOSS_MS		2000
 
 struct vf {
@@ -51,8 +51,8 @@ struct vf {
 /* One PF and its VFs */
 struct many {
 	char pf[16];
-	unsigned int pasid;	/* where the PF has it */
-	int iommufd;		/* that all VFs are opened with, or -1 */
+	unsigned int pasid;	/* where the PF has the capability */
+	int iommufd;		/* with which all VFs are opened, or -1 */
 	struct vf vfs[MAX_VFS];
 };
 
@@ -121,10 +121,10 @@ static const struct {
 
 struct cost {
 	unsigned int vfs;
-	long us[STEPS];		/* of one of the last VFs */
-	long create_ms;		/* of all */
+	long us[STEPS];		/* for one of the last VFs */
+	long create_ms;		/* for all */
 	long lose_ms;
-	long bound_kb;		/* memory of all */
+	long bound_kb;		/* memory for all */
 	long open_kb;
 };
 
@@ -172,7 +172,7 @@ static void set_pf_ctrl(struct __test_metadata *_metadata, struct many *m,
 				       value));
 }
 
-/* The PF loses PASID, and so do they all. */
+/* The PF loses PASID, and so do all VFs. */
 static void all_lose(struct __test_metadata *_metadata, struct many *m,
 		     struct cost *cost)
 {
@@ -190,7 +190,7 @@ static void all_lose(struct __test_metadata *_metadata, struct many *m,
 	set_pf_ctrl(_metadata, m, ctrl);
 }
 
-/* A line for each that has it open, as far as they fit into a page */
+/* One line for each VF that is open, as many as fit into a page */
 static void expect_users(struct __test_metadata *_metadata, struct many *m,
 			 unsigned int nr)
 {
@@ -268,21 +268,21 @@ static void print_cost(struct __test_metadata *_metadata, const struct cost *c)
 
 FIXTURE(scale) {
 	struct many *many;
-	char pf[16];		/* as it was */
+	char pf[16];		/* the original one */
 };
 
 FIXTURE_VARIANT(scale) {
-	unsigned int vfs[COUNTS];	/* how many there are, in turn */
+	unsigned int vfs[COUNTS];	/* the numbers of VFs that are tried */
 	unsigned int pasid;
 	bool one_group;
 	int (*make)(char pf[16]);
 	int (*unmake)(const char *pf);
 };
 
-/* Beside the sample's PF, and like it, but for the place of SR-IOV in it */
+/* Next to the PF that the sample driver has, and like it, except for the offset of SR-IOV */
 #define NVME_QUEUES	"max_ioqpairs=256,msix_qsize=129,sriov_vq_flexible=254,sriov_vi_flexible=127"
 #define COVER		"/sys/kernel/debug/vfcap-fixture/cover"
-/* No FLR: each reset would take 100 ms. */
+/* Without FLR, since each reset would take 100 ms */
 #define NVME_LAYOUT	"pf 120 1b000000 fff00000\nvf 84 0 10000000\n"
 
 static int find_nvme(char pf[16])
@@ -307,7 +307,7 @@ static int make_nvme(char pf[16])
 		ret = host_write(COVER, port);
 	if (ret == -EEXIST)
 		ret = 0;
-	/* Found anew the port is as the fixture shows it. */
+	/* When it is found again, the port is as the fixture shows it. */
 	if (!ret)
 		ret = host_writef("1", "devices/%s/remove", port);
 	if (!ret)
@@ -316,7 +316,7 @@ static int make_nvme(char pf[16])
 	return ret ?: host_write("rescan", "1") ?: find_nvme(pf);
 }
 
-/* It stays plugged in, and is out of sight until somebody rescans. */
+/* The device stays plugged in, but is not visible until someone rescans. */
 static int unmake_nvme(const char *pf)
 {
 	int ret = host_writef("1", "devices/%s/remove", pf);
@@ -356,7 +356,7 @@ FIXTURE_SETUP(scale)
 	ASSERT_TRUE(!ret || ret == -EEXIST);
 	setenv("VFCAP_PF", m->pf, 1);
 	ASSERT_EQ(0, host_rebind(m->pf, SAMPLE));
-	/* Page tables are another's concern, and VFs of one group have none. */
+	/* This is not about page tables, and VFs of one group have none for PASIDs. */
 	ASSERT_EQ(0, host_param("pasid", "on"));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Native shadow registers of VMD 8086:28C0, emulated where the firmware left them
- * off: a bit of VMLOCK and 16 bytes of MEMBAR2, and nothing beside them.
+ * Native shadow registers of VMD 8086:28C0, emulated if the firmware left them off: one
+ * bit of VMLOCK and 16 bytes of MEMBAR2, and nothing next to them
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -102,12 +102,15 @@ TEST_F(shadow, content)
 	open_vmd(_metadata, self);
 	expect_shadow(_metadata, self);
 	EXPECT_EQ(1, host_log_count(self->bdf, "native shadow registers shown"));
-	/* It has that, and so no SHDW. */
+	/* It has native registers, and so no SHDW. */
 	EXPECT_EQ(0, vfio_find_cap(&self->v, PCI_CAP_ID_VNDR));
 	EXPECT_EQ(0, host_log_count(self->bdf, "SHDW"));
 }
 
-/* Each access around it, against the hardware's memory with 16 bytes replaced */
+/*
+ * Each access around the registers, compared with the hardware's memory with 16 bytes
+ * replaced
+ */
 TEST_F_TIMEOUT(shadow, width_and_alignment, 120)
 {
 	enum { BEFORE = 16, SIZE = BEFORE + 16 + 0x80 + 16 };
@@ -136,7 +139,7 @@ TEST_F_TIMEOUT(shadow, width_and_alignment, 120)
 	EXPECT_EQ(0, memcmp(seen, model, SIZE));
 }
 
-/* Writes reach what lies beside it, and never it. */
+/* Writes reach what is next to the registers, but never the memory under them. */
 TEST_F_TIMEOUT(shadow, writes, 120)
 {
 	enum { BEFORE = 16, SIZE = BEFORE + 16 + 0x80 + 16 };
@@ -225,7 +228,7 @@ TEST_F(shadow, vmlock_read)
 		}
 }
 
-/* A guest that writes back what it read changes nothing in hardware. */
+/* If a guest writes back what it read, nothing changes in hardware. */
 TEST_F(shadow, vmlock_write)
 {
 	struct vmd_write w[8];
@@ -243,7 +246,7 @@ TEST_F(shadow, vmlock_write)
 	EXPECT_EQ(4, w[0].size);
 	EXPECT_EQ(0x4, w[0].value);
 
-	/* Each width reaches it as it is, all bits but that one. */
+	/* A write of any width reaches the hardware unchanged, except for that bit. */
 	for (size = 1; size <= 4; size *= 2)
 		for (at = 0; at < 4; at += size) {
 			ASSERT_EQ(0, vmd_writes_clear());
@@ -257,7 +260,7 @@ TEST_F(shadow, vmlock_write)
 	EXPECT_EQ(~0U, vfio_get(&self->v, VMD_VMLOCK, 4));
 	EXPECT_EQ(~VALID, host_config_read(self->bdf, VMD_VMLOCK, 4));
 
-	/* Any write around it, of any alignment */
+	/* Any write around it, with any alignment */
 	memset(bytes, 0xff, sizeof(bytes));
 	for (at = 0; at < 12; at++)
 		for (size = 1; at + size <= 12; size++) {
@@ -293,12 +296,12 @@ TEST_F(shadow, sparse_mmap)
 	EXPECT_EQ(TRAPPED, sparse->areas[0].size);
 	EXPECT_EQ(TRAPPED + PAGE, sparse->areas[1].offset);
 	EXPECT_EQ(self->size - TRAPPED - PAGE, sparse->areas[1].size);
-	/* MSI-X lies in this BAR, and is told of as ever. */
+	/* MSI-X is in this BAR, and is reported as usual. */
 	EXPECT_NE(NULL, vfio_region_cap(self->region,
 					VFIO_REGION_INFO_CAP_MSIX_MAPPABLE));
 }
 
-/* What a VMM learns with too small a buffer, as everywhere in VFIO */
+/* What a VMM learns if its buffer is too small, as everywhere in VFIO */
 TEST_F(shadow, region_info_sizes)
 {
 	struct vfio_region_info info = {
@@ -470,7 +473,7 @@ TEST_F(shadow, dma_buf)
 	EXPECT_GT(0, dma_buf(self, -(uint64_t)PAGE, 2 * PAGE));
 	vfio_close(&self->v);
 
-	/* All of it where nothing is emulated */
+	/* Without emulation, the whole BAR can be exported. */
 	ASSERT_EQ(0, host_param("vmd_shadow", "off"));
 	open_vmd(_metadata, self);
 	EXPECT_EQ(0, dma_buf(self, TRAPPED, PAGE));
@@ -523,7 +526,7 @@ TEST_F(shadow, native)
 	EXPECT_NE(0, vfio_get(&self->v, VMD_VMLOCK, 4) & VALID);
 	expect_left_alone(_metadata, self);
 
-	/* Its bit is the hardware's, and so is a write to it. */
+	/* The bit is the hardware's, and so are writes to it. */
 	ASSERT_EQ(0, vmd_writes_clear());
 	EXPECT_EQ(0, vfio_set(&self->v, VMD_VMLOCK, 4, 0x6));
 	EXPECT_EQ(1, vmd_writes(VMD_VMLOCK, VMD_VMLOCK + 4, NULL, 0));
@@ -537,13 +540,13 @@ TEST_F(shadow, parameter)
 	EXPECT_EQ(0, vfio_get(&self->v, VMD_VMLOCK, 4) & VALID);
 	expect_left_alone(_metadata, self);
 	vfio_close(&self->v);
-	/* From the next open on */
+	/* This takes effect at the next open. */
 	ASSERT_EQ(0, host_param("vmd_shadow", "on"));
 	open_vmd(_metadata, self);
 	expect_shadow(_metadata, self);
 }
 
-/* Core decides about writes to a capability: no way past it. */
+/* Core decides about writes to a capability, and that cannot be bypassed. */
 TEST_F(shadow, capability_at_vmlock)
 {
 	ASSERT_EQ(0, vmd_config("34 6c\n6c %x\n70 0\n74 0\n",
@@ -553,7 +556,7 @@ TEST_F(shadow, capability_at_vmlock)
 	expect_left_alone(_metadata, self);
 }
 
-/* They would tell addresses that are none. */
+/* The registers would give addresses that do not exist. */
 TEST_F_TIMEOUT(shadow, bar_without_address, 120)
 {
 	static const char * const bars[] = { "18 0\n1c 60", "18 4\n1c 0", "18 e001" };
@@ -572,7 +575,7 @@ TEST_F_TIMEOUT(shadow, bar_without_address, 120)
 	}
 }
 
-/* Addresses only: no flags, and no other BAR's bits behind one of 32 bits */
+/* Only addresses: no flags, and after a 32-bit BAR no bits of another BAR */
 TEST_F_TIMEOUT(shadow, bar_width, 120)
 {
 	static const struct { const char *config; uint64_t address; } bars[] = {
@@ -625,7 +628,7 @@ TEST_F(shadow, reset_and_reopen)
 	expect_shadow(_metadata, self);
 }
 
-/* The kernel's own mapping of an address, from its list of these */
+/* The kernel's own mapping of an address, according to its list of mappings */
 static uint64_t kernel_mapping(uint64_t phys)
 {
 	unsigned long long start, at;
@@ -634,7 +637,7 @@ static uint64_t kernel_mapping(uint64_t phys)
 	char *field;
 	FILE *f;
 
-	/* It prints the addresses themselves to root, in place of a hash. */
+	/* With this setting, root gets the addresses themselves instead of hashes. */
 	host_write("/proc/sys/kernel/kptr_restrict", "1");
 	f = fopen("/proc/vmallocinfo", "r");
 	while (f && fgets(line, sizeof(line), f)) {
@@ -649,7 +652,7 @@ static uint64_t kernel_mapping(uint64_t phys)
 	return found;
 }
 
-/* How often the CPU touches eight bytes of kernel memory on our behalf */
+/* Counts how often the CPU accesses eight bytes of kernel memory on our behalf */
 static int watch(uint64_t address)
 {
 	struct perf_event_attr attr = {
@@ -665,8 +668,8 @@ static int watch(uint64_t address)
 }
 
 /*
- * What lies beside it reaches the hardware with the width that the guest used:
- * one access, and not several narrow ones.
+ * What is next to the registers reaches the hardware with the width that the guest used:
+ * as one access, and not as several narrower ones.
  */
 TEST_F(shadow, access_width)
 {
@@ -677,7 +680,7 @@ TEST_F(shadow, access_width)
 	int fd;
 
 	open_vmd(_metadata, self);
-	/* The first access may be what has the kernel map it. */
+	/* The kernel may map the BAR only at the first access. */
 	ASSERT_EQ(8, bar_read(self, VMD_OOB, buf, 8));
 	base = kernel_mapping(vmd_bar(VMD_MEMBAR2));
 	ASSERT_NE(0, base);
@@ -698,7 +701,10 @@ TEST_F(shadow, access_width)
 		close(fd);
 	}
 
-	/* Nothing that begins or ends in them touches them. */
+	/*
+	 * Accesses that begin or end within the registers do not touch the memory under
+	 * them.
+	 */
 	for (i = 0; i < 16; i += 8) {
 		fd = watch(base + VMD_SHADOW + i);
 		ASSERT_LE(0, fd);

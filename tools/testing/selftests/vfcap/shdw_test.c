@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The capability "SHDW" of VMD endpoints: what it says, where it lies, that it is
- * first of its kind and read-only, when it is shown and when not.
+ * The capability "SHDW" of VMD endpoints: its contents, its offset, that it is the first
+ * of its kind and read-only, and when it is shown and when not
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 
 #define BARS	"its BARs 2 and 4 are not both memory BARs with an address"
 
-/* Where QEMU puts its own */
+/* Where QEMU puts its own SHDW */
 #define QEMU_SHDW	0xe8
 
 FIXTURE(shdw) {
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(shdw)
 	EXPECT_EQ(0, vmd_make("none"));
 }
 
-/* Where it lies, 0 if it is not there; a VMM's first look at a new session */
+/* Open a new session like a VMM; returns the offset of SHDW, or 0 if it is not there */
 static unsigned int open_shdw(struct __test_metadata *_metadata,
 			      struct _test_data_shdw *self)
 {
@@ -74,7 +74,7 @@ static void expect_content(struct __test_metadata *_metadata,
 		uint32_t low = vfio_get(v, pos + 8 + i * 8, 4);
 		uint32_t high = vfio_get(v, pos + 12 + i * 8, 4);
 
-		/* What the hardware's BAR reads, with its flag bits */
+		/* What the hardware's BAR reads, including its flag bits */
 		EXPECT_EQ(host_config_read(self->bdf, bar, 4), low);
 		EXPECT_EQ(host_config_read(self->bdf, bar + 4, 4), high);
 		EXPECT_EQ(vmd_bar(bars[i]),
@@ -104,8 +104,8 @@ TEST_F_TIMEOUT(shdw, all_ids, 120)
 }
 
 /*
- * As they read, of any width, in BAR3 too, which nothing is in where MEMBAR1 has 32
- * bits: of 32 bits, prefetchable, beyond 4 GiB
+ * BARs as they are read, of any width: 32-bit, prefetchable, above 4 GiB. BAR3 is
+ * included, though it contains nothing if MEMBAR1 has 32 bits.
  */
 TEST_F_TIMEOUT(shdw, memory_bars, 120)
 {
@@ -132,7 +132,7 @@ TEST_F_TIMEOUT(shdw, memory_bars, 120)
 	}
 }
 
-/* I/O ports, and BARs without an address, of which BAR3 is no part in 32-bit ones */
+/* I/O ports, and BARs without an address; for a 32-bit BAR, BAR3 is not part of the address. */
 TEST_F_TIMEOUT(shdw, no_memory_bars, 120)
 {
 	static const char * const bars[] = {
@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(shdw, no_memory_bars, 120)
 	}
 }
 
-/* As in public records: MEMBAR1 has 32 bits, and A77F no FLR, nor another reset. */
+/* As in public records: MEMBAR1 has 32 bits, and A77F has no FLR nor any other reset. */
 TEST_F_TIMEOUT(shdw, records, 120)
 {
 	static const struct { const char *id; uint32_t cfgbar; } ids[] = {
@@ -207,16 +207,16 @@ TEST_F(shdw, position)
 	EXPECT_NE(0, vfio_get(v, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
 	EXPECT_EQ(0, pos % 4);
 	EXPECT_LE(0x40, pos);
-	/* QEMU takes it to reach to the next one: there must be one. */
+	/* QEMU assumes that it extends to the next capability, so there must be one. */
 	EXPECT_GE(VMD_PM, pos + SIZE);
 	for (i = 0; i < SIZE; i += 4)
 		EXPECT_EQ(0, host_config_read(self->bdf, pos + i, 4));
-	/* VMCAP, VMCONFIG and VMLOCK may read as zero, too. */
+	/* VMCAP, VMCONFIG and VMLOCK must not be covered, though they may read as zero. */
 	EXPECT_LE(0x48, pos);
 	EXPECT_TRUE(pos + SIZE <= VMD_VMLOCK || pos >= VMD_VMLOCK + 4);
 }
 
-/* Behind it come the hardware's capabilities, as they are. */
+/* After it come the hardware's capabilities, unchanged. */
 TEST_F(shdw, chain)
 {
 	unsigned int pos = open_shdw(_metadata, self);
@@ -259,7 +259,7 @@ TEST_F(shdw, read_only)
 	EXPECT_EQ(0, memcmp(before, after, SIZE));
 	EXPECT_EQ(0, vmd_writes(pos, pos + SIZE, NULL, 0));
 
-	/* What lies beside it is the hardware's. */
+	/* What is next to it belongs to the hardware. */
 	EXPECT_EQ(0, vfio_set(v, pos - 2, 4, 0));
 	EXPECT_EQ(0, vfio_set(v, pos + SIZE - 2, 4, 0));
 	EXPECT_LE(1, vmd_writes(pos - 2, pos, NULL, 0));
@@ -285,7 +285,7 @@ TEST_F(shdw, width_and_alignment)
 		}
 }
 
-/* Linux looks at the first vendor-specific capability only. */
+/* Linux looks only at the first vendor-specific capability. */
 TEST_F(shdw, before_another)
 {
 	unsigned int pos;
@@ -298,7 +298,7 @@ TEST_F(shdw, before_another)
 	expect_content(_metadata, self, pos);
 }
 
-/* A host that is a guest itself: what it was shown is what its guest needs. */
+/* If the host is itself a guest, its guest needs the addresses that the host was shown. */
 TEST_F(shdw, own_one)
 {
 	ASSERT_EQ(0, vmd_config("34 e8\ne8 %x\nec %x\nf0 0\nf4 1\nf8 0\nfc 2\n",
@@ -314,12 +314,12 @@ TEST_F(shdw, own_one)
 	EXPECT_EQ(1, host_log_count(self->bdf, "shown although it has one itself"));
 }
 
-/* Registers that are no capability are left alone. */
+/* Registers outside all capabilities are left alone. */
 TEST_F(shdw, hidden_registers)
 {
 	unsigned int at, pos;
 
-	/* All but 24 bytes from 4Ch on */
+	/* Everything except 24 bytes from 4Ch on */
 	ASSERT_EQ(0, vmd_config("48 1\n64 1\n68 1\n6c 1\n74 1\n78 1\n7c 1\n"));
 	for (at = 0xcc; at < VMD_PM; at += 4)
 		ASSERT_EQ(0, vmd_config("%x 1\n", at));
@@ -327,7 +327,7 @@ TEST_F(shdw, hidden_registers)
 	EXPECT_EQ(0x4c, pos);
 	vfio_close(&self->v);
 
-	/* None at all; nor is there room where QEMU has its own. */
+	/* No room at all; and the place of QEMU's own one must not be used. */
 	ASSERT_EQ(0, vmd_config("50 1\n"));
 	EXPECT_EQ(0, open_shdw(_metadata, self));
 	EXPECT_EQ(0x1, vfio_get(&self->v, 0x50, 4));
@@ -340,12 +340,12 @@ TEST_F(shdw, hidden_registers)
 	EXPECT_EQ(0, open_shdw(_metadata, self));
 }
 
-/* A capability that core hides from the guest is not to be covered either. */
+/* A capability that core hides from the guest must not be covered either. */
 TEST_F(shdw, hidden_capability)
 {
 	unsigned int pos, at;
 
-	/* CompactPCI hot swap, then up to MSI-X: its length is not known. */
+	/* CompactPCI hot swap: its length is not known, so it extends to MSI-X. */
 	ASSERT_EQ(0, vmd_config("34 50\n50 %x\n",
 				VMD_MSIX << 8 | PCI_CAP_ID_CHSWP));
 	for (at = 0xcc; at < VMD_PM; at += 4)
@@ -354,7 +354,7 @@ TEST_F(shdw, hidden_capability)
 	EXPECT_EQ(0, pos);
 }
 
-/* A null capability, which core hides too, is no more than its header. */
+/* A null capability, which core hides too, is only a header. */
 TEST_F(shdw, null_capability)
 {
 	unsigned int at;
@@ -366,8 +366,8 @@ TEST_F(shdw, null_capability)
 }
 
 /*
- * QEMU takes a vendor-specific capability to reach to the next one, or to the end
- * of config space: the highest one would lie over QEMU's own.
+ * QEMU assumes that a vendor-specific capability extends to the next one, or to the end
+ * of config space. The highest one would therefore overlap QEMU's own.
  */
 static void only_behind_the_last(struct __test_metadata *_metadata)
 {
@@ -376,7 +376,7 @@ static void only_behind_the_last(struct __test_metadata *_metadata)
 
 	for (at = 0x48; at < 0x80; at += 4)
 		ASSERT_EQ(0, vmd_config("%x 1\n", at));
-	/* Take PM, which is the highest, out of the list. */
+	/* Take PM, which is the highest one, out of the list. */
 	ASSERT_EQ(0, vmd_config("34 %x\n%x %x\n", VMD_MSIX, VMD_EXP,
 				host_config_read(vmd_bdf(), VMD_EXP, 4) &
 				0xffff00ff));
@@ -410,14 +410,14 @@ TEST_F(shdw, reset_and_reopen)
 	struct vfio *v = &self->v;
 
 	ASSERT_NE(0, pos);
-	/* A guest gives its BARs addresses of its own. */
+	/* A guest assigns its own addresses to its BARs. */
 	EXPECT_EQ(0, vfio_set(v, PCI_BASE_ADDRESS_2, 4, 0xfd000000));
 	EXPECT_EQ(0, vfio_set(v, PCI_BASE_ADDRESS_3, 4, 0));
 	expect_content(_metadata, self, pos);
 	EXPECT_EQ(0, vfio_reset(v));
 	EXPECT_EQ(pos, vfio_find_cap(v, PCI_CAP_ID_VNDR));
 	expect_content(_metadata, self, pos);
-	/* FLR, as a guest starts it */
+	/* An FLR, started like a guest does */
 	EXPECT_EQ(0, vfio_set(v, VMD_EXP + PCI_EXP_DEVCTL, 2,
 			      PCI_EXP_DEVCTL_BCR_FLR));
 	expect_content(_metadata, self, pos);
@@ -458,7 +458,7 @@ TEST_F(shdw, parameter)
 	EXPECT_EQ(-EINVAL, host_param("vmd_shadow", "yes"));
 }
 
-/* VMD shows nothing that VFs show, and is a subject of no log line about it. */
+/* A VMD shows nothing that VFs show, and the log does not mention it. */
 TEST_F(shdw, nothing_of_vfs)
 {
 	ASSERT_NE(0, open_shdw(_metadata, self));
@@ -469,7 +469,7 @@ TEST_F(shdw, nothing_of_vfs)
 	EXPECT_FALSE(host_exists("devices/%s/vfcap", self->bdf));
 }
 
-/* VMLOCK and MEMBAR2 of such a device are the hardware's alone. */
+/* VMLOCK and MEMBAR2 of such a device belong entirely to the hardware. */
 TEST_F(shdw, no_native_shadow)
 {
 	uint8_t hw[32], seen[32], buf[4096];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A user that never provides a page of its own memory, which the kernel waits for in a
- * call of this user: others are not kept from the device, or can be killed, and what
- * the PF loses is taken from the VF.
+ * A user that never provides a page of its own memory for which the kernel waits in a
+ * call of this user: others can still use the device or at least be killed, and what the
+ * PF loses is taken away from the VF.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -37,7 +37,7 @@
 #define ALIAS_FIRST	0x100
 #define ALIAS_LAST	0x10f
 
-/* Where the kernel waits for a page that is a process's to provide, or a server's */
+/* Where the kernel waits for a page that a process, or a FUSE server, must provide */
 #define IN_USERFAULT	"handle_userfault"
 #define IN_FUSE		"filemap_fault"
 
@@ -104,8 +104,8 @@ static bool userfault(uint8_t *page, bool written)
 }
 
 /*
- * Two pages, of which the second does not come: it is not there yet, or it is, and
- * cannot be written. Returns the second; forks do not have it.
+ * Two pages, the second of which is never provided: either it does not exist yet, or it
+ * cannot be written. Returns the second page; child processes do not inherit it.
  */
 static uint8_t *slow_page(const struct fuse *fuse, bool written, const void *data,
 			  size_t size)
@@ -124,14 +124,14 @@ static uint8_t *slow_page(const struct fuse *fuse, bool written, const void *dat
 	return page;
 }
 
-/* What a user does, with @data as the argument, or @size bytes of the VF's file */
+/* A call of a user, with @data as the argument, or @size bytes of the VF's file */
 struct call {
 	const char *name;
 	enum { CONFIG_READ, CONFIG_WRITE, BAR_READ, BAR_WRITE, FEATURE, IOCTL } kind;
-	unsigned long index;	/* of a feature, with its flags, or of an ioctl */
-	size_t offset;		/* of a place in config space, in the fixture */
-	bool written;		/* what does not come is where the answer goes */
-	bool by_core;		/* it does so under the lock of the device */
+	unsigned long index;	/* the feature with its flags, or the ioctl */
+	size_t offset;		/* of the fixture field with its config offset */
+	bool written;		/* the missing page is where the answer is written */
+	bool by_core;		/* core does this while holding the device's lock */
 	size_t size;
 	union {
 		struct vfcap_feature_query query;
@@ -221,7 +221,7 @@ static void do_call(struct _test_data_slow *self, const struct call *c)
 	}
 }
 
-/* What others do */
+/* Calls by others */
 static void query(struct _test_data_slow *self)
 {
 	struct vfcap_feature_query q;
@@ -346,13 +346,13 @@ static void expect_others(struct __test_metadata *_metadata,
 		}
 		EXPECT_TRUE(ended(pid, 100) || end(pid)) {
 			TH_LOG("%s is stuck behind %s", others[i].name, c->name);
-			/* It would be for ever. */
+			/* It would stay so forever. */
 			return;
 		}
 	}
 }
 
-/* It is seen by the guard, which looks once a second. */
+/* The guard notices the loss; it looks at least once a second. */
 static void expect_loss(struct __test_metadata *_metadata,
 			struct _test_data_slow *self, const struct call *c)
 {
@@ -405,7 +405,7 @@ static void expect_call(struct __test_metadata *_metadata,
 		TH_LOG("%s does not wait for its page, but in: %s", c->name,
 		       host_read(stack));
 	}
-	/* What VFIO does under its own lock nobody else can end. */
+	/* What VFIO does under its own lock cannot be ended by anyone else. */
 	if (!c->by_core)
 		expect_loss(_metadata, self, c);
 	expect_others(_metadata, self, c);
@@ -421,7 +421,7 @@ TEST_F_TIMEOUT(slow, calls, 300)
 		expect_call(_metadata, self, c, IN_USERFAULT);
 }
 
-/* An answer is written where something was read, so it is never what FUSE holds up. */
+/* An answer is written where something was read before, so FUSE never delays that. */
 TEST_F_TIMEOUT(slow, calls_with_fuse, 300)
 {
 	const struct call *c;
@@ -432,7 +432,7 @@ TEST_F_TIMEOUT(slow, calls_with_fuse, 300)
 			expect_call(_metadata, self, c, IN_FUSE);
 }
 
-/* The bytes come from the device that is written. */
+/* The bytes written to the device come from the device's own BAR. */
 TEST_F(slow, own_bar)
 {
 	struct vfio *v = &self->v;
@@ -444,7 +444,7 @@ TEST_F(slow, own_bar)
 	EXPECT_EQ(0, munmap(bar, PAGE));
 }
 
-/* A write that begins in a page and ends where there is none */
+/* A write that begins in a page and ends where there is no page */
 TEST_F(slow, no_page)
 {
 	struct vfio *v = &self->v;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VFCAP_FEATURE_STATE: virtual registers from one VF into another, and what could
- * not have come from such a VF is refused.
+ * VFCAP_FEATURE_STATE: virtual registers are transferred from one VF to another, and what
+ * could not have come from such a VF is refused.
  *
- * VFCAP_MUTATIONS: how many states of no sense are tried (default: 100000)
+ * VFCAP_MUTATIONS: how many nonsensical states are tried (default: 100000)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +26,7 @@
 #define PRI_CTRL	(PF_PRI + PCI_PRI_CTRL)
 #define PRI_STATUS	(PF_PRI + PCI_PRI_STATUS)
 
-/* What a whole function has in hardware is in pri_vmm_test. */
+/* For what a whole function has in hardware, see pri_vmm_test. */
 static bool has_pri(void)
 {
 	return !host_has_functions();
@@ -120,7 +120,7 @@ TEST_F(state, twin)
 	EXPECT_EQ(7, vfio_get(&self->v, PASID_CTRL, 2));
 }
 
-/* A bit of a blob that is changed, and whether it can be that way */
+/* Change each bit of a state; find out whether the state is still accepted */
 TEST_F(state, each_bit)
 {
 	struct vfcap_feature_state s, t, now;
@@ -140,7 +140,7 @@ TEST_F(state, each_bit)
 		}
 		accepted++;
 		ASSERT_EQ(0, vfcap_get_state(&self->twin, &now));
-		/* Stopped is its own. */
+		/* Each VF has a Stopped bit of its own. */
 		now.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_STATUS_STOPPED << 16;
 		t.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_STATUS_STOPPED << 16;
 		EXPECT_EQ(0, memcmp(&t, &now, sizeof(t))) {
@@ -149,8 +149,8 @@ TEST_F(state, each_bit)
 		ASSERT_EQ(0, vfcap_set_state(&self->twin, &s));
 	}
 	/*
-	 * PASID: Enable, Exec, Priv. PRI: RF, UPRGI, Stopped and the 32 bits of
-	 * the allocation; Enable only where Stopped is 0.
+	 * PASID: Enable, Exec, Priv. PRI: RF, UPRGI, Stopped and the 32 bits of the
+	 * allocation; Enable only where Stopped is 0.
 	 */
 	EXPECT_EQ(has_pri() ? 3 + 3 + 32 : 3, accepted);
 }
@@ -171,7 +171,7 @@ TEST_F(state, refused)
 	t = s;
 	t.magic = 0;
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
-	/* Enable and Stopped */
+	/* Enable and Stopped both set */
 	t = s;
 	t.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_CTRL_ENABLE;
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
@@ -179,18 +179,18 @@ TEST_F(state, refused)
 	t = s;
 	t.caps[VFCAP_CAP_PRI].regs[1] |= PCI_PRI_CTRL_RESET;
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
-	/* What is not shown there, or not here */
+	/* Shown here but not in the state, or the other way round */
 	t = s;
 	memset(&t.caps[VFCAP_CAP_PRI], 0, sizeof(t.caps[0]));
 	EXPECT_EQ(has_pri() ? -EINVAL : 0, vfcap_set_state(&self->v, &t));
 	t = s;
 	t.caps[VFCAP_CAP_SHDW] = s.caps[VFCAP_CAP_PASID];
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->v, &t));
-	/* What it has itself lies where it is: there is no other layout. */
+	/* A function's own capability has a fixed offset: no other layout is possible. */
 	if (host_has_functions())
 		return;
 
-	/* A twin with another layout, and with the same */
+	/* A twin with another layout, and then with the same one */
 	ASSERT_EQ(0, vfio_feature(&self->twin, VFIO_DEVICE_FEATURE_SET |
 				  VFCAP_FEATURE_CHOOSE, &choose, sizeof(choose)));
 	EXPECT_EQ(-EINVAL, vfcap_set_state(&self->twin, &s));
@@ -204,7 +204,7 @@ TEST_F(state, refused)
 	EXPECT_EQ(5, vfio_get(&self->twin, 0x206, 2));
 }
 
-/* A narrower PF, so that Exec could not have been set */
+/* A PF with fewer features, so that Exec could not have been set */
 TEST_F(state, other_read_only_bits)
 {
 	struct vfcap_feature_state s;
@@ -220,7 +220,7 @@ TEST_F(state, other_read_only_bits)
 	EXPECT_EQ(0, vfio_get(&self->twin, PASID_CTRL, 2));
 }
 
-/* What cannot be enabled now: nothing at all is changed. */
+/* If something cannot be enabled now, nothing is changed at all. */
 TEST_F(state, lost)
 {
 	struct vfcap_feature_state s, before, after;
@@ -254,7 +254,7 @@ TEST_F(state, lost)
 	EXPECT_EQ(7, vfio_get(&self->twin, PASID_CTRL, 2));
 }
 
-/* An Enable that is restored is a real one. */
+/* A restored Enable is effective. */
 TEST_F(state, gate)
 {
 	struct vfcap_feature_state on, off;
@@ -279,7 +279,7 @@ TEST_F(state, gate)
 	EXPECT_TRUE(iommu_has_pasid(host_vf2(), 5));
 }
 
-/* Blobs of no sense: each is refused, or is what the registers are then. */
+/* Nonsensical states: each is refused, or the registers read back as it says. */
 TEST_F_TIMEOUT(state, mutations, 500)
 {
 	long rounds = host_setting("VFCAP_MUTATIONS", 100000), i, accepted = 0;
@@ -300,7 +300,7 @@ TEST_F_TIMEOUT(state, mutations, 500)
 		for (n = rand_r(&seed) % 4; n; n--) {
 			size_t at = rand_r(&seed) % sizeof(s);
 
-			/* Half of them where the registers are */
+			/* Half of the changes are within the registers. */
 			if (rand_r(&seed) % 2)
 				at = offsetof(struct vfcap_feature_state, caps) +
 				     rand_r(&seed) % sizeof(s.caps);
@@ -327,7 +327,7 @@ TEST_F_TIMEOUT(state, mutations, 500)
 	EXPECT_GT(rounds, accepted);
 }
 
-/* The structure of a program that knows of more capabilities than this one */
+/* The structure of a program that knows more capabilities than this one */
 struct newer_state {
 	struct vfcap_feature_state state;
 	struct vfcap_state_cap more[2];
@@ -358,7 +358,7 @@ TEST_F(state, newer_program)
 				  VFCAP_FEATURE_STATE, &s, sizeof(s)));
 	EXPECT_EQ(6, vfio_get(&self->twin, PASID_CTRL, 2));
 
-	/* What this kernel does not know cannot have been shown. */
+	/* A capability that this kernel does not know cannot have been shown. */
 	s.more[1].offset = 0x400;
 	EXPECT_EQ(-E2BIG, vfio_feature(&self->twin, VFIO_DEVICE_FEATURE_SET |
 				       VFCAP_FEATURE_STATE, &s, sizeof(s)));
@@ -372,14 +372,14 @@ TEST_F(state, newer_kernel)
 	struct vfcap_feature_state s;
 	unsigned int i, pos;
 
-	/* Such a driver is built by the lab's grow_test. */
+	/* The lab's grow_test builds such a driver. */
 	if (!nr_more(&self->v)) {
 		EXPECT_EQ(-EINVAL, vfcap_query(&self->v, VFCAP_CAP_COUNT, &q));
 		return;
 	}
 	ASSERT_EQ(0, vfio_set(&self->v, PASID_CTRL, 2, 6));
 	ASSERT_EQ(0, vfcap_get_state(&self->v, &s));
-	/* The guest has seen what is missing there. */
+	/* The guest has already seen the capability that is missing in the state. */
 	EXPECT_EQ(-EBUSY, vfcap_set_state(&self->v, &s));
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
 		vfio_close(v[i]);
@@ -394,7 +394,7 @@ TEST_F(state, newer_kernel)
 		EXPECT_EQ(0, q.offset);
 		EXPECT_EQ(VFCAP_REASON_USER, q.reason);
 		EXPECT_EQ(0, vfcap_set_state(v[i], &s));
-		/* No register of it matters for the others. */
+		/* Hiding it does not affect the checks of the others. */
 		s.caps[VFCAP_CAP_SHDW].offset = 0x40;
 		EXPECT_EQ(-EINVAL, vfcap_set_state(v[i], &s));
 		s.caps[VFCAP_CAP_SHDW].offset = 0;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Eight VFs in the hands of eight processes, which enable, disable, attach, detach,
- * reset, sleep, open and close at random, while the PF side begins and ends changes and
- * takes PASID away now and then. After each step every process compares its VF
- * with what it must be, the IOMMU included. The IOMMU commands no VF that sleeps. The
- * VFs do DMA all the while, with and without PASIDs, each of which lands or does not land
- * as it must at that time.
+ * Eight VFs are used by eight processes, which enable, disable, attach, detach, reset,
+ * sleep, open and close at random, while the PF side begins and ends changes and now and
+ * then takes PASID away. After each step, every process compares its VF, including the
+ * IOMMU's state, with what it must be. The IOMMU must not send commands to a VF that sleeps.
+ * The VFs do DMA all the time, with and without PASIDs, and each access must succeed or
+ * fail as required at that time.
  *
- * VFCAP_STRESS_SECONDS: how long (default 20). VFCAP_STRESS_SEED: what the random
- * numbers start from; printed.
+ * VFCAP_STRESS_SECONDS: how long (default 20). VFCAP_STRESS_SEED: the seed of the random
+ * numbers; printed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,11 +33,11 @@
 #include "lib/vfio.h"
 
 #define VFS		JUDGE_VFS
-#define PASIDS		(JUDGE_SPACES - 1)	/* that each process uses, from 1 on */
-#define TABLES		2	/* for PASIDs; and one more for the VF without any */
+#define PASIDS		(JUDGE_SPACES - 1)	/* used by each process, from 1 on */
+#define TABLES		2	/* for PASIDs; and one more for the VF without a PASID */
 #define PM		0xec	/* in VFs, by the fixture's layout "igb" */
 
-/* What all processes see */
+/* Shared by all processes */
 struct stage {
 	struct judge *judge;
 	bool stop;
@@ -59,12 +59,15 @@ struct actor {
 	unsigned int ctrl;	/* offset of PASID Control, 0: not shown */
 	uint32_t hwpt[TABLES + 1];
 	bool enabled;		/* what Enable reads if nothing was lost */
-	/* What DMA with a PASID, or without any, comes to where nothing prevents it: 0: none */
+	/*
+	 * What DMA with or without a PASID reaches if nothing prevents it; 0: nothing
+	 * attached
+	 */
 	uint32_t attached[JUDGE_SPACES];
 	bool d3;		/* a guest has put it into D3hot */
 	bool let_go;		/* its user has let it go to low power */
-	unsigned int epoch;	/* as the step began */
-	unsigned int checked;	/* as it was last compared */
+	unsigned int epoch;	/* at the start of the step */
+	unsigned int checked;	/* when last compared */
 	const char *step;
 };
 
@@ -107,7 +110,7 @@ static bool is_lost(struct actor *a)
 	return !strcmp(state, "losing") || !strcmp(state, "lost");
 }
 
-/* A loss clears Enable first. When it says that it is over, so are the PASIDs. */
+/* A loss clears Enable first. Once it is reported as complete, the PASIDs are gone. */
 static int count_left(struct actor *a)
 {
 	int count = iommu_count_pasids(a->bdf);
@@ -117,7 +120,7 @@ static int count_left(struct actor *a)
 	return iommu_count_pasids(a->bdf);
 }
 
-/* Nobody took the PF's PASID away since the step began. */
+/* Whether PASID has not been taken away from the PF since the step began */
 static bool quiet(struct actor *a)
 {
 	unsigned int epoch = load(&a->stage->judge->epoch);
@@ -130,7 +133,7 @@ static bool enable_reads(struct actor *a)
 	return vfio_get(&a->v, a->ctrl, 2) & PCI_PASID_CTRL_ENABLE;
 }
 
-/* What DMA comes to, by the model */
+/* What DMA reaches according to the model */
 static uint32_t comes_to(struct actor *a, unsigned int space)
 {
 	bool open = !space || (a->enabled && !a->d3 && !a->let_go);
@@ -139,8 +142,8 @@ static uint32_t comes_to(struct actor *a, unsigned int space)
 }
 
 /*
- * Before a change, by which these spaces may be without anything for a while, or come to
- * something else
+ * To be called before a change, during which these spaces may have nothing attached for a
+ * while, or something else
  */
 static void will_change(struct actor *a, unsigned int first, unsigned int last,
 			uint32_t also)
@@ -156,7 +159,7 @@ static void will_change(struct actor *a, unsigned int first, unsigned int last,
 	judge_state(a->judged, allowed, a->checked);
 }
 
-/* Only PASIDs; or what the VF does without one as well */
+/* A change that concerns only PASIDs, or also what the VF does without one */
 static void will_change_pasids(struct actor *a)
 {
 	will_change(a, 1, PASIDS, 0);
@@ -167,7 +170,7 @@ static void will_change_all(struct actor *a)
 	will_change(a, 0, PASIDS, 0);
 }
 
-/* After it */
+/* To be called after the change */
 static void has_changed(struct actor *a)
 {
 	will_change(a, 1, 0, 0);
@@ -208,7 +211,7 @@ static void check(struct actor *a)
 	for (pasid = 1; pasid <= PASIDS; pasid++) {
 		expected = enabled && a->attached[pasid] && !a->d3 &&
 			   !a->let_go;
-		/* It may be lost meanwhile. */
+		/* It may have been lost meanwhile. */
 		if (iommu_has_pasid(a->bdf, pasid) != expected &&
 		    (!expected || (quiet(a) && enable_reads(a))))
 			wrong(a, "PASID %d is %sattached", pasid,
@@ -333,7 +336,7 @@ static void after_reset(struct actor *a)
 	a->d3 = false;
 	if (enable_reads(a))
 		wrong(a, "Enable reads 1");
-	/* In this order: still quiet after the look */
+	/* In this order, since it must still be quiet after the look */
 	if (is_lost(a) && quiet(a))
 		wrong(a, "is still lost");
 }
@@ -359,14 +362,14 @@ static void step_flr(struct actor *a)
 	after_reset(a);
 }
 
-/* Its VF loses its registers on the way back from D3hot. */
+/* The VF loses its registers on the way back from D3hot. */
 static void step_guest_sleeps(struct actor *a)
 {
 	a->step = a->d3 ? "D0" : "D3hot";
 	will_change_pasids(a);
 	if (vfio_set(&a->v, PM + PCI_PM_CTRL, 2, a->d3 ? 0 : 3))
 		wrong(a, "write failed");
-	/* Let go, it may have been in D0 already. */
+	/* If it was in low power, it may have been in D0 already. */
 	if (a->let_go)
 		a->enabled = enable_reads(a);
 	else if (a->d3)
@@ -374,7 +377,7 @@ static void step_guest_sleeps(struct actor *a)
 	a->d3 = !a->d3;
 }
 
-/* Suspended, it comes back from there to D0, whatever a guest has written before. */
+/* A VF that was suspended returns to D0, whatever a guest has written before. */
 static void step_let_go(struct actor *a)
 {
 	a->step = a->let_go ? "low power exit" : "low power entry";
@@ -386,7 +389,7 @@ static void step_let_go(struct actor *a)
 		a->enabled = false;
 		return;
 	}
-	/* Whether it was suspended is not known here. */
+	/* It is not known here whether the VF was suspended. */
 	a->let_go = false;
 	a->enabled = true;
 	a->d3 = false;
@@ -397,7 +400,7 @@ static void step_let_go(struct actor *a)
 	a->d3 = vfio_get(&a->v, PM + PCI_PM_CTRL, 2) & 3;
 }
 
-/* Often what is quick; a reset takes 100 ms. */
+/* Quick steps are frequent; a reset takes 100 ms. */
 static void (* const steps[])(struct actor *a) = {
 	step_enable, step_enable, step_enable, step_disable, step_disable,
 	step_attach, step_attach, step_attach, step_attach, step_detach,
@@ -469,7 +472,7 @@ static void next_epoch(struct stage *stage)
 	__atomic_add_fetch(&stage->judge->epoch, 1, __ATOMIC_SEQ_CST);
 }
 
-/* User space takes PASID away for longer than a second. */
+/* User space takes PASID away for more than a second. */
 static void pf_takes_away(struct stage *stage)
 {
 	unsigned int ctrl = PF_PASID + PCI_PASID_CTRL;
@@ -484,12 +487,12 @@ static void pf_takes_away(struct stage *stage)
 	for (i = 0; i < VFS; i++)
 		if (!WAIT_FOR(!in_state(sample_vf(i), "losing"), 5000))
 			pf_wrong(stage, "a loss has no end");
-	/* For DMA to be judged by that */
+	/* DMA must now be judged accordingly. */
 	set(&stage->judge->gone, true);
 	usleep(100000);
 	set(&stage->judge->gone, false);
 	host_config_write(host_pf(), ctrl, 2, 7);
-	/* The last look at what was missing may take effect after it is back. */
+	/* A look at the PF while PASID was missing may take effect after it is back. */
 	usleep(100000);
 	next_epoch(stage);
 }
@@ -503,7 +506,10 @@ static void pf_tells_of_reset(struct stage *stage)
 	next_epoch(stage);
 }
 
-/* Refused while a VF is open; with all closed they cannot be opened. */
+/*
+ * A change is refused while a VF is open; once it has begun with all VFs closed, they
+ * cannot be opened.
+ */
 static void pf_changes(struct stage *stage)
 {
 	int ret, i;
@@ -546,7 +552,7 @@ FIXTURE_SETUP(stress)
 	ASSERT_NE(MAP_FAILED, self->stage);
 	self->stage->judge = judge_new();
 	ASSERT_NE(MAP_FAILED, self->stage->judge);
-	/* What the IOMMU refuses is what DMA is there for. */
+	/* The IOMMU is meant to refuse some of the DMA. */
 	host_log_expect("DMAR: .*[fF]ault");
 	ASSERT_EQ(0, sample_prepare(SAMPLE, VFS, true));
 }

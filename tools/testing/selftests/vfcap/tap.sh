@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the shell tests have in common: they are sourced in the folder that they
-# lie in, and print TAP by the kernel's own helpers.
+# Shared by the shell tests, which are run in the directory that they are in, and print TAP
+# with the kernel's own helpers
 
 # shellcheck source=/dev/null # the kernel's
 . ../kselftest/ktap_helpers.sh
 
-# The test is what was done last.
+# The result is the status of the last command.
 result()		# NAME
 {
 	# shellcheck disable=SC2181 # the caller's
@@ -18,7 +18,7 @@ result()		# NAME
 	fi
 }
 
-# NEEDED is "" where there is no such thing.
+# NEEDED is "" if it does not exist.
 start()			# PLAN NEEDED WHAT
 {
 	ktap_print_header
@@ -38,7 +38,7 @@ cdev_of()		# BDF
 	ls "/dev/vfio/devices/${cdev:-none}" 2> /dev/null
 }
 
-# Until a file has a line like that, for 10 seconds
+# Wait until a line of a file matches, for 10 seconds at most.
 wait_for_line()		# FILE PATTERN
 {
 	local i

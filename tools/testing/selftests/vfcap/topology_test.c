@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Nothing here is known by its bus number. Two PFs, each below a port of its own,
- * are removed, with a VF open, and come back with other bus numbers, up to those
- * that the other had. Then every VF has its own PF, and nothing is left of what was
- * there before.
+ * Nothing here is identified by its bus number. Two PFs, each below a port of its own,
+ * are removed while a VF is open, and come back with other bus numbers, even with those
+ * of the other one. Then every VF must refer to its own PF, and nothing of the previous
+ * state must be left.
  *
- * The numbers are written to the ports. With pci=assign-busses it is the kernel that
- * chooses them, by the order in which it finds the ports.
+ * The numbers are written to the ports. With pci=assign-busses the kernel chooses them,
+ * in the order in which it finds the ports.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,13 +33,13 @@
 #define VFS		2
 #define PF_CTRL		(PF_PASID + PCI_PASID_CTRL)
 #define COVER		"/sys/kernel/debug/vfcap-fixture/cover"
-/* Above all that the machine has */
+/* Above all bus numbers that the machine has */
 #define ELSEWHERE	0x20
 
 struct pf {
 	char port[16];		/* the bridge above it, which stays where it is */
-	unsigned int first;	/* the number of the bus between, at first */
-	unsigned int bus;	/* and now */
+	unsigned int first;	/* the original number of the bus between */
+	unsigned int bus;	/* the present one */
 	char bdf[16];
 };
 
@@ -49,13 +49,13 @@ static void set_bus(struct pf *pf, unsigned int bus)
 	snprintf(pf->bdf, sizeof(pf->bdf), "0000:%02x:00.0", bus & 0xff);
 }
 
-/* What the library does, it does to this PF from now on. */
+/* From now on, the library's functions refer to this PF. */
 static void choose_pf(const struct pf *pf)
 {
 	setenv("VFCAP_PF", pf->bdf, 1);
 }
 
-/* Of the second one; the result is good until the next call. */
+/* A VF of this PF; the result is valid until the next call. */
 static const char *vf_of(const struct pf *pf, unsigned int index)
 {
 	choose_pf(pf);
@@ -67,7 +67,7 @@ static bool is_root_port(const char *bdf)
 	return host_config_read(bdf, PCI_VENDOR_ID, 4) == 0x000c1b36;
 }
 
-/* The next one, as devices are numbered */
+/* The next port, in the order of device numbers */
 static void find_other_port(const char *port, char other[16])
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
@@ -118,7 +118,10 @@ static int remove_ports(void)
 	return ret;
 }
 
-/* A kernel that chooses numbers does not mind which are taken by ports that stay. */
+/*
+ * A kernel that chooses numbers does not know which are used by ports that stay, so
+ * remove all ports.
+ */
 static int find_again(void)
 {
 	int ret = kernel_chooses() ? remove_ports() : 0;
@@ -126,14 +129,14 @@ static int find_again(void)
 	return ret ?: host_write("rescan", "1");
 }
 
-/* The PFs' ports last */
+/* Let the PFs' ports be found last. */
 static int find_others_first(void)
 {
 	return host_layout("port 0 ffffffff\n") ?: find_again() ?:
 	       host_layout("port 0 0 0\n") ?: host_write("rescan", "1");
 }
 
-/* The machine has one PF, with a free port beside: plug another one in. */
+/* The machine has one PF, and a free port next to it: plug in another PF. */
 static int add_second_pf(struct pf *pf)
 {
 	int ret;
@@ -143,20 +146,20 @@ static int add_second_pf(struct pf *pf)
 	ret = host_write(COVER, pf->port);
 	if (ret && ret != -EEXIST)
 		return ret;
-	/* Found anew the port is as the fixture shows it. */
+	/* When it is found again, the port is as the fixture shows it. */
 	ret = host_writef("1", "devices/%s/remove", pf->port);
 	if (!ret)
 		monitor_command("device_add igb,bus=port2,id=pf2");
 	return ret ?: find_again();
 }
 
-/* Also where it has VFs, whose users are asked for them */
+/* Works even if it has VFs, whose users are asked to release them. */
 static int take_away(struct pf *pf, unsigned int bus)
 {
 	int ret = 0;
 
 	if (bus != pf->bus) {
-		/* Nobody is behind the bridge any more when its numbers change. */
+		/* There must be nothing behind the bridge when its numbers change. */
 		ret = host_writef("1", "devices/%s/remove", pf->bdf);
 		if (!ret && !kernel_chooses())
 			ret = host_config_write(pf->port, PCI_SECONDARY_BUS, 2,
@@ -185,7 +188,10 @@ FIXTURE(topology) {
 };
 
 FIXTURE_VARIANT(topology) {
-	/* The PFs' new numbers: 1, 2: as the first, second had. Or others than before */
+	/*
+	 * The PFs' new numbers. 1, 2: the original number of the first, second PF; or
+	 * another number
+	 */
 	unsigned int bus[2];
 };
 
@@ -212,7 +218,7 @@ FIXTURE_SETUP(topology)
 	ASSERT_EQ(0, host_layout_default());
 	ASSERT_EQ(0, host_param("pasid", "auto"));
 
-	/* The other port may be out of sight. */
+	/* The other port may not be visible. */
 	ASSERT_EQ(0, find_again());
 	snprintf(self->pf[0].port, sizeof(self->pf[0].port), "%s", host_port());
 	find_other_port(self->pf[0].port, self->pf[1].port);
@@ -226,7 +232,7 @@ FIXTURE_SETUP(topology)
 	}
 }
 
-/* The second PF stays plugged in, and is out of sight until somebody rescans. */
+/* The second PF stays plugged in, but is not visible until someone rescans. */
 FIXTURE_TEARDOWN(topology)
 {
 	unsigned int i;
@@ -240,7 +246,7 @@ FIXTURE_TEARDOWN(topology)
 		EXPECT_EQ(0, take_away(&self->pf[i], self->pf[i].first));
 		set_bus(&self->pf[i], self->pf[i].first);
 	}
-	/* A record or a reference that was lost shows here. */
+	/* A leaked record or reference is noticed here. */
 	EXPECT_EQ(0, host_unload("vfcap_vfio_pci"));
 	EXPECT_EQ(0, host_unload("pci_vfcap"));
 	EXPECT_EQ(0, host_load("drivers/pci/vfcap/pci-vfcap.ko", ""));
@@ -253,7 +259,7 @@ FIXTURE_TEARDOWN(topology)
 	EXPECT_EQ(0, sample_give_back());
 }
 
-/* Both are removed and found again; meanwhile a user gives its VF back. */
+/* Both are removed and found again; meanwhile a user must release its VF. */
 static int move_both(struct pf pf[2], const unsigned int bus[2])
 {
 	return take_away(&pf[0], number(pf, bus[0])) ?:
@@ -285,7 +291,10 @@ static void move_while_open(struct __test_metadata *_metadata, struct pf pf[2],
 	EXPECT_EQ(1, poll(&asked, 1, 30000));
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 	EXPECT_EQ(PF_PASID, vfio_find_ecap(v, PCI_EXT_CAP_ID_PASID));
-	/* With the PF PASID is lost; with the bridge VFs go before their PF does. */
+	/*
+	 * If the PF is removed first, PASID is lost. If the bridge is removed, VFs go
+	 * before their PF does.
+	 */
 	if (number(pf, bus[0]) != pf[0].bus) {
 		EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(bdf, "pasid_state")),
 				     1000));
@@ -299,7 +308,7 @@ static void move_while_open(struct __test_metadata *_metadata, struct pf pf[2],
 	EXPECT_EQ(0, status);
 }
 
-/* Of the VFs, the one that is open is that of its PF, and of no other. */
+/* The open VF must be listed as a user of its own PF, and of no other. */
 static void expect_user(struct __test_metadata *_metadata, const struct pf *pf,
 			const char *vf)
 {
@@ -319,7 +328,7 @@ TEST_F_TIMEOUT(topology, each_vf_has_its_pf, 240)
 	move_while_open(_metadata, pf, variant->bus, &self->v[0]);
 	for (i = 0; i < 2; i++)
 		EXPECT_FALSE(host_exists("devices/%s", old[i]));
-	/* Of a kernel that chooses, the first one has that of the second, or its own. */
+	/* If the kernel chooses, the first PF gets the second one's number, or its own. */
 	if (kernel_chooses()) {
 		EXPECT_EQ(pf[variant->bus[0] != 1].first, read_bus(&pf[0]));
 	} else {
@@ -339,7 +348,7 @@ TEST_F_TIMEOUT(topology, each_vf_has_its_pf, 240)
 		EXPECT_EQ(pf[i].bus, strtoul(vf[i] + 5, NULL, 16));
 	}
 
-	/* One after the other is open, and then both. */
+	/* Open them one after the other, so that both are open in the end. */
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, vfio_open(&self->v[i], vf[i]));
 		EXPECT_EQ(PF_PASID, vfio_find_ecap(&self->v[i],
@@ -348,7 +357,7 @@ TEST_F_TIMEOUT(topology, each_vf_has_its_pf, 240)
 		expect_user(_metadata, &pf[!i], i ? vf[0] : "");
 	}
 
-	/* What a PF loses its own VFs lose, and only these. */
+	/* What a PF loses is lost by its own VFs, and only by these. */
 	EXPECT_EQ(0, host_config_write(pf[0].bdf, PF_CTRL, 2, 0));
 	EXPECT_TRUE(WAIT_FOR(!strcmp("lost", sample_state(vf[0], "pasid_state")),
 			     1000));

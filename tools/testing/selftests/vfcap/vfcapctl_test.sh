@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vfcapctl, as administrators and scripts use it: exit statuses, JSON, what it
-# finds when something is wrong, and that a device in use is not disturbed.
+# vfcapctl, as administrators and scripts use it: exit statuses, JSON, what it finds when
+# something is wrong, and that a device in use is not disturbed.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh
@@ -11,10 +11,10 @@ cd "$(dirname "$0")" || exit 1
 start 54 "$VFCAP_VF" VFCAP_VF
 echo on > $parameters/pasid
 modprobe vfio-pci
-# Whatever ran before, the second VF has no driver.
+# Whatever ran before, the second VF has no driver now.
 [ ! -e "$devices/$vf2/driver" ] || echo "$vf2" > "$devices/$vf2/driver/unbind"
 echo > "$devices/$vf2/driver_override"
-# VMDs are x86's, and so is the QEMU there is.
+# VMDs exist on x86 only, and so does the QEMU in this root.
 x86=true
 [ "$(uname -m)" = x86_64 ] || x86=false
 ! $x86 || modprobe vmd
@@ -52,7 +52,7 @@ result "the domain may be left out"
 result "an output that cannot be written is an error"
 ctl 0 list && ! like "$out" $'\033' > /dev/null && like "$out" "$VFCAP_VF  vf"
 result "no colour but on a terminal"
-# On a terminal of that width no line is wider, but for what a word needs.
+# On a terminal of this width, no line is wider unless a single word needs it.
 fits()			# WIDTH ARG...
 {
 	script -qec "stty cols $1; vfcapctl ${*:2}" /dev/null < /dev/null |
@@ -184,7 +184,7 @@ result "bind: a driver that is not loaded is 6"
 ctl 6 bind "$pf" && ctl 4 bind "$pf" --driver vfio-pci &&
 	[ "$(driver "$pf")" = igb ] && [ -e "$devices/$VFCAP_VF" ]
 result "bind: a PF is 6, or 4 where it has VFs"
-# Without VFs it can be given away as a whole, and back.
+# Without VFs, the PF can be passed through as a whole, and returned.
 whole_pf()
 {
 	local unanswered=no-vmm
@@ -231,8 +231,8 @@ setpriv --reuid 65534 --clear-groups bash -c "
 	vfcapctl show $VFCAP_VF --dump 2> /dev/null; [ \$? = 5 ]"
 result "what takes root is 5 without it"
 
-# Who is used to vfio-pci writes IDs to new_id, which the kernel refuses without a word:
-# where that is asked, there is an answer.
+# Users of vfio-pci are used to writing IDs to new_id. The kernel refuses this without an
+# explanation, so doctor and the pages have one.
 refuses_id()		# ID ERROR
 {
 	{ echo "$1" > /sys/bus/pci/drivers/vfcap-vfio-pci/new_id; } 2> /tmp/stderr && return 1
@@ -277,7 +277,7 @@ if [ $via = cdev ]; then
 	result "doctor: it was opened through its group, which PRI does not mind"
 	release
 else
-	# QEMU's SMMUv3 has no PASIDs, which the driver is asked first.
+	# QEMU's SMMUv3 has no PASIDs, which the driver checks first.
 	reason=no-cdev diagnosis=pasids-ok
 	$x86 || reason=no-pasids diagnosis=pasids-none
 	ctl 1 doctor "$VFCAP_VF" --json && json "$(check iommufd) == 'problem'" \
@@ -314,7 +314,7 @@ ctl 1 doctor "$VFCAP_VF" --json && json "$(check pf-pasid) == 'problem'" \
 	"$(check pasid-shown) == 'problem'" "d['capabilities']['pasid']['lost'] is True" &&
 	ctl 0 list && like "$out" "disabled, lost" && like "$out" "lost at 0x1e0"
 result "doctor, list: the PF has lost it"
-# As with Secure Boot, where nobody may write registers from user space
+# As with Secure Boot, where registers cannot be written from user space
 locked_down()
 {
 	[ -d /sys/kernel/security ] || return 0
@@ -334,8 +334,8 @@ ctl 0 doctor "$VFCAP_VF" --no-open --json && json "$(check tlp-prefix) == 'note'
 result "doctor: the VF lacks End-End TLP Prefix"
 { echo vf clear; grep '^vf' "$VFCAP_LAYOUT"; } > $fixture/layout
 
-# Another folder in place of the installed modules: first what is loaded, stripped and
-# compressed, then what is not.
+# Another directory in place of the installed modules: first with the loaded module, stripped
+# and compressed, then with another one
 modules=/usr/lib/modules
 mount -t tmpfs tmpfs $modules
 mkdir -p "$modules/$(uname -r)"
@@ -357,7 +357,7 @@ vmd_endpoints()
 
 	echo a77f > $mock/device
 	vmd=$(< $mock/device)
-	# The host's driver of VMD has it, and finds what lies behind it.
+	# The host's own VMD driver is bound to it, and finds what is behind it.
 	children=("$devices"/10000:0[1-9]:*)
 	child=${children[0]##*/}
 	ctl 6 bind "$child" && like "$err" "behind the VMD endpoint $vmd" &&

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A guest with a virtual VT-d in scalable mode, whose own kernel enables PASID in a VF that
-# shows it: QEMU keeps the capability that the kernel shows. The guest has Debian's own
-# kernel, and nobody in it writes a register.
+# A guest with a virtual VT-d in scalable mode, whose own kernel enables PASID in a VF
+# that shows it: QEMU keeps the capability that the host's kernel shows. The guest has
+# Debian's own kernel, and nothing in it writes to registers explicitly.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh
@@ -16,7 +16,7 @@ VFCAP_GUEST_MACHINE=${VFCAP_GUEST_MACHINE:-q35},kernel-irqchip=split
 vtd=intel-iommu,scalable-mode=on,caching-mode=on,pasid-bits=20
 devices=/sys/bus/pci/devices
 
-# Have the guest run a line. What it printed is then in $said.
+# Make the guest run a line; its output is in $said.
 ask()			# COMMAND
 {
 	mark
@@ -26,7 +26,7 @@ ask()			# COMMAND
 	like "$said" "^guest: status 0"
 }
 
-# Have the guest look at a VF that is plugged in
+# Plug in a VF, and make the guest look at it.
 plug()			# BDF OPTIONS
 {
 	mark
@@ -40,7 +40,7 @@ unplug()
 	ask "leaves \$vf"
 }
 
-# The guest has the capability once, there, and its kernel has enabled it.
+# The guest sees the capability exactly once, at OFFSET, and its kernel has enabled it.
 enabled_at()		# OFFSET
 {
 	[ "$(grep -c 'Process Address Space ID' <<< "$said")" = 1 ] &&
@@ -48,7 +48,7 @@ enabled_at()		# OFFSET
 		like "$said" 'PASIDCtl: Enable+'
 }
 
-# What the kernel knows of a VF
+# What the host's kernel knows about a VF
 host_says()		# TEXT
 {
 	like "$("$VFCAP_MODULES/tools/vfcapctl/vfcapctl" show --json "$VFCAP_VF" |
@@ -92,8 +92,8 @@ give "$VFCAP_VF2" vfio-pci && plug "$VFCAP_VF2" "" && like "$said" 'Capabilities
 result "of a VF that vfio-pci has it makes none with fsts=off, and the guest has none"
 stop_guest
 
-# Tables that the guest fills in itself take a host whose IOMMU nests them. The VT-d of the
-# VM, which QEMU emulates, does not.
+# Page tables that the guest manages itself need a host IOMMU that can nest them. The VM's
+# VT-d, which QEMU emulates, cannot.
 # shellcheck disable=SC2054
 ! launch_guest "$VFCAP_ACCEL" guest-shell -device $vtd,fsts=on \
 	-device pcie-root-port,id=port1,addr=4 \

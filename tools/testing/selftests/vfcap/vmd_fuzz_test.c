@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Random VMD endpoints, and random sequences of what a guest and its VMM may do to
- * them: done first with vfcap-vfio-pci, then with vfio-pci, to the same hardware made
- * anew. What is read, and what reaches the hardware, must be the same, but for what is
- * virtual: the capability "SHDW", or the native shadow registers, as the model below
- * has them. A sequence that goes wrong is made as short as it can be, and printed.
+ * them: done first with vfcap-vfio-pci, then with vfio-pci, to a new instance of the same
+ * hardware. What is read, and what reaches the hardware, must be the same, except for what
+ * is virtual: the capability "SHDW", or the native shadow registers, as modelled below. A
+ * sequence that goes wrong is made as short as possible, and printed.
  *
- * VFCAP_FUZZ_SEED: the first endpoint's number (default: from the clock; printed). Its
- *	sequence follows from it as well: to see one again, give its number, and how
- *	long it was, as both are printed.
+ * VFCAP_FUZZ_SEED: the first endpoint's number (default: from the clock; printed). The
+ *	sequence follows from it as well: to repeat one, give its number and its
+ *	length, which are both printed.
  * VFCAP_FUZZ_LAYOUTS: how many endpoints (default 30)
  * VFCAP_FUZZ_OPS: how long a sequence is (default 500)
  */
@@ -34,15 +34,15 @@
 #define STD_END		0x100
 #define DWORDS		(STD_END / 4)
 
-/* What the model knows of SHDW, and where it must not lie */
+/* What the model knows about SHDW, and where it must not be */
 #define SHDW_SIZE	24
-#define SHDW_END	0xe8	/* from there on, QEMU may have its own */
+#define SHDW_END	0xe8	/* from here on, QEMU may have its own */
 #define VMD_REGS	0x40	/* VMCAP and VMCONFIG */
 #define VMD_REGS_END	0x48
 
-#define BYTES		32	/* of an access, at most */
+#define BYTES		32	/* maximum per access */
 #define WRITES		65536
-#define AROUND		0x40	/* bytes before and behind the shadow registers */
+#define AROUND		0x40	/* bytes before and after the shadow registers */
 #define VALID		0x02
 
 enum kind {
@@ -69,10 +69,10 @@ struct seen {
 
 struct endpoint {
 	char id[16];
-	bool native;		/* its shadow registers are to be emulated */
+	bool native;		/* its shadow registers must be emulated */
 	bool qemu;		/* QEMU has a SHDW of its own for it */
-	bool taken[DWORDS];	/* registers, capabilities, or what may be one */
-	unsigned int highest;	/* of the list's headers */
+	bool taken[DWORDS];	/* by registers, capabilities, or what may be one */
+	unsigned int highest;	/* of the headers in the list */
 	char lines[4096];	/* for vmd_config() */
 };
 
@@ -92,7 +92,7 @@ struct bench {
 	struct vfio v;
 	uint64_t membar2;	/* offset of the region */
 	const struct endpoint *endpoint;
-	unsigned int shdw;	/* where it lies, or 0 */
+	unsigned int shdw;	/* its offset, or 0 */
 	uint8_t head;		/* the hardware's pointer to its list */
 	uint8_t shdw_bytes[SHDW_SIZE];
 	uint64_t shadow[2];
@@ -117,8 +117,8 @@ static bool wrong(struct bench *b, const char *format, ...)
 }
 
 /*
- * Random hardware: registers that no capability has, more or less of them, and
- * perhaps another vendor-specific capability
+ * Random hardware: more or less many registers outside all capabilities, and perhaps
+ * another vendor-specific capability
  */
 static void take(struct endpoint *e, unsigned int from, unsigned int to)
 {
@@ -172,7 +172,7 @@ static void endpoint_make(struct endpoint *e, uint64_t *random)
 				layout_random(random));
 }
 
-/* Is there room for SHDW, where those who look for it allow it? */
+/* Is there room for SHDW at an offset that those who look for it allow? */
 static bool has_room(const struct endpoint *e, unsigned int pos)
 {
 	unsigned int at;
@@ -197,10 +197,7 @@ static bool has_any_room(const struct endpoint *e)
 	return false;
 }
 
-/*
- * The model: which bytes of config space and of MEMBAR2 are virtual, and what they
- * read
- */
+/* The model: which bytes of config space and of MEMBAR2 are virtual, and what they read as */
 static bool model_config(const struct bench *b, unsigned int pos,
 			 uint8_t theirs, uint8_t *byte)
 {
@@ -255,7 +252,7 @@ static void model_begin(struct bench *b)
 	}
 }
 
-/* One access, to whoever has it now */
+/* One access, through the driver that is bound now */
 static ssize_t config_or_bar(struct bench *b, const struct op *op,
 			     unsigned int from, unsigned int to, void *bytes,
 			     bool write)
@@ -273,9 +270,9 @@ static ssize_t config_or_bar(struct bench *b, const struct op *op,
 }
 
 /*
- * vfio-pci has what is not virtual written, in as many pieces as that takes, and the
- * rest read, so that it fails where that fails. VMLOCK has one virtual bit, which is
- * 0 in hardware.
+ * With vfio-pci, write the bytes that are not virtual, in as many pieces as that takes,
+ * and read the others, so that an access fails where it should. VMLOCK has one virtual
+ * bit, which is 0 in hardware.
  */
 static ssize_t write_theirs(struct bench *b, const struct op *op)
 {
@@ -321,7 +318,7 @@ static int open_one(struct bench *b)
 	return 0;
 }
 
-/* A device without a user goes to D3hot, a little later. */
+/* A device without a user goes to D3hot a little later. */
 static int reopen(struct bench *b)
 {
 	vfio_close(&b->v);
@@ -393,7 +390,10 @@ static bool compare(struct bench *b, const struct op *op, const struct seen *our
 	return true;
 }
 
-/* As bytes: core writes one register at a time, and ours may begin elsewhere. */
+/*
+ * Compare single bytes: core writes one register at a time, and our writes may begin
+ * elsewhere.
+ */
 static bool look_at_hardware(struct bench *b, struct hardware *hw)
 {
 	static struct vmd_write writes[WRITES];
@@ -448,7 +448,7 @@ static bool compare_hardware(struct bench *b)
 	return true;
 }
 
-/* The hardware as it is at first, with one of the drivers */
+/* The hardware in its initial state, with one of the drivers */
 static bool begin(struct bench *b, const struct endpoint *e, const char *driver)
 {
 	*b->wrong = 0;
@@ -476,7 +476,10 @@ static bool check_place(struct bench *b)
 	return !has_any_room(e) || wrong(b, "no SHDW, where there is room");
 }
 
-/* The index of what went wrong, @nr if it is the hardware in the end, or -1 */
+/*
+ * The index of the operation that went wrong, @nr if it is the final state of the
+ * hardware, or -1
+ */
 static int run(struct bench *b, const struct endpoint *e, const struct op *ops,
 	       unsigned int nr)
 {
@@ -516,7 +519,7 @@ out:
 	return failed;
 }
 
-/* Near what is virtual, or may be, more often than elsewhere */
+/* More often near what is, or may be, virtual than elsewhere */
 static void make_op(struct op *op, uint64_t *random)
 {
 	static const uint16_t config[] = {
@@ -533,7 +536,7 @@ static void make_op(struct op *op, uint64_t *random)
 	for (i = 0; i < BYTES; i++)
 		op->bytes[i] = layout_random(random) % 3 ? layout_random(random) :
 							   0xff;
-	/* What takes long is rare. */
+	/* Slow operations are rare. */
 	op->kind = dice < 300 ? READ : dice < 560 ? WRITE : dice < 740 ? BAR_READ :
 		   dice < 900 ? BAR_WRITE : dice < 981 ? ENABLE :
 		   dice < 983 ? RESET : dice < 985 ? FLR : dice < 998 ? D3 : REOPEN;

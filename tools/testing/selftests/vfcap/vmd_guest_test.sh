@@ -1,11 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A guest's vmd driver must assign the host's addresses in the domain behind a
-# VMD that is passed to it: those are what the hardware there decodes. The VMD is
-# the fixture's, whose domain is in memory; what the guest wrote is read there,
-# on the host's side. One guest, with Debian's own kernel, has one VMD after the
-# other plugged in.
+# A guest's vmd driver must assign the host's addresses in the domain behind a VMD that is
+# passed to it, since these are what the hardware there decodes. The VMD is the fixture's,
+# whose domain is in memory, so what the guest wrote is read there, on the host's side.
+# One VMD after the other is plugged into one guest with Debian's own kernel.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh
@@ -16,8 +15,8 @@ cd "$(dirname "$0")" || exit 1
 
 debugfs=/sys/kernel/debug/vfcap-mock-vmd
 
-# Let there be a VMD, and DRIVER have it. Sets "device", and "host": what MEMBAR1
-# and MEMBAR2 are for the host.
+# Create a VMD and bind DRIVER to it. Sets "device", and "host": the host's ranges of
+# MEMBAR1 and MEMBAR2.
 make_vmd()		# DRIVER VMD
 {
 	echo "$2" > $debugfs/device || return
@@ -51,8 +50,8 @@ has_vmd()
 	grep -q '^vmd ' "$work/qemu"
 }
 
-# Guest and QEMU each take their time to let go of it. A guest that does not is of no
-# use for the next.
+# Guest and QEMU each need some time to release it. A guest that does not release it
+# cannot be used for the next one.
 unplug()
 {
 	local end=$((SECONDS + 180))
@@ -69,8 +68,8 @@ unplug()
 	fi
 }
 
-# Have the guest look at a VMD. Sets "seen", what it printed of that, and leaves
-# what it wrote. If it ended meanwhile, another is asked.
+# Make the guest look at a VMD. Sets "seen" to what it printed about that, and saves what
+# it wrote. If the guest ended meanwhile, another one is started.
 run()			# DRIVER VMD OPTIONS
 {
 	local status=1
@@ -94,7 +93,7 @@ dword()			# OFFSET
 	echo $((0x$(od -A n -t x4 -j "$1" -N 4 "$work/cfgbar" | tr -d ' ')))
 }
 
-# The addresses of a port's windows that are open, and of the endpoint below
+# The addresses of a port's open windows, and of the endpoint below it
 addresses()		# PORT
 {
 	local port=$(($1 << 15)) rom=$((($1 + 1) << 20 | 0x30)) value at
@@ -109,7 +108,7 @@ addresses()		# PORT
 	echo $value $((value | 0x7ff))
 }
 
-# Whether there are a window and an endpoint, and all within a range
+# Whether there are a window and an endpoint, all of them within a range
 port_within()		# PORT START END
 {
 	local start=$2 end=$3 from to lines=0
@@ -122,7 +121,7 @@ port_within()		# PORT START END
 	[ $lines -ge 2 ]
 }
 
-# What the guest takes for the bus addresses of the domain's windows
+# The bus addresses of the domain's windows, according to the guest
 windows()
 {
 	local address='(0x[0-9a-f]+)-(0x[0-9a-f]+)'
@@ -130,8 +129,8 @@ windows()
 	sed -nE "s/.*root bus resource \[mem.*${address}[^-]*/\1 \2/p" <<< "$seen"
 }
 
-# RANGES are those of MEMBAR1, in which both ports find room, and MEMBAR2, whose first
-# pages the driver leaves alone.
+# RANGES are that of MEMBAR1, in which both ports find room, and that of MEMBAR2, whose
+# first pages the driver does not use.
 within()		# RANGES
 {
 	local start end from to i=0
@@ -154,8 +153,8 @@ guest_ranges()
 	sed -n 's/^guest: MEMBAR. is //p' <<< "$seen"
 }
 
-# The guest enumerated the domain, and has other addresses than the host: else
-# nothing could be told from those it wrote.
+# The guest enumerated the domain, and has other addresses than the host: otherwise the
+# addresses that it wrote would prove nothing.
 enumerated()
 {
 	local line
@@ -181,7 +180,7 @@ test_guest()		# NAME VMD [OPTIONS]
 
 start 7 "$(ls -d $debugfs 2> /dev/null)" vfcap-mock-vmd
 modprobe vfio-pci
-# The host's own driver would take the VMD first.
+# The host's own driver would be bound to the VMD first.
 modprobe -r vmd 2> /dev/null
 
 test_guest "201D, with QEMU's own capability" 201d
@@ -194,7 +193,7 @@ if [ -e /dev/iommu ]; then
 else
 	ktap_test_skip "A77F, through iommufd: the kernel has none"
 fi
-# That the tests above can fail:
+# Check that the tests above can fail:
 run vfio-pci a77f && enumerated && within "$(guest_ranges)"
 result "A77F with vfio-pci gets the guest's addresses"
 

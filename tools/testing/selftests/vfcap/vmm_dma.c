@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The end of the lab's demo: a small VMM in QEMU's place, and a VF that does DMA
+ * The end of the lab's demo: a small VMM in place of QEMU, and a VF that does DMA
  *
  * It gives PASID 5 of the VF a word of memory. Then the guest sets and clears PASID
- * Enable, the PF loses PASID, and the VF is reset, and each time the VF writes to that
- * word, in the name of PASID 5. What came of it is told in plain words. The exit status
- * is 0 if the word changed whenever PASID Enable was 1, and only then.
+ * Enable, the PF loses PASID, and the VF is reset. Each time, the VF writes to that word,
+ * with PASID 5, and the outcome is printed in plain words. The exit status is 0 if the
+ * word changed whenever PASID Enable was 1, and only then.
  *
- * QEMU's models of VFs send no PASIDs: the agent in the VM's QEMU does so for them.
+ * QEMU's models of VFs do not send PASIDs, so the agent in the VM's QEMU does it for
+ * them.
  *
  * Usage: vmm_dma BDF
  */
@@ -29,17 +30,17 @@
 #define ADDRESS	0x100000
 #define PAGE	4096
 
-/* A loss that nobody tells of is noticed within a second; a busy machine adds to that. */
+/* A loss without an event is noticed within a second; a busy machine adds to that. */
 #define LOSS_MS	3000
 
 struct vmm {
 	const char *vf;
 	struct vfio v;
 	unsigned int ctrl;		/* PASID Control, as the guest finds it */
-	uint32_t *memory;		/* what PASID 5 has at ADDRESS */
+	uint32_t *memory;		/* of PASID 5, at ADDRESS */
 };
 
-/* It changes under the compiler's eyes. */
+/* It changes without the compiler's knowledge. */
 static uint32_t word(struct vmm *vmm)
 {
 	return __atomic_load_n(vmm->memory, __ATOMIC_ACQUIRE);
@@ -117,7 +118,7 @@ static int open_vf(struct vmm *vmm, void *rest)
 	int ret;
 
 	ret = vfio_open_cdev(&vmm->v, vmm->vf);
-	/* What the VF does without a PASID, and with PASID 5, has memory of its own each. */
+	/* The VF without a PASID, and with PASID 5, have memory of their own each. */
 	if (!ret)
 		ret = iommufd_space(&vmm->v, rest, PAGE, ADDRESS, &hwpt);
 	if (!ret)
@@ -132,7 +133,7 @@ static int open_vf(struct vmm *vmm, void *rest)
 	return vmm->ctrl == PCI_PASID_CTRL ? -ENOENT : 0;
 }
 
-/* Whether the VF's write did what it should */
+/* Whether the VF's write had the expected effect */
 static bool try_write(struct vmm *vmm, uint32_t value, bool changes)
 {
 	uint32_t before = word(vmm);

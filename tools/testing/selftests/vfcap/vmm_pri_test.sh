@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The example of how a VMM gives its guest PRI does what the guide says, with a function
-# that requests pages. Where the kernel delivers none it says so.
+# Checks that the example of how a VMM gives its guest PRI does what the guide says, with
+# a function that requests pages. If the kernel delivers no page requests, the example
+# says so.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh
@@ -10,7 +11,8 @@ cd "$(dirname "$0")" || exit 1
 
 devices=/sys/bus/pci/devices
 
-# The PF and its VFs, with what the kernel enables page requests for, or without
+# Find the PF and its VFs again, with what the kernel needs to enable page requests, or
+# without it.
 find_anew()		# LAYOUT...
 {
 	local fixture=/sys/kernel/debug/vfcap-fixture pf=$devices/$VFCAP_PF
@@ -46,7 +48,7 @@ done
 start 10 "${cdev:+${port-}}" "VFCAP_VF, with a cdev, and the agent in QEMU"
 exec {agent}<> "$port"
 
-# What the agent says of the function, behind the tag
+# What the agent answers about the function, without the tag
 ask()			# VERB ARGUMENT...
 {
 	local verb=$1 bus device function tag=$$-$RANDOM answer
@@ -55,20 +57,20 @@ ask()			# VERB ARGUMENT...
 	IFS=:. read -r _ bus device function <<< "$VFCAP_VF"
 	printf '%s %s %s %x 5 %s\n' "$tag" "$verb" "$bus" $((0x$device << 3 | function)) \
 		"$*" >&"$agent"
-	# Answers to others may come before it.
+	# Answers to other clients may arrive before it.
 	while read -r -t 30 answer <&"$agent"; do
 		[ "${answer%% *}" != "$tag" ] || break
 	done
 	echo "${answer#* }"
 }
 
-# A group of pages from an address on
+# Send a group of pages that starts at this address
 request()		# GROUP ADDRESS PAGES
 {
 	[ "$(ask groups "$2" "$1" 3 1 "$3")" = "ok 1" ]
 }
 
-# The code and the group, as in the PRG Response Message
+# VALUE is the code and the group, as in the PRG Response Message.
 responds()		# VALUE
 {
 	local i
@@ -81,9 +83,9 @@ responds()		# VALUE
 	[ "$answer" = "ok $1" ]
 }
 
-# What the IOMMU refuses is part of this.
+# The IOMMU is meant to refuse some requests.
 echo "vfcap-lab: expect: DMAR: .*[fF]ault" > /dev/kmsg
-# The page requests of those before us are answered, if nobody has asked.
+# Discard the responses to earlier clients' page requests.
 until [ "$(ask response)" = none ]; do :; done
 
 log=$(mktemp)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The example of the guide for authors of VMMs does what the guide says.
+# Checks that the example in the guide for authors of VMMs does what the guide says.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=tap.sh

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the guard makes of a PF's registers, and how often it reads them: not at all
- * while they say nothing, and hardly ever in a device that is dead.
+ * What the guard makes of a PF's registers, and how often it reads them: not at all while
+ * they mean nothing, and rarely in a device that is dead.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,12 +19,12 @@
 #define PASID_CTRL	(PF_PASID + PCI_PASID_CTRL)
 #define PRI_ALLOCATION	(PF_PRI + PCI_PRI_ALLOC_REQ)
 #define GUARD_MS	1000
-/* Three or four looks of the guard */
+/* Enough for three or four looks of the guard */
 #define LOOKS_US	1000000
 #define LOOKS		4
-/* Of a look at a device that answers with all-ones: headers, and whether it is there */
+/* Reads per look at a device that answers with all-ones: headers, and whether it is there */
 #define DEAD_READS	4
-/* Of one at a PF that has all that it had: two capabilities and its power state */
+/* Reads per look at a PF that is unchanged: two capabilities and its power state */
 #define LIVE_READS	8
 #define ALIVE		"pf 0 0 0\npf 1c0 1e010013\npf 1e0 0001001b\n"		\
 			"pf 1e4 00071406 ffffffff 00070000\n"
@@ -41,7 +41,7 @@ FIXTURE_SETUP(watch)
 		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
 	if (access("/dev/iommu", F_OK))
 		SKIP(return, "needs a kernel with iommufd");
-	/* The sample answers page requests, so that PRI is shown too. */
+	/* The sample driver answers page requests, so that PRI is shown, too. */
 	ASSERT_EQ(0, sample_prepare(SAMPLE, VFS, true));
 	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_vf()));
 	ASSERT_EQ(PF_PASID, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PASID));
@@ -66,7 +66,7 @@ static int allot(uint32_t number)
 	return host_config_write(host_pf(), PRI_ALLOCATION, 4, number);
 }
 
-/* How often the PF was read in the guard's looks of about a second */
+/* How often the PF was read while the guard looked for about a second */
 static long reads(struct __test_metadata *_metadata, long *vf)
 {
 	long pf = -1;
@@ -78,7 +78,7 @@ static long reads(struct __test_metadata *_metadata, long *vf)
 	return pf;
 }
 
-/* It is a number: more of it has other bits set, not more bits. */
+/* The allocation is a number: a greater one may have other bits set, not just more. */
 TEST_F(watch, allotment_grows)
 {
 	static const uint32_t more[] = {
@@ -96,7 +96,7 @@ TEST_F(watch, allotment_grows)
 	}
 	EXPECT_EQ(0, host_log_count(host_vf(), "lost"));
 
-	/* A VF that is opened then has a share of what the others have theirs of. */
+	/* A VF that is opened then gets a share of what the others share. */
 	ASSERT_EQ(0, allot(3 * PF_PRI_ALLOCATION));
 	ASSERT_EQ(0, vfio_open_cdev(&self->other, host_vf2()));
 	ASSERT_EQ(PF_PRI, vfio_find_ecap(&self->other, PCI_EXT_CAP_ID_PRI));
@@ -107,7 +107,10 @@ TEST_F(watch, allotment_grows)
 	EXPECT_TRUE(in_state("pri_state", "shown"));
 }
 
-/* Less of it is a loss, whichever bits it has; the VF's reset finds what is enough. */
+/*
+ * A smaller allocation is a loss, whichever bits it has set; a reset of the VF ends it
+ * once the allocation is sufficient.
+ */
 TEST_F(watch, allotment_shrinks)
 {
 	static const uint32_t less[] = { PF_PRI_ALLOCATION - 1, 1, 0 };
@@ -144,11 +147,11 @@ TEST_F(watch, reads_of_a_dead_pf)
 	EXPECT_TRUE(WAIT_FOR(in_state("pasid_state", "lost"), host_promised(GUARD_MS)));
 	EXPECT_EQ(1, host_log_count(host_vf(), "lost: its PF does not answer"));
 	EXPECT_GE(LOOKS * DEAD_READS, reads(_metadata, &vf));
-	/* Its VFs answer no more than it does. */
+	/* Its VFs are not read either. */
 	EXPECT_EQ(0, vf);
 }
 
-/* The kernel knows that it is gone, and asks it no more. */
+/* The kernel knows that the PF is gone, and does not access it any more. */
 TEST_F(watch, reads_of_a_disconnected_pf)
 {
 	long vf;
@@ -190,7 +193,7 @@ FIXTURE_TEARDOWN(busy)
 	EXPECT_EQ(0, host_layout(ALIVE));
 }
 
-/* While core resets it, or recovers it, what it reads is nobody's business. */
+/* While the kernel resets or recovers the PF, its registers must not be read. */
 TEST_F(busy, looks_away)
 {
 	long vf;
@@ -201,13 +204,13 @@ TEST_F(busy, looks_away)
 	EXPECT_EQ(0, vf);
 	EXPECT_TRUE(in_state("pasid_state", "shown"));
 
-	/* It is as it was: nothing happened. */
+	/* They are as before: nothing happened. */
 	ASSERT_EQ(0, host_layout("pf 1e4 00071406 ffffffff 00070000"));
 	ASSERT_EQ(0, host_access(host_pf(), "normal"));
 	usleep(LOOKS_US / 2);
 	EXPECT_TRUE(in_state("pasid_state", "shown"));
 
-	/* It is not, and that is noticed when it can be. */
+	/* They are not, and that is noticed as soon as they may be read. */
 	ASSERT_EQ(0, host_access(host_pf(), variant->state));
 	ASSERT_EQ(0, host_layout("pf 1e4 00001406 ffffffff 00070000"));
 	usleep(LOOKS_US / 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Write combining: alias regions over pages of a BAR, what the kernel's own list of
- * memory types says of them, and that nothing of it outlives their removal.
+ * memory types has for them, and that nothing is left after they are removed
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,7 +54,7 @@ static struct request request(uint32_t op)
 	};
 }
 
-/* The alias' index, or -errno */
+/* Returns the alias' index, or -errno */
 static int create(struct vfio *v, unsigned int bar, uint64_t offset,
 		  uint64_t size)
 {
@@ -81,7 +81,7 @@ static uint64_t region_offset(unsigned int index)
 	return (uint64_t)index << 40;
 }
 
-/* Where an alias can be mapped; somewhere else if there is none */
+/* Where an alias can be mapped; a default if it does not exist */
 static uint64_t alias_offset(struct vfio *v, unsigned int index)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
@@ -90,7 +90,7 @@ static uint64_t alias_offset(struct vfio *v, unsigned int index)
 	       region_offset(index) : info.offset;
 }
 
-/* Like mmap(), with -errno in place of MAP_FAILED */
+/* Like mmap(), but returns -errno instead of MAP_FAILED */
 static void *map(struct vfio *v, unsigned int index, uint64_t offset,
 		 uint64_t size)
 {
@@ -100,7 +100,7 @@ static void *map(struct vfio *v, unsigned int index, uint64_t offset,
 	return at == MAP_FAILED ? (void *)(long)-errno : at;
 }
 
-/* What a test that failed has left: the device could not be unbound. */
+/* Unmap what a failed test has left, since the device could not be unbound otherwise. */
 static void unmap_all(void)
 {
 	unsigned long from, to;
@@ -130,7 +130,7 @@ static void store(void *at, uint32_t value)
 	__atomic_store_n((uint32_t *)at, value, __ATOMIC_RELAXED);
 }
 
-/* An access that may give SIGBUS; each thread has its own way back. */
+/* An access that may raise SIGBUS; each thread has its own place to return to. */
 static __thread sigjmp_buf back;
 
 static void on_sigbus(int sig)
@@ -146,7 +146,7 @@ static bool can_access(void *at)
 	return true;
 }
 
-/* Whether a page was in the page tables: an access took no fault to put it there */
+/* Whether a page was in the page tables already: the access took no fault */
 static bool was_present(void *at)
 {
 	struct rusage before, after;
@@ -157,7 +157,7 @@ static bool was_present(void *at)
 	return before.ru_minflt == after.ru_minflt;
 }
 
-/* The memory type that the CPU has for a page */
+/* The memory type that the CPU uses for a page */
 static const char *mapped_type(void *at)
 {
 	static char name[32];
@@ -208,9 +208,9 @@ static void runs(const char *page, unsigned long pages, char *to, size_t size)
 }
 
 /*
- * The memory types of each page of a range, as x86's kernel has them in its list: "-"
- * uncached-minus, "w" write-combining, "." none, "!" anything else. Runs of a type
- * are told as ".1w2.13".
+ * The memory type of each page of a range, according to the list that the x86 kernel
+ * keeps: "-" uncached-minus, "w" write-combining, "." none, "!" anything else. Runs of a
+ * type are abbreviated, as in ".1w2.13".
  */
 #ifdef __x86_64__
 #define HAS_LIST	true
@@ -252,7 +252,7 @@ static const char *types(uint64_t start, uint64_t size)
 	return out;
 }
 
-/* All pages of a range with none, but those from one on that a text has */
+/* A range whose pages have no type, except those that @text gives, starting with page @from */
 static const char *only(uint64_t size, unsigned long from, const char *text)
 {
 	static char out[1024];
@@ -274,7 +274,7 @@ FIXTURE(wc) {
 	uint64_t pages;
 };
 
-/* A BAR that has no MSI-X table: of registers, and of memory */
+/* A BAR without an MSI-X table: one with registers, and one with memory */
 FIXTURE_VARIANT(wc) {
 	const char *vmd;
 	unsigned int bar;
@@ -312,7 +312,7 @@ FIXTURE_SETUP(wc)
 	ASSERT_EQ(0, vfio_set(&self->v, PCI_COMMAND, 2, PCI_COMMAND_MEMORY));
 }
 
-/* Whatever a test did: the kernel has forgotten all of it. */
+/* Whatever a test did, nothing of it must be left in the kernel's list. */
 FIXTURE_TEARDOWN(wc)
 {
 	char expected[32];
@@ -344,13 +344,13 @@ static ssize_t bar_write(struct vfio *v, unsigned int bar, uint64_t at,
 
 #define TYPES() types(self->start, self->size)
 
-/* With the pages beside an alias, from one page on */
+/* The types of an alias and of the pages next to it, starting with page @from */
 #define EXPECT_TYPES(from, text) do {					\
 	if (HAS_LIST)							\
 		EXPECT_STREQ(only(self->size, from, text), TYPES());	\
 } while (0)
 
-/* As when core has the BAR for itself; 6.12 maps it upon its first use. */
+/* As when core alone has mapped the BAR; 6.12 maps it at its first use. */
 #define EXPECT_CORES() do {						\
 	uint32_t _value;						\
 	char _all[32];							\
@@ -388,7 +388,7 @@ TEST_F(wc, types)
 	EXPECT_EQ(0, host_log_count(self->bdf, LINE));
 }
 
-/* What counts in the end, on any architecture: what the page tables have */
+/* What counts in the end, on any architecture: the page tables' entries */
 TEST_F(wc, mapped_types)
 {
 	void *at, *rest;
@@ -410,7 +410,7 @@ TEST_F(wc, mapped_types)
 	EXPECT_STREQ("uncached", mapped_type(rest));
 	EXPECT_EQ(0, munmap(rest, PAGE));
 
-	/* After it the pages are the BAR's, and as core maps them. */
+	/* After removal the pages belong to the BAR, and are mapped as core does it. */
 	EXPECT_EQ(0, destroy(&self->v, index));
 	EXPECT_STREQ("none", mapped_type(at));
 	rest = map(&self->v, variant->bar, 0, self->size);
@@ -445,7 +445,7 @@ TEST_F(wc, whole_bar_and_edges)
 	EXPECT_CORES();
 }
 
-/* Removal in another order than creation; what lies between is joined again. */
+/* Remove in another order than that of creation; the pages in between are merged again. */
 TEST_F(wc, several)
 {
 	int a, b, c;
@@ -490,7 +490,7 @@ TEST_F(wc, region_info)
 	EXPECT_EQ(-EINVAL, bar_read(&self->v, index, 0, &value, 4));
 	EXPECT_EQ(-EINVAL, bar_write(&self->v, index, 0, &value, 4));
 
-	/* Of the BAR all is told as before. */
+	/* The BAR is reported as before. */
 	info.index = variant->bar;
 	ASSERT_EQ(0, ioctl(self->v.fd, VFIO_DEVICE_GET_REGION_INFO, &info));
 	EXPECT_EQ(self->size, info.size);
@@ -537,14 +537,14 @@ TEST_F(wc, mapping)
 	EXPECT_EQ(EINVAL, errno);
 }
 
-/* A page is mapped by its alias or by its BAR. */
+/* A page can be mapped either through its alias or through its BAR. */
 TEST_F(wc, ordinary_mappings)
 {
 	void *at, *rest;
 	int index, status;
 	pid_t child;
 
-	/* Touched or not */
+	/* Whether or not it was accessed */
 	at = map(&self->v, variant->bar, 0, 2 * PAGE);
 	ASSERT_EQ(0, map_err(at));
 	EXPECT_EQ(-EBUSY, create(&self->v, variant->bar, PAGE, PAGE));
@@ -553,7 +553,7 @@ TEST_F(wc, ordinary_mappings)
 	EXPECT_EQ(-EBUSY, create(&self->v, variant->bar, PAGE, PAGE));
 	EXPECT_EQ(-EBUSY, create(&self->v, variant->bar, 0, self->size));
 
-	/* Only what is mapped counts, and only as long as it is. */
+	/* Only what is mapped matters, and only for as long as it is mapped. */
 	index = create(&self->v, variant->bar, 2 * PAGE, PAGE);
 	EXPECT_EQ(0x100, index);
 	EXPECT_TRUE(can_access(at + PAGE));
@@ -562,7 +562,7 @@ TEST_F(wc, ordinary_mappings)
 	EXPECT_TRUE(can_access(at));
 	EXPECT_EQ(0, destroy(&self->v, 0x101));
 
-	/* Not in another process either */
+	/* A mapping in another process counts as well. */
 	child = fork();
 	if (!child) {
 		pause();
@@ -606,7 +606,7 @@ TEST_F(wc, removal)
 	EXPECT_EQ(-EINVAL, map_err(map(&self->v, index, 0, PAGE)));
 	EXPECT_EQ(-ENOENT, destroy(&self->v, index));
 
-	/* The pages are the BAR's again, in spite of what is left. */
+	/* The pages belong to the BAR again, in spite of the mapping that is left. */
 	ordinary = map(&self->v, variant->bar, 0, self->size);
 	ASSERT_EQ(0, map_err(ordinary));
 	EXPECT_TRUE(can_access(ordinary + PAGE));
@@ -615,7 +615,7 @@ TEST_F(wc, removal)
 	EXPECT_EQ(-EBUSY, create(&self->v, variant->bar, PAGE, PAGE));
 	munmap(at, PAGE);
 	EXPECT_EQ(index, create(&self->v, variant->bar, PAGE, PAGE));
-	/* Left to the close */
+	/* This one is left for the close. */
 }
 
 TEST_F(wc, close)
@@ -679,7 +679,7 @@ TEST_F(wc, reset)
 	munmap(at, PAGE);
 }
 
-/* Receive Descriptor Base Address Low of the VF: what it holds can be read back. */
+/* Receive Descriptor Base Address Low of the VF, from which a written value can be read back */
 #define VF_RDBAL	0x2800
 
 TEST_F(wc, writes_arrive)
@@ -707,7 +707,7 @@ TEST_F(wc, writes_arrive)
 	munmap(at, PAGE);
 }
 
-/* read() and write() of a BAR in pieces, against the memory behind it */
+/* read() and write() of a BAR in pieces, compared with the memory behind it */
 TEST_F(wc, read_and_write)
 {
 	static uint8_t model[6 * PAGE], seen[6 * PAGE], buf[40];
@@ -715,7 +715,7 @@ TEST_F(wc, read_and_write)
 	unsigned int size;
 	int aliases;
 
-	/* A VF's registers are not memory. */
+	/* A VF's registers do not behave like memory. */
 	if (!variant->vmd)
 		return;
 	for (i = 0; i < sizeof(model); i++)
@@ -746,7 +746,7 @@ TEST_F(wc, read_and_write)
 	ASSERT_EQ(0, vmd_memory_read(variant->bar, 0, seen, sizeof(seen)));
 	EXPECT_EQ(0, memcmp(seen, model, sizeof(seen)));
 
-	/* The ends of the BAR, and bad pointers */
+	/* The ends of the BAR, and invalid pointers */
 	EXPECT_EQ(8, bar_read(&self->v, variant->bar, self->size - 8, buf, 40));
 	EXPECT_EQ(-EINVAL, bar_read(&self->v, variant->bar, self->size, buf, 4));
 	EXPECT_EQ(-EINVAL, bar_write(&self->v, variant->bar, self->size, buf, 4));
@@ -800,7 +800,7 @@ TEST_F(wc, ioeventfd)
 	close(fd);
 }
 
-/* Ranges that are none, and what is no BAR */
+/* Invalid ranges, and regions that are not BARs */
 TEST_F(wc, ranges)
 {
 	struct { uint64_t offset, size; } ranges[] = {
@@ -822,7 +822,7 @@ TEST_F(wc, ranges)
 			       (long long)offset);
 		}
 	}
-	/* The upper half of a BAR, one that is not there, the ROM, config space */
+	/* The upper half of a BAR, a BAR that does not exist, the ROM, config space */
 	for (i = 0; i < 16; i++)
 		if (i != 0 && i != 2 && i != 3 && i != 4)
 			EXPECT_EQ(-EINVAL, create(&self->v, i, 0, PAGE));
@@ -832,7 +832,7 @@ TEST_F(wc, ranges)
 	EXPECT_CORES();
 }
 
-/* The argument itself: no change but the documented error */
+/* Bad arguments: nothing changes, and the documented error is returned. */
 TEST_F(wc, arguments)
 {
 	static const struct {
@@ -882,7 +882,7 @@ TEST_F(wc, arguments)
 		r.feature.flags = calls[i].flags | VFCAP_FEATURE_WRITE_COMBINE;
 		r.wc = calls[i].wc;
 		memcpy(r.surplus, calls[i].surplus, sizeof(r.surplus));
-		/* With what would be right otherwise */
+		/* Everything else in the argument is valid. */
 		if (!r.wc.alias_index) {
 			r.wc.region_index = variant->bar;
 			r.wc.size = PAGE;
@@ -904,7 +904,7 @@ TEST_F(wc, arguments)
 	r.feature.flags = SET | VFCAP_FEATURE_WRITE_COMBINE;
 	EXPECT_EQ(0, feature(&self->v, &r));
 
-	/* Memory that ends behind the header; that cannot be written */
+	/* Memory that ends after the header; memory that cannot be written */
 	EXPECT_EQ(-EFAULT, feature(&self->v, NULL));
 	page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -1061,7 +1061,7 @@ TEST_F_TIMEOUT(wc, race, 120)
 	EXPECT_TYPES(0, "-w-");
 }
 
-/* Refusals, each in the log once in a session, and what needs a BAR of its own kind */
+/* Refusals, each logged once per session, and tests that need a particular kind of BAR */
 FIXTURE(wc_other) {
 	struct vfio v;
 };
@@ -1092,7 +1092,10 @@ static void other_open(struct __test_metadata *_metadata, struct vfio *v,
 	ASSERT_EQ(0, vfio_set(v, PCI_COMMAND, 2, PCI_COMMAND_MEMORY));
 }
 
-/* The VF has the table in the first of four pages, and its pending bits in the third. */
+/*
+ * The VF has the MSI-X table in the first of four pages, and the Pending Bit Array in the
+ * third.
+ */
 TEST_F(wc_other, msix)
 {
 	uint32_t table, value = 0x5a5a5a5a;
@@ -1117,7 +1120,7 @@ TEST_F(wc_other, msix)
 		ASSERT_EQ(0, map_err(at));
 		EXPECT_TRUE(can_access(at));
 		munmap(at, PAGE);
-		/* Nobody gets at the table through the file, as ever. */
+		/* The table cannot be accessed through the file, as usual. */
 		EXPECT_EQ(4, bar_write(&self->v, 3, 8, &value, 4));
 		EXPECT_EQ(4, bar_read(&self->v, 3, 8, &table, 4));
 		EXPECT_EQ(~0U, table);
@@ -1126,7 +1129,10 @@ TEST_F(wc_other, msix)
 	}
 }
 
-/* What a 32-bit program does, or -errno; this kernel may know none. */
+/*
+ * mmap() as a 32-bit program calls it; returns -errno on failure. This kernel may not
+ * support 32-bit programs.
+ */
 static long map_32bit(int fd, uint64_t offset)
 {
 #ifdef __x86_64__
@@ -1135,7 +1141,7 @@ static long map_32bit(int fd, uint64_t offset)
 
 	if (offset / PAGE > ~0U)
 		return -EOVERFLOW;
-	/* The sixth argument goes where the compiler has its frame. */
+	/* The sixth argument goes into the register that the compiler uses for its frame. */
 	asm volatile("lea -128(%%rsp), %%rsp\n\t"
 		     "push %%rbp\n\t"
 		     "mov %%r12d, %%ebp\n\t"
@@ -1183,7 +1189,7 @@ TEST_F(wc_other, from_32bit)
 	EXPECT_EQ(value, seen);
 }
 
-/* KiB of page tables, which have been counted with the kernel's own since 6.16 */
+/* KiB of page tables, which include the kernel's own since 6.16 */
 static long page_tables_kb(void)
 {
 	FILE *f = fopen("/proc/meminfo", "r");
@@ -1198,7 +1204,7 @@ static long page_tables_kb(void)
 	return kb;
 }
 
-/* Whatever is done of it, the kernel has no more page tables than before. */
+/* Whatever is done with aliases, the kernel does not end up with more page tables. */
 TEST_F_TIMEOUT(wc_other, memory, 300)
 {
 	uint64_t start, size, i;
@@ -1221,13 +1227,13 @@ TEST_F_TIMEOUT(wc_other, memory, 300)
 				      &value, 4));
 		ASSERT_EQ(0, destroy(&self->v, 0x100));
 	}
-	/* A page for each would be 1,600; other processes have some of their own. */
+	/* One page each time would be 1,600 KiB; other processes have page tables, too. */
 	i = page_tables_kb() - before;
 	TH_LOG("%ld KiB", (long)i);
 	EXPECT_GE(256, (long)i);
 }
 
-/* The mock's own mapping decides, and nothing changes. */
+/* The mock's own mapping decides the type, and nothing changes. */
 TEST_F(wc_other, mapped_by_kernel)
 {
 	uint8_t model[64], seen[64];
@@ -1255,13 +1261,13 @@ TEST_F(wc_other, mapped_by_kernel)
 	munmap(at, size);
 	EXPECT_EQ(-ENOENT, destroy(&self->v, 0x100));
 
-	/* Nothing of it is remembered. */
+	/* Nothing of the refusal is remembered. */
 	ASSERT_EQ(0, vmd_unmap());
 	EXPECT_EQ(0x100, create(&self->v, VMD_MEMBAR1, PAGE, PAGE));
 	EXPECT_STREQ("-1w1-1.8189", types(start, size));
 }
 
-/* All pages of a BAR that has large ones, in as few mappings as there can be */
+/* All pages of a BAR that is mapped with large pages, in as few mappings as possible */
 TEST_F(wc_other, large_pages)
 {
 	uint64_t start, size, half, i;
@@ -1299,7 +1305,7 @@ TEST_F(wc_other, large_pages)
 	munmap(high, half);
 }
 
-/* Pages that are emulated, in a BAR that has no MSI-X table */
+/* Emulated pages, in a BAR without an MSI-X table */
 TEST_F(wc_other, trapped)
 {
 	uint32_t beside = 0x11223344;
