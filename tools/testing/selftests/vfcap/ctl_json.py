@@ -54,7 +54,8 @@ class Schema:
                 return [f"{where}: more than one of the schema's forms fits"]
             if fitting:
                 return []
-            # Of what does not fit, the likeliest: what lacks the least of its keys
+            # Of the forms that do not fit, report the likeliest: the one that lacks the
+            # fewest keys.
             return min(found, key=lambda errors: (
                 sum(e.startswith(where + ": no ") for e in errors), len(errors)))
         found = list(self.plain_errors(value, schema, where))

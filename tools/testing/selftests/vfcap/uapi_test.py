@@ -51,7 +51,8 @@ class Binding:
                     yield path, FORMATS[kind]
 
     def layout(self, name):
-        # "@": as the C compiler aligns them. A header without holes needs none.
+        # "@": aligned like the C compiler does. A header without holes does not depend on
+        # that.
         aligned = "@" + "".join(f for _, f in self.fields(name))
         packed = "=" + aligned[1:]
         if struct.calcsize(aligned) != struct.calcsize(packed):
@@ -70,7 +71,7 @@ class Binding:
                         struct.unpack(self.layout(name), data)))
 
 
-# What <linux/vfio.h> says
+# From <linux/vfio.h>
 def _io(number):
     return ord(";") << 8 | 100 + number
 

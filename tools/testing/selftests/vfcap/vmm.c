@@ -3,13 +3,13 @@
  * How a VMM uses what vfcap-vfio-pci offers beyond vfio-pci: the program that
  * Documentation/userspace-api/vfcap-vfio.rst explains step by step
  *
- * It opens a VF through its cdev, says what the guest would be shown, hides PRI,
+ * It opens a VF through its cdev, prints what the guest would be shown, hides PRI,
  * attaches a page table to a PASID, and enables PASID in the guest's place. It saves the
- * virtual registers, opens the VF anew, and restores them. It has a page of BAR 0 mapped
- * write combining. Then it tells of losses, and resets the VF when that ends one, until
+ * virtual registers, opens the VF again, and restores them. It maps a page of BAR 0 with
+ * write combining. Then it reports losses, and resets the VF when that would end one, until
  * its standard input ends.
  *
- * Usage: vmm CDEV, as in "vmm /dev/vfio/devices/vfio0". It takes the headers of Linux
+ * Usage: vmm CDEV, as in "vmm /dev/vfio/devices/vfio0". It needs the headers of Linux
  * 6.15 or later.
  */
 #include <errno.h>

@@ -4,14 +4,14 @@
  * Documentation/userspace-api/vfcap-vfio.rst explains
  *
  * It opens a function, declares that it answers page requests, and attaches a page table
- * that has a fault queue to a PASID. Then it enables PASID and PRI in the guest's place,
- * and answers what the function asks for: 16 pages, none of which is mapped before, are
- * the memory of the guest's process. One page behind them stands for what a guest's
- * IOMMU driver answers with Response Failure, after which the guest enables PRI anew upon
- * a line of standard input. It ends with its standard input.
+ * with a fault queue to a PASID. Then it enables PASID and PRI in the guest's place, and
+ * answers the function's requests for pages: 16 pages, none of which is mapped at first,
+ * are the memory of the guest's process. For one page after them, it answers like a guest's
+ * IOMMU driver that responds with Response Failure. After that, the guest enables PRI again
+ * when a line arrives on standard input. The program ends with its standard input.
  *
- * Usage: vmm_pri CDEV, as in "vmm_pri /dev/vfio/devices/vfio0". It takes the headers of
- * Linux 6.15 or later. vmm.c has what is not about page requests, with more words.
+ * Usage: vmm_pri CDEV, as in "vmm_pri /dev/vfio/devices/vfio0". It needs the headers of
+ * Linux 6.15 or later. vmm.c has what is not about page requests, with more explanation.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +39,10 @@ struct vf {
 	int device;		/* its cdev */
 	int iommufd;
 	uint32_t id;		/* what iommufd calls the device */
-	uint16_t pasid, pri;	/* offsets of the capabilities */
+	uint16_t pasid, pri;	/* offsets of their capabilities */
 	int queue;		/* page requests come from, and answers go to */
 	struct iommu_hwpt_pgfault *requests;
-	size_t room;		/* for so many of them */
+	size_t room;		/* for this many of them */
 	uint32_t ioas;		/* the address space of the guest's process */
 	char *memory;		/* which has this */
 };
@@ -119,7 +119,7 @@ static int alloc_page_table(struct vf *vf, uint32_t ioas, uint32_t queue,
 	return 0;
 }
 
-/* @pasid: or 0, the function itself */
+/* @pasid: 0 stands for the function itself */
 static int attach(struct vf *vf, uint32_t pasid, uint32_t page_table)
 {
 	struct vfio_device_attach_iommufd_pt arg = {
@@ -255,7 +255,7 @@ static int serve(struct vf *vf)
 }
 
 /* --- registers --- */
-/* What a guest does with its config space goes to the kernel as it is. */
+/* A guest's accesses to config space go to the kernel unchanged. */
 static int config(struct vf *vf, bool write, uint16_t offset, void *data, size_t size)
 {
 	struct vfio_region_info info = {
@@ -278,7 +278,7 @@ static int guest_enables_pasid(struct vf *vf)
 	return config(vf, true, vf->pasid + PCI_PASID_CTRL, &enable, sizeof(enable));
 }
 
-/* What is in flight is answered meanwhile, or the kernel does so after a while. */
+/* What is in flight is answered meanwhile, by the VMM or after a while by the kernel. */
 static int guest_waits_until_stopped(struct vf *vf)
 {
 	struct pollfd fd = { .fd = vf->queue, .events = POLLIN };
@@ -294,7 +294,10 @@ static int guest_waits_until_stopped(struct vf *vf)
 	}
 }
 
-/* As a driver does: off, until it has stopped, then on with all that it may have */
+/*
+ * Like a driver: switch it off, wait until it has stopped, and switch it on with all
+ * requests that it may have
+ */
 static int guest_enables_pri(struct vf *vf)
 {
 	uint16_t off = 0, on = PCI_PRI_CTRL_ENABLE;
