@@ -446,7 +446,7 @@ TEST_F(feature, query_written)
 	ASSERT_EQ(0, vfio_set(&self->v, cap + 2, 1, 0));
 	EXPECT_WRITTEN(1);
 
-	/* A saved state does not tell more than the registers' values. */
+	/* A saved state has only the registers' values, so Control counts as written. */
 	vfio_close(&self->v);
 	ASSERT_EQ(0, vfio_open(&self->v, host_vf()));
 	EXPECT_WRITTEN(0);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # No command of vfcapctl waits for the kernel, whatever that is busy with. Each command is
-# run while a driver's unbind waits for a VM, and with unreadable files in place of those
-# whose access may block then. It says what is going on, and who is being waited for.
+# run while a driver's unbind waits for a VM, and with files that block in place of those
+# that may block then. It says what is going on, and who is being waited for.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source-path=SCRIPTDIR source=ctl.sh

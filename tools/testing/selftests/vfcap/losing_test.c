@@ -35,7 +35,7 @@
 #define GUARD_MS	1000
 #define A_WHILE_US	500000
 
-/* VFIO writes the ID of what was attached before back to user space while it holds the lock. */
+/* VFIO writes the ID of what was attached back to user space while it holds the lock. */
 struct stall {
 	struct vfio_device_attach_iommufd_pt *arg;	/* has a page of its own */
 	int uffd;

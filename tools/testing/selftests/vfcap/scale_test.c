@@ -26,7 +26,7 @@
 #define MAX_VFS		1024
 #define COUNTS		4
 #define USERS_SHOWN	300	/* the PF's sysfs lists at least this many */
-/* Of each step, the median of the last VFs counts: this many. */
+/* A step is measured by the median over this many of the last VFs. */
 #define SAMPLES		10
 
 /*
