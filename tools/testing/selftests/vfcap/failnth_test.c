@@ -297,7 +297,7 @@ static int act_disable(struct stage *s)
 static const char *after_disable(struct stage *s, int ret)
 {
 	if (!ret && (enable_bit(s) || in_iommu(s)))
-		return "the PASID is attached yet";
+		return "the PASID is still attached";
 	return after_enable(s, -1);
 }
 
@@ -410,7 +410,7 @@ static int act_detach(struct stage *s)
 static const char *after_detach(struct stage *s, int ret)
 {
 	if (!ret && in_iommu(s))
-		return "the PASID is attached yet";
+		return "the PASID is still attached";
 	if (ret && !in_iommu(s))
 		return "the PASID is detached although that failed";
 	act_detach(s);
@@ -577,7 +577,7 @@ static const char *after_remove(struct stage *s, int ret)
 	if (ret && wc_remove(s))
 		return "it cannot be removed again";
 	if (wc_remove(s) != -ENOENT)
-		return "it is there yet";
+		return "it is still there";
 	if (wc_create(s) || wc_remove(s))
 		return "a second alias cannot be made and removed";
 	return bar_is_there(s) ? NULL : "the BAR cannot be read";
@@ -593,7 +593,7 @@ static int act_region_info(struct stage *s)
 static const char *after_region_info(struct stage *s, int ret)
 {
 	if (act_region_info(s))
-		return "the alias is not told of";
+		return "there is no info about the alias";
 	return wc_remove(s) ? "the alias cannot be removed" : NULL;
 }
 
@@ -731,7 +731,7 @@ static int bound(struct stage *s)
 static const char *after_unbind(struct stage *s, int ret)
 {
 	if (!ret && *host_driver(s->bdf))
-		return "it is bound yet";
+		return "it is still bound";
 	return host_exists("devices/%s/vfcap", s->bdf) == !!ret ? NULL :
 	       "its folder is not as it should be";
 }
@@ -791,7 +791,7 @@ static int act_vmd_info(struct stage *s)
 
 static const char *after_vmd_info(struct stage *s, int ret)
 {
-	return act_vmd_info(s) ? "nothing is told of the BAR" : NULL;
+	return act_vmd_info(s) ? "there is no info about the BAR" : NULL;
 }
 
 static const struct sweep vmd_binds[] = {

@@ -327,7 +327,7 @@ TEST_F_TIMEOUT(policy, no_pasids_from_the_iommu, 120)
 	EXPECT_NE(0, pos);
 	EXPECT_EQ(PF_WIDTH, vfio_get(&self->v, pos + PCI_PASID_CAP, 2) >> 8);
 	EXPECT_EQ(1, host_log_count(host_vf(),
-				    "nothing enforces PASID Enable, because its IOMMU has no PASIDs"));
+				    "PASID Enable, because its IOMMU has no PASIDs"));
 	vfio_close(&self->v);
 
 	ASSERT_EQ(0, host_unbind(host_vf()));
@@ -361,7 +361,8 @@ TEST_F(policy, bad_parameter)
 	EXPECT_EQ(-EINVAL, host_param("pasid", "\n"));
 	/* As written by "echo": the message in the log is still one line. */
 	EXPECT_EQ(-EINVAL, host_param("pasid", "maybe\n"));
-	EXPECT_EQ(2, host_log_count("vfcap_vfio_pci", "\"maybe\" is not one of auto, on, off, gated"));
+	EXPECT_EQ(2, host_log_count("vfcap_vfio_pci",
+				    "\"maybe\" is not one of auto, on, off, gated"));
 	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "\"\" is not one of auto, on, off, gated"));
 	fd = open("/sys/module/vfcap_vfio_pci/parameters/pasid", O_RDONLY);
 	EXPECT_LT(0, read(fd, value, sizeof(value) - 1));

@@ -64,8 +64,8 @@ static int alloc_page_table(struct vf *vf, uint32_t ioas, uint32_t *page_table)
 }
 
 /*
- * What the VF does without a PASID uses this page table. That it is of the kind that
- * PASIDs take is what lets PASIDs be attached beside it.
+ * DMA without a PASID uses this page table. It is of the kind that can be attached to
+ * PASIDs: otherwise none could be attached next to it.
  */
 static int attach(struct vf *vf, uint32_t page_table)
 {
@@ -247,7 +247,7 @@ static int restore(struct vf *vf, struct vfcap_feature_state state)
 }
 
 /* --- loss --- */
-/* @index: VFCAP_FEATURE_LOST_EVENTFD, or VFCAP_FEATURE_RETURN_EVENTFD for the way back */
+/* @index: VFCAP_FEATURE_LOST_EVENTFD, or VFCAP_FEATURE_RETURN_EVENTFD for its return */
 static int watch(struct vf *vf, uint32_t index)
 {
 	struct vfcap_feature_lost_eventfd event = { .fd = eventfd(0, EFD_CLOEXEC) };
@@ -271,7 +271,7 @@ static int on_event(struct vf *vf, int event)
 	} else if (!(q.flags & VFCAP_QUERY_RETURNED)) {
 		printf("PASID is lost: %s\n", q.cause);
 	} else {
-		/* If the guest is through with the device as it was: this ends the loss. */
+		/* Once the guest no longer uses the device as it was: this ends the loss. */
 		puts("the PF has PASID back");
 		return ioctl(vf->device, VFIO_DEVICE_RESET);
 	}

@@ -218,7 +218,7 @@ static int finish_group(struct vf *vf, const struct iommu_hwpt_pgfault *last,
 		      IOMMUFD_PAGE_RESP_SUCCESS : IOMMUFD_PAGE_RESP_INVALID);
 }
 
-/* Room for the next group, however large it is */
+/* Make room for the next group, however large it is */
 static int grow(struct vf *vf)
 {
 	size_t room = vf->room ? 2 * vf->room : 16;
