@@ -161,7 +161,7 @@ TEST_F(bind, parameters)
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	ASSERT_EQ(0, host_unload("vfcap_vfio_pci"));
 	EXPECT_EQ(-EINVAL, host_reload_ours("pasid=maybe"));
-	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "none of auto, on, off"));
+	EXPECT_EQ(1, host_log_count("vfcap_vfio_pci", "is not one of auto, on, off"));
 	EXPECT_EQ(-EINVAL, host_reload_ours("nointxmask=3"));
 	EXPECT_EQ(-EINVAL, host_reload_ours("disable_idle_d3=perhaps"));
 	EXPECT_EQ(0, host_reload_ours("pasid=off nointxmask=1 disable_idle_d3=1"));

@@ -1201,7 +1201,8 @@ TEST_F(pri, unregister)
 
 	EXPECT_EQ(0, vfio_reset(v));
 	EXPECT_STATE("lost", VF, "pri_state");
-	EXPECT_EQ(1, host_log_count(VF, STILL_LOST "who answers"));
+	EXPECT_EQ(1, host_log_count(VF, STILL_LOST
+				    "its page requests are now answered by somebody else"));
 	SET_ALLOCATION(v, 4);
 	SET_CTRL(v, PCI_PRI_CTRL_ENABLE);
 	EXPECT_EQ(0, CTRL(v));

@@ -493,7 +493,7 @@ TEST_F(shdw, unknown_id_is_refused)
 	ASSERT_EQ(0, vmd_make("0b5d"));
 	EXPECT_EQ(-ENODEV, host_bind(vmd_bdf(), OURS));
 	EXPECT_EQ(1, host_log_count(vmd_bdf(),
-				    "no VMD endpoint's that is known here; use vfio-pci"));
+				    "is not that of a known VMD endpoint; use vfio-pci"));
 	EXPECT_STREQ("", host_driver(vmd_bdf()));
 }
 
