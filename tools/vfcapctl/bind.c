@@ -78,17 +78,17 @@ static enum status roll_back(const struct device *before, const char *step,
 	/* The write goes on in the kernel, and any other would wait behind it. */
 	if (err == -ETIMEDOUT)
 		return fail(STATUS_BUSY,
-			    "%s: %s: the kernel has been at it for %u s, and goes on: it waits for who uses the device, or its driver hangs; see the kernel's log",
+			    "%s: %s: the kernel has been working on it for %u s and continues: it is waiting for the device's user, or its driver hangs; see the kernel's log",
 			    before->bdf, step, WRITE_MS / 1000);
 	fail(status, "%s: %s: %s", before->bdf, step, strerror(-err));
 	again = restore(before);
 	if (again)
 		return fail(STATUS_FAILED,
-			    "%s: and its old driver (%s) could not be given back: %s; see the kernel's log",
+			    "%s: and its old driver (%s) could not be restored: %s; see the kernel's log",
 			    before->bdf, *before->driver ? before->driver : "none",
 			    strerror(-again));
 	if (err == -EINVAL && !*before->group)
-		fail(status, "%s: it has no IOMMU, without which VFIO takes no device: see \"vfcapctl doctor %s\"",
+		fail(status, "%s: it has no IOMMU, and VFIO takes no device without one: see \"vfcapctl doctor %s\"",
 		     before->bdf, before->bdf);
 	fail(status, "%s: its driver is %s, as before; the kernel's log may tell more",
 	     before->bdf, *before->driver ? before->driver : "none");
@@ -102,10 +102,10 @@ static enum status check_free(const struct device *d)
 
 	device_going(d, going, sizeof(going));
 	if (*going)
-		return fail(STATUS_BUSY, "%s: %s; end that first", d->bdf, going);
+		return fail(STATUS_BUSY, "%s: %s; stop that process first", d->bdf, going);
 	if (!d->override_known)
 		return fail(STATUS_BUSY,
-			    "%s: the kernel is at work on it: its driver comes or goes, or it is reset; try again later",
+			    "%s: the kernel is busy with it: its driver is being bound or unbound, or it is being reset; try again later",
 			    d->bdf);
 	return STATUS_OK;
 }
@@ -126,7 +126,7 @@ static enum status check_movable(const struct device *d)
 	device_used_by(d, used, sizeof(used));
 	if (*used)
 		return fail(STATUS_BUSY,
-			    "%s: in use: %s; end that first", d->bdf, used);
+			    "%s: in use: %s; stop that process first", d->bdf, used);
 	return STATUS_OK;
 }
 
@@ -154,12 +154,12 @@ static enum status load_driver(const struct device *d, const char *driver)
 	if (!err && sysfs_exists(DRIVERS "/%s", driver))
 		return STATUS_OK;
 	if (err == -EPERM || err == -EACCES)
-		return fail(STATUS_PERMISSION, "%s: cannot load %s: %s; it takes root",
+		return fail(STATUS_PERMISSION, "%s: cannot load %s: %s; this requires root",
 			    d->bdf, driver, strerror(-err));
 	return fail(STATUS_UNSUPPORTED,
-		    "%s: no PCI driver %s is loaded, and it cannot be: modprobe %s: %s",
+		    "%s: PCI driver %s is not loaded, and cannot be: modprobe %s: %s",
 		    d->bdf, driver, driver,
-		    err ? strerror(-err) : "the module is no such driver");
+		    err ? strerror(-err) : "the module has no such driver");
 }
 
 /* Into @out, or as text if that is NULL */
@@ -231,7 +231,7 @@ enum status bind_one(const struct request *req, const char *bdf,
 		return report(out, &d, "");
 	err = detach(&d);
 	if (err)
-		return roll_back(&d, "its old driver does not let it go", err);
+		return roll_back(&d, "its old driver does not release it", err);
 	err = attach(d.bdf, driver);
 	if (err)
 		return roll_back(&d, "the driver did not take it", err);
@@ -247,7 +247,7 @@ static const char *why_none(const struct device *d)
 				  DEVICES "/%s/sriov_drivers_autoprobe", d->pf) &&
 	    *autoprobe == '0')
 		return "its PF has sriov_drivers_autoprobe=0";
-	return "no driver that is loaded takes it";
+	return "no loaded driver takes it";
 }
 
 enum status unbind_one(const struct request *req, const char *bdf,
@@ -275,7 +275,7 @@ enum status unbind_one(const struct request *req, const char *bdf,
 		return roll_back(&d, "cannot clear its driver_override", err);
 	err = detach(&d);
 	if (err)
-		return roll_back(&d, "its driver does not let it go", err);
+		return roll_back(&d, "its driver does not release it", err);
 	if (req->no_driver)
 		return report(out, &d, "");
 	err = sysfs_write_slow(d.bdf, "/sys/bus/pci/drivers_probe");

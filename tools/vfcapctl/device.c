@@ -355,9 +355,9 @@ static enum status refuse_id(const char *arg, struct id *id)
 	if (id->named < id->n)
 		snprintf(more, sizeof(more), " and %zu more", id->n - id->named);
 	return fail(STATUS_USAGE,
-		    "%s: an ID, and devices are given one by one, by address: nor does new_id of "
-		    OUR_DRIVER " take IDs; %s%s%s",
-		    arg, id->n ? "of this ID there are " : "no device has this one",
+		    "%s: an ID, but devices are named one by one, by address (new_id of "
+		    OUR_DRIVER " takes no IDs either); %s%s%s",
+		    arg, id->n ? "devices with this ID: " : "no device has this ID",
 		    id->names, more);
 }
 
@@ -434,17 +434,17 @@ enum status device_check_kind(const struct device *d)
 		device_load(&above, bdf);
 		if (above.kind == KIND_VMD)
 			return fail(STATUS_UNSUPPORTED,
-				    "%s: it lies behind the VMD endpoint %s, which goes to a guest as a whole: use %s",
+				    "%s: it is behind the VMD endpoint %s, which is given to a guest as a whole: use %s",
 				    d->bdf, bdf, bdf);
 	}
 	if (d->kind == KIND_PF && d->num_vfs)
-		strcpy(hint, "; it is a PF: use one of its VFs, which \"vfcapctl list\" has");
+		strcpy(hint, "; it is a PF: use one of its VFs, see \"vfcapctl list\"");
 	else if (d->kind == KIND_PF)
 		snprintf(hint, sizeof(hint),
-			 "; it is a PF without VFs: echo 2 > " DEVICES "/%s/sriov_numvfs makes two",
+			 "; it is a PF without VFs: echo 2 > " DEVICES "/%s/sriov_numvfs creates two",
 			 d->bdf);
 	return fail(STATUS_UNSUPPORTED,
-		    "%s: neither a VF nor a VMD endpoint, nor a function with PASID for %s to have as a whole: nothing is shown on it%s",
+		    "%s: neither a VF nor a VMD endpoint, nor a function with PASID that %s takes as a whole: nothing can be shown on it%s",
 		    d->bdf, OUR_DRIVER, hint);
 }
 

@@ -38,7 +38,7 @@
 #define RESET	\
 	"echo 1 > /sys/bus/pci/devices/{vf}/reset, or have the guest reset it"
 #define RESET_VFS	\
-	"echo 1 > reset, in the folder of each that has lost it, or have the guest reset it"
+	"echo 1 > reset, in the sysfs directory of each VF that has lost it, or have the guest reset it"
 
 static const struct {
 	const char *name;
@@ -506,7 +506,7 @@ static enum diagnosis check_vfs(const struct check *c, struct patient *p)
 		bound += !sysfs_link(driver, sizeof(driver),
 				     DEVICES "/%s/virtfn%u/driver", p->d.bdf, i) &&
 			 !strcmp(driver, OUR_DRIVER);
-	ARG1(p, "%u of %u possible, " OUR_DRIVER " has %u of them", p->d.num_vfs,
+	ARG1(p, "%u of %u possible, %u of them bound to " OUR_DRIVER, p->d.num_vfs,
 	     p->d.total_vfs, bound);
 	if (!p->d.num_vfs)
 		return VFS_NONE;
@@ -1082,12 +1082,12 @@ enum status cmd_doctor(const struct request *req)
 	size_t i;
 
 	if (req->open && req->no_open)
-		return fail(STATUS_USAGE, "--open does not go with --no-open");
+		return fail(STATUS_USAGE, "--open cannot be combined with --no-open");
 	status = req->device ? find_patient(&p.d, req->device) : STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
 	if (req->cap >= 0 && !is_asked_of(req->cap, &p.d))
-		return fail(STATUS_UNSUPPORTED, "%s: %s is not for such a device",
+		return fail(STATUS_UNSUPPORTED, "%s: %s does not apply to it",
 			    *p.d.bdf ? p.d.bdf : "a host", caps[req->cap].name);
 
 	patient_load(&p, req);

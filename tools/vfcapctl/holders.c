@@ -487,14 +487,14 @@ static void find_waited_for(const struct device *d, char *out, size_t size)
 const struct fate_info fates[] = {
 	[FATE_STAYS]		= { NULL, NULL },
 	[FATE_PF_UNBINDING]	= {
-		"pf-unbinding", "its PF's driver is being unbound and waits for",
+		"pf-unbinding", "its PF's driver is being unbound and is waiting for",
 	},
 	[FATE_VFS_REMOVED]	= {
 		"vfs-removed",
-		"its PF's driver is removing its VFs and waits for",
+		"its PF's driver is removing its VFs and is waiting for",
 	},
 	[FATE_UNBINDING]	= {
-		"unbinding", "its driver is being unbound and waits for",
+		"unbinding", "its driver is being unbound and is waiting for",
 	},
 };
 

@@ -525,9 +525,9 @@ enum status cmd_list(const struct request *req)
 		print_text(&list);
 	else if (req->nr_devices)
 		fail(STATUS_OK,
-		     "what was named, if it is there, is no PF with VFs, PASID or PRI, no VF, no function with PASID, and no VMD endpoint");
+		     "no PF with VFs, PASID or PRI, no VF, no function with PASID and no VMD endpoint among the devices named");
 	else
-		fail(STATUS_OK, "no PF with VFs, PASID or PRI here, no VF, no function with PASID, and no VMD endpoint");
+		fail(STATUS_OK, "this host has no PF with VFs, PASID or PRI, no VF, no function with PASID and no VMD endpoint");
 	free(list.lines);
 	return err ? STATUS_FAILED : STATUS_OK;
 }

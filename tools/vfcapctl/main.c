@@ -3,6 +3,7 @@
  * vfcapctl: the administrator's command for vfcap, see vfcapctl(8)
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -35,15 +36,16 @@ static const struct option_info {
 	size_t flag;		/* the bool of a request that it sets, or 0 */
 } options[] = {
 	{ OPT_JSON, "json", "", "print JSON, see vfcapctl(8) for its keys", FLAG(json) },
-	{ OPT_DUMP, "dump", "", "print config space as \"lspci -F FILE\" reads it", FLAG(dump) },
-	{ OPT_NO_OPEN, "no-open", "", "do not open the device, only say what sysfs tells",
+	{ OPT_DUMP, "dump", "", "print config space in the form that \"lspci -F FILE\" reads",
+	  FLAG(dump) },
+	{ OPT_NO_OPEN, "no-open", "", "do not open the device, print only what sysfs tells",
 	  FLAG(no_open) },
 	{ OPT_OPEN, "open", "", "open the device if nobody uses it, which resets it", FLAG(open) },
 	{ OPT_DRIVER, "driver", "NAME", "bind to this driver (default: " OUR_DRIVER ")", 0 },
 	{ OPT_NO_DRIVER, "no-driver", "", "leave it without a driver", FLAG(no_driver) },
 	{ OPT_ALL_VFS, "all-vfs", "", "a PF stands for all its VFs", FLAG(all_vfs) },
-	{ OPT_NUM_VFS, "num-vfs", "N", "make so many VFs first, if the PF has none", 0 },
-	{ OPT_PERSIST, "persist", "", "at each boot, too; or no longer at boot", FLAG(persist) },
+	{ OPT_NUM_VFS, "num-vfs", "N", "create this many VFs first, if the PF has none", 0 },
+	{ OPT_PERSIST, "persist", "", "also at each boot (unbind: no longer)", FLAG(persist) },
 	{ OPT_CAP, "cap", "NAME", "only this capability: pasid, pri, shdw", 0 },
 	{ OPT_HELP, "help", "", "print this", 0 },
 };
@@ -59,7 +61,7 @@ static const struct command {
 		"list", "[BDF...]", "list PFs, VFs, functions with PASID and VMD endpoints, and who uses them",
 		OPT_JSON | OPT_HELP, cmd_list,
 	}, {
-		"show", "BDF", "tell what a guest is shown, for which it opens an idle device",
+		"show", "BDF", "tell what a guest is shown (opens an idle device to find out)",
 		OPT_JSON | OPT_DUMP | OPT_NO_OPEN | OPT_HELP, cmd_show,
 	}, {
 		"bind", "BDF...", "bind devices to " OUR_DRIVER,
@@ -70,13 +72,13 @@ static const struct command {
 		OPT_NO_DRIVER | OPT_ALL_VFS | OPT_PERSIST | OPT_JSON | OPT_HELP,
 		cmd_unbind,
 	}, {
-		"doctor", "[BDF]", "find out why a capability is not shown, or can be",
+		"doctor", "[BDF]", "find out why a capability is not shown, or whether it can be",
 		OPT_CAP | OPT_OPEN | OPT_NO_OPEN | OPT_JSON | OPT_HELP, cmd_doctor,
 	}, {
 		"monitor", "[BDF...]", "print what happens: opens, closes, losses and their ends",
 		OPT_JSON | OPT_HELP, cmd_monitor,
 	}, {
-		"report", "[BDF...]", "print what somebody who is to help must know",
+		"report", "[BDF...]", "print what somebody needs to know to help you",
 		OPT_OPEN | OPT_HELP, cmd_report,
 	}, {
 		"metrics", "", "print states as numbers, for Prometheus",
@@ -89,11 +91,11 @@ static void print_help(void)
 	size_t i;
 
 	print_line(7, "Usage: vfcapctl COMMAND [OPTION...] [BDF]\n");
-	print_line(0, "Shows and mends what vfcap lets guests see of VFs and VMD endpoints.\n");
+	print_line(0, "Shows and changes what vfcap lets guests see of VFs and VMD endpoints.\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		print_line(20, "  %-7s %-8s  %s", commands[i].name,
 			   commands[i].argument, commands[i].summary);
-	print_line(0, "\n\"vfcapctl COMMAND --help\" lists a command's options, vfcapctl(8) explains all.");
+	print_line(0, "\n\"vfcapctl COMMAND --help\" lists a command's options; vfcapctl(8) explains everything.");
 	print_line(0, "-V, --version prints the version.");
 }
 
@@ -112,7 +114,7 @@ static void print_command_help(const struct command *c)
 
 	print_line(7, "Usage: vfcapctl %s [OPTION...]%s%s\n", c->name,
 		   *c->argument ? " " : "", c->argument);
-	print_line(0, "To %s.\n", c->summary);
+	print_line(0, "%c%s.\n", toupper(*c->summary), c->summary + 1);
 	for (i = 0; i < ARRAY_SIZE(options); i++)
 		if (c->options & options[i].option)
 			print_option(&options[i]);
@@ -165,7 +167,7 @@ static enum status take_option(struct request *req, int option)
 		req->cap = cap_by_name(optarg);
 		if (req->cap < 0)
 			return fail(STATUS_USAGE,
-				    "--cap %s: none of pasid, pri, shdw", optarg);
+				    "--cap %s: not one of pasid, pri, shdw", optarg);
 		break;
 	}
 	return STATUS_OK;
@@ -248,7 +250,7 @@ static enum status dispatch(int argc, char **argv)
 	}
 	c = find_command(argv[1]);
 	if (!c)
-		return fail(STATUS_USAGE, "no command \"%s\"; see \"vfcapctl --help\"",
+		return fail(STATUS_USAGE, "unknown command \"%s\"; see \"vfcapctl --help\"",
 			    argv[1]);
 	if (help) {
 		print_command_help(c);

@@ -157,7 +157,7 @@ static const struct metric {
 	number_fn *get;
 } metrics[] = {
 	{ "vfcap_function_info",
-	  "PFs that make VFs, VFs, whole functions and VMD endpoints, with their drivers",
+	  "PFs that can have VFs, VFs, whole functions and VMD endpoints, with their drivers",
 	  false, get_info },
 	{ "vfcap_vfs", "VFs that a PF has", false, get_vfs },
 	{ "vfcap_vfs_possible", "VFs that a PF can have", false, get_possible_vfs },

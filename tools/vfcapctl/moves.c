@@ -61,11 +61,11 @@ static enum status make_vfs(struct device *pf, long n)
 		return STATUS_OK;
 	if (pf->num_vfs)
 		return fail(STATUS_BUSY,
-			    "%s: it has %u VFs, of which none can be added or removed: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs first",
+			    "%s: it already has %u VFs; their number cannot be changed while it has any: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs first",
 			    pf->bdf, pf->num_vfs, pf->bdf);
 	if (!*pf->driver)
 		return fail(STATUS_UNSUPPORTED,
-			    "%s: it has no driver, which would make its VFs: echo %s > /sys/bus/pci/drivers_probe",
+			    "%s: it has no driver that could create its VFs: echo %s > /sys/bus/pci/drivers_probe",
 			    pf->bdf, pf->bdf);
 	if (n > pf->total_vfs)
 		return fail(STATUS_UNSUPPORTED, "%s: it can have %u VFs, not %ld",
@@ -74,11 +74,11 @@ static enum status make_vfs(struct device *pf, long n)
 	err = sysfs_write_within(VFS_MS, number, DEVICES "/%s/sriov_numvfs",
 				 pf->bdf);
 	if (err == -ENOENT)
-		return fail(STATUS_UNSUPPORTED, "%s: its driver, %s, makes no VFs",
+		return fail(STATUS_UNSUPPORTED, "%s: its driver, %s, cannot create VFs",
 			    pf->bdf, pf->driver);
 	if (err)
 		return fail(status_of_errno(-err),
-			    "%s: %s does not make %ld VFs: %s; see the kernel's log",
+			    "%s: %s did not create %ld VFs: %s; see the kernel's log",
 			    pf->bdf, pf->driver, n, strerror(-err));
 	device_load(pf, before.bdf);
 	return STATUS_OK;
@@ -92,7 +92,7 @@ static enum status make_and_bind(struct batch *b, struct device *pf)
 		return status;
 	if (!pf->num_vfs)
 		return fail(STATUS_UNSUPPORTED,
-			    "%s: it has no VFs: --num-vfs N makes them", pf->bdf);
+			    "%s: it has no VFs: --num-vfs N creates them", pf->bdf);
 	move_vfs(b, pf);
 	return b->status;
 }
@@ -126,12 +126,12 @@ static enum status bind_address(struct batch *b, struct device *d)
 
 	if (req->persist && d->kind == KIND_PF && !req->all_vfs)
 		return fail(STATUS_USAGE,
-			    "%s: of a PF its VFs are bound at each boot: add --all-vfs",
+			    "%s: for a PF, only its VFs can be bound at each boot: add --all-vfs",
 			    d->bdf);
 	/* systemd has no unit for what may be any endpoint. */
 	if (req->persist && d->kind == KIND_FUNCTION)
 		return fail(STATUS_UNSUPPORTED,
-			    "%s: no VF and no VMD endpoint, and a function as a whole is not bound at each boot so far",
+			    "%s: neither a VF nor a VMD endpoint; a whole function cannot be bound at each boot yet",
 			    d->bdf);
 	if (req->persist)
 		status = persist_check(d);
@@ -141,7 +141,7 @@ static enum status bind_address(struct batch *b, struct device *d)
 		status = bind_all(b, d);
 	else if (req->num_vfs)
 		return fail(STATUS_USAGE,
-			    "%s: --num-vfs is for PFs, and goes with --all-vfs",
+			    "%s: --num-vfs is for PFs, and requires --all-vfs",
 			    d->bdf);
 	else
 		move_one(b, d->bdf);
@@ -149,7 +149,7 @@ static enum status bind_address(struct batch *b, struct device *d)
 		return status;
 	status = persist_enable(d, req->driver ?: OUR_DRIVER, d->num_vfs);
 	if (status == STATUS_OK && !req->json)
-		print_line(2, "%s: at each boot, too: vfcap@%s.service", d->bdf,
+		print_line(2, "%s: also bound at each boot: vfcap@%s.service", d->bdf,
 			   d->bdf);
 	return status;
 }
@@ -164,8 +164,8 @@ static enum status forget(const struct request *req, const char *bdf)
 		status = persist_disable(bdf);
 	if (was_enabled && !req->json)
 		print_line(2, req->persist && status == STATUS_OK ?
-			   "%s: no longer at each boot" :
-			   "%s: it is bound at the next boot again, without --persist",
+			   "%s: no longer bound at each boot" :
+			   "%s: it will be bound again at the next boot, as --persist was not given",
 			   bdf);
 	return status;
 }

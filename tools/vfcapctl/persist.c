@@ -42,7 +42,7 @@ static enum status find_unit(const struct device *d, char *path)
 			return STATUS_OK;
 	}
 	return fail(STATUS_UNSUPPORTED,
-		    "%s: no unit " UNIT " of systemd is installed, which would bind it at each boot",
+		    "%s: the systemd unit " UNIT " that would bind it at each boot is not installed",
 		    d->bdf);
 }
 

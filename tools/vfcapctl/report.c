@@ -118,8 +118,8 @@ static void print_modules(void)
 	static const char * const states[] = {
 		[MODULE_NOT_LOADED]	= "not loaded",
 		[MODULE_NOT_INSTALLED]	= "loaded, not installed",
-		[MODULE_SAME]		= "loaded as it is installed",
-		[MODULE_DIFFERS]	= "loaded, another is installed",
+		[MODULE_SAME]		= "loaded, as installed",
+		[MODULE_DIFFERS]	= "loaded, another build is installed",
 		[MODULE_UNKNOWN]	= "loaded",
 	};
 	struct module_versions versions;
@@ -337,7 +337,7 @@ static void print_report(const struct request *req)
 	/* The reader need not know whose VMs they are. */
 	holders_hide_names();
 	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &tm));
-	printf("Report of vfcapctl, %s. Serial numbers and addresses of networks are left out.\n",
+	printf("Report of vfcapctl, %s. Serial numbers and network addresses are left out.\n",
 	       date);
 	print_host();
 	print_modules();
@@ -409,7 +409,7 @@ enum status cmd_report(const struct request *req)
 		return status;
 	file = memfd_create("report", MFD_CLOEXEC);
 	if (file < 0 || collect(req, file) != STATUS_OK)
-		return fail(STATUS_FAILED, "cannot keep the report: %s",
+		return fail(STATUS_FAILED, "cannot store the report: %s",
 			    strerror(errno));
 	size = lseek(file, 0, SEEK_END);
 	text = must(calloc(1, size + 1));

@@ -90,19 +90,19 @@ static enum status refuse_errno(struct session *s, const struct device *d,
 	case EPERM:
 		if (geteuid())
 			return REFUSE(s, STATUS_PERMISSION,
-				      "%s: cannot open %s: %s; it takes root",
+				      "%s: cannot open %s: %s; this requires root",
 				      d->bdf, what, strerror(err));
 		if (*others)
 			break;
 		return REFUSE(s, STATUS_PERMISSION,
-			      "%s: cannot open %s: %s; where user space has the PF it takes a VF token, which vfcapctl does not have, and a platform without isolated interrupts takes allow_unsafe_interrupts",
+			      "%s: cannot open %s: %s; if user space has the PF, this requires a VF token, which vfcapctl does not have; a platform without isolated interrupts requires allow_unsafe_interrupts",
 			      d->bdf, what, strerror(err));
 	default:
 		return REFUSE(s, STATUS_FAILED, "%s: cannot open %s: %s",
 			      d->bdf, what, strerror(err));
 	}
 	return REFUSE(s, STATUS_UNSUPPORTED,
-		      "%s: cannot open %s: %s; its IOMMU group %s has other devices, whose drivers have them: %s; use a slot behind a port with ACS, or give all of them to VFIO",
+		      "%s: cannot open %s: %s; its IOMMU group %s has other devices, which drivers of the host use: %s; use a slot behind a port with ACS, or give all of them to VFIO",
 		      d->bdf, what, strerror(err), d->group, others);
 }
 
@@ -185,11 +185,11 @@ static enum status share(struct session *s, const struct device *d,
 	holder_describe(h, who, sizeof(who));
 	if (h->fd < 0)
 		return REFUSE(s, STATUS_BUSY,
-			      "%s: in use: %s has its VFIO group open, and none of its files says that it is the device (which they do since Linux 6.18)",
+			      "%s: in use: %s has its VFIO group open, and none of its files identifies the device (possible since Linux 6.18)",
 			      d->bdf, who);
 	if (is_asleep(d))
 		return REFUSE(s, STATUS_BUSY,
-			      "%s: in use: %s has it in low power, and a look at it would wake it",
+			      "%s: in use: %s has it in low power, and looking at it would wake it",
 			      d->bdf, who);
 
 	process = syscall(SYS_pidfd_open, h->pid, 0);
@@ -200,7 +200,7 @@ static enum status share(struct session *s, const struct device *d,
 	gone = s->fd < 0 && (errno == EBADF || errno == ESRCH);
 	if (s->fd < 0 && !gone)
 		return REFUSE(s, STATUS_BUSY,
-			      "%s: in use: %s has it open, and does not let its file be shared: %s",
+			      "%s: in use: %s has it open, and does not allow its file to be shared: %s",
 			      d->bdf, who, strerror(errno));
 	/* The process may have closed it meanwhile, and opened another file. */
 	if (gone || !holder_is_device(s->fd, d))
@@ -209,7 +209,7 @@ static enum status share(struct session *s, const struct device *d,
 	err = find_config(s);
 	if (err)
 		return REFUSE(s, STATUS_BUSY,
-			      "%s: in use: %s has it open, and not bound to an iommufd yet: %s",
+			      "%s: in use: %s has it open, but not bound to an iommufd yet: %s",
 			      d->bdf, who, strerror(-err));
 	s->shared = true;
 	s->via = h->via;
@@ -251,7 +251,7 @@ static enum status open_own(struct session *s, const struct device *d,
 
 	if (!*d->vfio)
 		return REFUSE(s, STATUS_UNSUPPORTED,
-			      "%s: its driver (%s) is none of VFIO; bind it first: vfcapctl bind %s",
+			      "%s: its driver (%s) is not a VFIO driver; bind it first: vfcapctl bind %s",
 			      d->bdf, *d->driver ? d->driver : "none", d->bdf);
 	if (device_is_open(d))
 		return REFUSE(s, STATUS_BUSY,
@@ -266,7 +266,7 @@ static enum status open_own(struct session *s, const struct device *d,
 	err = find_config(s);
 	if (err)
 		return REFUSE(s, STATUS_FAILED,
-			      "%s: its VFIO file tells nothing of config space: %s",
+			      "%s: its VFIO file does not describe config space: %s",
 			      d->bdf, strerror(-err));
 	return STATUS_OK;
 }

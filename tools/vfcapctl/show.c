@@ -42,15 +42,15 @@ static void print_source(const struct view *v)
 {
 	switch (v->source) {
 	case SOURCE_OWN:
-		print_line(6, "Seen: as a VMM sees it that opens its %s; it was opened for that, which reset it",
+		print_line(6, "Seen: as a VMM that opens its %s sees it; it was opened to find out, which reset it",
 			   via_names[v->via]);
 		break;
 	case SOURCE_USER:
-		print_line(6, "Seen: as its user sees it, who opened its %s",
+		print_line(6, "Seen: as its user sees it, through its %s",
 			   via_names[v->via]);
 		break;
 	case SOURCE_SYSFS:
-		print_line(6, "Seen: as sysfs tells it; %s", v->note);
+		print_line(6, "Seen: through sysfs; %s", v->note);
 		break;
 	case SOURCE_NONE:
 		print_line(6, "Seen: not at all; %s", v->note);
@@ -81,7 +81,7 @@ static void print_text(const struct device *d, const struct view *v)
 		print_line(8, "PASIDs: %u attached by its user%s",
 			   v->caps[VFCAP_CAP_PASID].nr_pasids,
 			   v->caps[VFCAP_CAP_PASID].written ? "" :
-			   ", and PASID Enable was never written");
+			   ", but PASID Enable was never written");
 	print_source(v);
 
 	t = table_new(headers, ARRAY_SIZE(headers));
@@ -128,7 +128,7 @@ enum status cmd_show(const struct request *req)
 	struct view v;
 
 	if (req->dump && (req->json || req->no_open))
-		return fail(STATUS_USAGE, "--dump goes with neither --json nor --no-open");
+		return fail(STATUS_USAGE, "--dump cannot be combined with --json or --no-open");
 	status = device_find(&d, req->device);
 	if (status != STATUS_OK)
 		return status;

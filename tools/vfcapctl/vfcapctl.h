@@ -257,7 +257,7 @@ enum cap_state regs_cap(const struct regs *r, enum vfcap_cap_index cap);
 
 /* A PF with VFs cannot be unbound. */
 #define PF_BACK	\
-	"give the PF back to its own driver: echo 0 > " DEVICES "/{pf}/sriov_numvfs; vfcapctl unbind {pf}; then create the VFs anew"
+	"give the PF back to its own driver: echo 0 > " DEVICES "/{pf}/sriov_numvfs; vfcapctl unbind {pf}; then create the VFs again"
 
 /* For IOMMUs that do not attach PASIDs one by one */
 #define PASID_UNENFORCED	\

@@ -151,7 +151,7 @@ static ssize_t run_view(const void *arg, void *out, size_t size)
 static void say_held_up(char *out, size_t size, const struct device *d)
 {
 	snprintf(out, size,
-		 "%s: the kernel does not let it be looked at now; it is at work on it, or its user is",
+		 "%s: it cannot be looked at now: the kernel or its user is busy with it",
 		 d->bdf);
 }
 
@@ -189,7 +189,7 @@ void view_load(struct view *v, const struct device *d, enum look look)
 	if (d->fate != FATE_STAYS)
 		device_going(d, v->note, sizeof(v->note));
 	else if (look == LOOK_SYSFS)
-		snprintf(v->note, sizeof(v->note), "not to be opened");
+		snprintf(v->note, sizeof(v->note), "not opened, as requested");
 	/* Nothing is known about what another driver shows. */
 	else if (strcmp(d->driver, OUR_DRIVER))
 		snprintf(v->note, sizeof(v->note), "%s: its driver is %s",
@@ -249,11 +249,11 @@ const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 	static char text[TEXT_SIZE];
 
 	if (d->fate != FATE_STAYS)
-		return "it is going";
+		return "it is being unbound or removed";
 	if (strcmp(d->driver, OUR_DRIVER))
 		return "vfcap-vfio-pci is not its driver";
 	if (v->native_shadow)
-		return "native shadow registers tell the guest instead";
+		return "native shadow registers tell the guest the addresses instead";
 	if (v->native_known)
 		return "native shadow registers are not shown; the kernel's log says why";
 	if (c->lost)
@@ -267,11 +267,11 @@ const char *view_explain(const struct view *v, enum vfcap_cap_index cap,
 		return c->shown ? step_text(c->step) : reason_text(c->reason);
 	if (c->known)
 		return c->shown ?
-		       "the loaded driver does not tell what placed it" :
-		       "the loaded driver tells why only in the kernel's log";
+		       "the loaded driver does not say what placed it" :
+		       "the loaded driver says why only in the kernel's log";
 	if (!v->open)
 		return "not open: only an open can tell";
-	return "it is open, and hidden or not settled yet; sysfs tells no more";
+	return "it is open, and either hidden or not settled yet; sysfs tells no more";
 }
 
 static struct json_object *cap_json(const struct view *v,

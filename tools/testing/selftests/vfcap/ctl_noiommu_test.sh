@@ -16,7 +16,7 @@ if [ -e "$devices/$VFCAP_VF/iommu" ] || [ ! -e $mode ]; then
 	exit "$KSFT_SKIP"
 fi
 echo N > $mode
-ctl 1 bind "$vf2" && like "$err" "it has no IOMMU, without which VFIO takes no device" &&
+ctl 1 bind "$vf2" && like "$err" "it has no IOMMU, and VFIO takes no device without one" &&
 	like "$err" "vfcapctl doctor $vf2" && [ ! -e "$devices/$vf2/driver" ] &&
 	[ "$(override "$vf2")" = "(null)" ]
 result "bind says that VFIO takes no device without an IOMMU"

@@ -71,7 +71,7 @@ result "1,024 VFs that nobody uses"
 id=$(cat "$devices/$last/vendor" "$devices/$last/device")
 id=${id//0x/}
 takes vfcapctl show "${id/$'\n'/:}" &&
-	like "$(< /tmp/stderr)" ' there are \([0-9a-f]\{4\}:[0-9a-f]\{2\}:[0-9a-f]\{2\}\.[0-7] \)*and [0-9]* more$'
+	like "$(< /tmp/stderr)" ' with this ID: \([0-9a-f]\{4\}:[0-9a-f]\{2\}:[0-9a-f]\{2\}\.[0-7] \)*and [0-9]* more$'
 result "an ID in place of an address"
 
 # Open all of them, in one process, through one iommufd
@@ -116,11 +116,11 @@ echo $MOCK > "$devices/$MOCK/driver/unbind" &
 unbinds=$!
 wait_until is_unbound && all_ways "$last"
 result "the PF of 1,024 VFs is being unbound"
-why="its PF's driver is being unbound and waits for hold (pid $many)"
+why="its PF's driver is being unbound and is waiting for hold (pid $many)"
 ctl 0 list && like "$out" "$why" && [ "$(grep -c ' vf .* lost at ' <<< "$out")" = $VFS ] &&
 	ctl 1 doctor "$last" --json &&
 	json "c('pf-driver')['diagnosis'] == 'pf-unbinding-other'" \
-	"'is being unbound and waits for hold (pid $many)' in c('pf-driver')['found']"
+	"'is being unbound and is waiting for hold (pid $many)' in c('pf-driver')['found']"
 result "list and doctor say so"
 
 kill $many $files

@@ -122,10 +122,10 @@ nothing()
 states()
 {
 	cat <<END
-closed | nothing | nothing | 0 | VF | pasid-shown=not-open iommu-pasid=pasids-ok group=group-ok placement=placement-ok | nothing that is seen stands against it
+closed | nothing | nothing | 0 | VF | pasid-shown=not-open iommu-pasid=pasids-ok group=group-ok placement=placement-ok | nothing that can be seen prevents it
 opened by doctor | nothing | nothing | 0 | VF --open | pasid-shown=shown | at 0x1e0: placed where the PF has its own
 in use | hold VF cdev | release | 0 | VF | opened=opened-ok pasid-shown=shown | by hold (pid
-PASIDs attached before the guest's driver runs | hold VF cdev attach attach | release | 0 | VF | pasid-shown=pasids-waiting | its VMM has attached 2 PASIDs, and the guest, whose driver does not run yet
+PASIDs attached before the guest's driver runs | hold VF cdev attach attach | release | 0 | VF | pasid-shown=pasids-waiting | its VMM has attached 2 PASIDs; the guest's driver is not running yet
 PASIDs attached, and Enable never written | hold VF cdev attach master | release | 1 | VF | pasid-shown=pasids-unreached | -> if the guest uses PASIDs, its VMM shows it a capability of its own
 PASIDs attached, then enabled | hold VF cdev attach master 1 | release | 0 | VF | pasid-shown=shown | at 0x1e0: placed where the PF has its own
 PASIDs enabled, then attached | hold VF cdev 1 master attach | release | 0 | VF | pasid-shown=shown | at 0x1e0: placed where the PF has its own
@@ -138,14 +138,14 @@ placement=strict | param placement strict | param placement auto | 1 | VF | plac
 placement=strict, opened | param placement strict | param placement auto | 1 | VF --open | placement=placement-strict pasid-shown=hidden | nobody says where it may lie
 no driver | nothing | nothing | 1 | VF2 | driver=driver-other pasid-shown=not-ours | -> vfcapctl bind 0000
 another driver | ctl 0 bind VF2 --driver vfio-pci | nothing | 1 | VF2 | driver=driver-other | vfio-pci
-another driver, in use | hold VF2 cdev | release | 1 | VF2 | driver=driver-in-use opened=opened-ok | -> end that first, then: vfcapctl bind
+another driver, in use | hold VF2 cdev | release | 1 | VF2 | driver=driver-in-use opened=opened-ok | -> stop that process first, then: vfcapctl bind
 not enabled in the PF | set_pasid 0 | set_pasid 7 | 1 | VF | pf-pasid=pf-disabled-unexplained iommu-pasid=pasids-sm-refused | although the kernel was booted with intel_iommu=sm_on
 the PF lacks the prefix | layout_off pf~c4~0~00200000 | layout_default | 1 | VF | pf-pasid=pf-disabled-pf-prefix iommu-pasid=pasids-sm-asked | $pf itself lacks End-End TLP Prefix
 the port lacks the prefix | layout_off port~78~0~00200000 | layout_default | 1 | VF | pf-pasid=pf-disabled-port-prefix | port $(port) above it lacks End-End TLP Prefix
 the port lacks ACS | acs_off | acs_on | 1 | VF | pf-pasid=pf-disabled-acs | $(port) lacks ACS
 scalable mode off | boot intel_iommu=on,sm_on~intel_iommu=sm_off | reboot | 1 | VF | pf-pasid=pf-disabled-sm iommu-pasid=pasids-sm-off | booted with intel_iommu=sm_off
 scalable mode not asked for | boot quiet | reboot | 1 | VF | pf-pasid=pf-disabled-sm iommu-pasid=pasids-sm-unused | -> boot with intel_iommu=on,sm_on
-no IOMMU | cover /sys/class/iommu | umount /sys/class/iommu | 1 | VF2 | iommu=iommu-off driver=driver-first-iommu | none is active; the firmware tells of one
+no IOMMU | cover /sys/class/iommu | umount /sys/class/iommu | 1 | VF2 | iommu=iommu-off driver=driver-first-iommu | none is active; the firmware reports one
 IOMMU off by an option | iommu_off | iommu_on | 1 | VF2 | iommu=iommu-off-by-option | boot without intel_iommu=off
 no IOMMU in the firmware | iommu_none | iommu_some | 1 | VF2 | iommu=iommu-none driver=driver-first-iommu | -> switch it on in the firmware
 no iommufd | mv /dev/iommu /dev/none | mv /dev/none /dev/iommu | 1 | VF | iommufd=iommufd-(none#unloaded) | iommufd
@@ -153,18 +153,18 @@ the PF has no PASID | layout pf~1c0~00010013 | layout pf~1c0~1e010013 | 1 | VF |
 the PF does not answer | layout pf~blank~0~1000~ffffffff | layout_default | 1 | VF | pf-pasid=pf-gone | $pf does not answer
 the VF lacks the prefix | layout vf~c4~0~00200000 | layout_default | 0 | VF | tlp-prefix=prefix-lacks | a Linux guest will not enable PASID
 no room | layout vf~blank~100~1000 vf~100~0001000b vf~104~f0000001 | layout_default | 1 | VF --open | pasid-shown=hidden | no room for it
-lost by setpci | lose set_pasid 0 | nothing | 1 | VF | pf-pasid=lost-disabled pasid-shown=shown-lost iommu-pasid=pasids-ok | -> put it back: setpci -s $pf ECAP001b+6.w=7
+lost by setpci | lose set_pasid 0 | nothing | 1 | VF | pf-pasid=lost-disabled pasid-shown=shown-lost iommu-pasid=pasids-ok | -> restore it: setpci -s $pf ECAP001b+6.w=7
 lost, and back | set_pasid 7 | release | 1 | VF | pf-pasid=lost-back pasid-shown=shown-lost | -> reset the VF: echo 1 >
 lost in low power | lose layout pf~44~3~3 | mend layout pf~44~0~0 | 1 | VF | pf-pasid=lost-asleep | the PF is in a low power state
 lost with its PF | lose layout pf~blank~0~1000~ffffffff | mend layout_default | 1 | VF | pf-pasid=lost-gone | lost: the PF does not answer
 lost from config space | lose layout pf~1e0~00010000 | mend layout pf~1e0~0001001b | 1 | VF | pf-pasid=lost-absent | gone from the PF's config space
 lost in part | lose set_pasid 1 | mend reset_pf | 1 | VF | pf-pasid=lost-changed | -> reset the PF, and with it its VFs: echo 1 > .*/$pf/reset
-PRI asked for | nothing | nothing | 1 | VF --cap pri | pri-answers=pri-unanswered pri-shown=would-not | no driver of Linux does so far
+PRI asked for | nothing | nothing | 1 | VF --cap pri | pri-answers=pri-unanswered pri-shown=would-not | no driver in Linux declares this yet
 an ordinary user | nothing | nothing | 7 | VF | pf-pasid=pf-cap-denied tlp-prefix=prefix-denied iommu-pasid=pasids-unseen pasid-shown=would-unknown | -> run this as root | 65534
 a user that is not seen | hide | unhide | 7 | VF | opened=opened-unseen pasid-shown=shown | a process that cannot be seen from here
 module not installed | unload_all | load_by_hand | 1 | VF | module=modules-nowhere driver=driver-first-modules | apt install vfcap-dkms
 module not loaded | unload | load | 1 | VF | module=modules-unloaded driver=driver-other | modprobe vfcap-vfio-pci, which "vfcapctl bind" also does
-a VMD endpoint | vmd 201d | vmd_none | 0 | VMD | shdw-shown=not-open iommu=iommu-ok | nothing that is seen stands against it
+a VMD endpoint | vmd 201d | vmd_none | 0 | VMD | shdw-shown=not-open iommu=iommu-ok | nothing that can be seen prevents it
 a VMD endpoint that has its own | vmd 201d 34~e8 e8~01188009 ec~53484457 f0~0 f4~1 f8~0 fc~2 | vmd_none | 0 | VMD --open | shdw-shown=needs-not | it has one itself
 28C0 | vmd 28c0 | vmd_none | 0 | VMD --open | shdw-shown=native | native shadow registers tell the guest
 28C0, switched off | vmd_off | vmd_on | 1 | VMD | shdw-shown=native-parameter | switched off by parameter vmd_shadow
@@ -173,7 +173,7 @@ the PF's driver takes part | sample_on | nothing | 0 | VF | pf-driver=pf-takes-p
 the PF's driver in its change bracket | knob change begin~pasid | knob change end~pasid | 1 | VF --open | pf-pasid=pf-changing pasid-shown=cannot-open | is changing what it would show
 the PF's driver cannot provide it | knob first_user_error 12 | knob first_user_error 0 | 1 | VF --open | pasid-shown=hidden | not wanted, or not provided
 the PF's driver says no | knob place_pasid -1 | sample_off | 1 | VF --open | pasid-shown=hidden | the driver of its PF says so
-a group with other devices | share_group | unshare_group | 1 | VF --open | group=group-not-viable pf-pasid=pf-disabled-acs pasid-shown=cannot-open | has other devices, whose drivers have them: .*$pf (igb)
+a group with other devices | share_group | unshare_group | 1 | VF --open | group=group-not-viable pf-pasid=pf-disabled-acs pasid-shown=cannot-open | has other devices, which drivers of the host use: .*$pf (igb)
 the PF is given to user space | pf_to_user | pf_back | 1 | VF --open | pf-driver=pf-user-space pasid-shown=cannot-open | -> give the PF back to its own driver: echo 0 > .*/$pf/sriov_numvfs; vfcapctl unbind $pf
 28C0 refused | vmd_refused | vmd_none | 1 | VMD --open | shdw-shown=native-(vmlock#refused#bars) | no native shadow registers
 END

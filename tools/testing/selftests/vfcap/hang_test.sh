@@ -79,7 +79,7 @@ done
 all_ways "$VFCAP_VF" && ctl 0 list && like "$out" "$pf *pf *igb" &&
 	ctl 0 list --json && json "f('$pf')['num_vfs'] == 2"
 result "files that can block are not waited for"
-ctl 4 unbind "$VFCAP_VF" && like "$err" "the kernel is at work on it"
+ctl 4 unbind "$VFCAP_VF" && like "$err" "the kernel is busy with it"
 result "unbind says that the device is locked"
 block "$devices/$pf/config" "$devices/$VFCAP_VF/config"
 all_ways "$VFCAP_VF" && ctl 7 doctor "$VFCAP_VF" --json &&
@@ -91,7 +91,7 @@ result "nothing is left of that"
 
 begin write "$VFCAP_VF" /sys/bus/pci/drivers/vfcap-vfio-pci/unbind &&
 	all_ways "$VFCAP_VF" && says unbinding \
-	"its driver is being unbound and waits for hold (pid $holder)"
+	"its driver is being unbound and is waiting for hold (pid $holder)"
 result "a VF's driver is being unbound"
 end
 ctl 0 bind "$VFCAP_VF"
@@ -100,7 +100,7 @@ if [ -e "$devices/$VFCAP_VF/vfcap" ]; then
 	echo N > /sys/module/pci_vfcap/parameters/assigned_flag
 	begin write 0 "$devices/$pf/sriov_numvfs" && all_ways "$VFCAP_VF" &&
 		says vfs-removed \
-		"its PF's driver is removing its VFs and waits for hold (pid $holder)"
+		"its PF's driver is removing its VFs and is waiting for hold (pid $holder)"
 	result "a PF's VFs are being removed"
 	end
 	echo Y > /sys/module/pci_vfcap/parameters/assigned_flag
@@ -112,7 +112,7 @@ fi
 echo "vfcap-lab: expect: WARNING: drivers/pci/remove.c" > /dev/kmsg
 begin write "$pf" /sys/bus/pci/drivers/igb/unbind && all_ways "$VFCAP_VF" &&
 	says pf-unbinding \
-	"its PF's driver is being unbound and waits for hold (pid $holder)"
+	"its PF's driver is being unbound and is waiting for hold (pid $holder)"
 result "a PF's driver is being unbound"
 ctl 1 doctor "$vf2" --json && json \
 	"c('pf-driver')['diagnosis'] in ('pf-unbinding-other', 'pf-no-driver')" &&

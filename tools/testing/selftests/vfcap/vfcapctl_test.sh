@@ -241,11 +241,11 @@ refuses_id()		# ID ERROR
 			/vfcap/Documentation/admin-guide/vfcap-troubleshooting.rst
 }
 refuses_id "8086 10ca" "Invalid argument" && refuses_id "8086 28c0" "Invalid argument" &&
-	ctl 1 doctor "$vf2" && like "$out" "-> vfcapctl bind $vf2; its ID in new_id.* would not do"
+	ctl 1 doctor "$vf2" && like "$out" "-> vfcapctl bind $vf2; writing its ID to new_id.* does not work"
 result "new_id takes no ID, and doctor and the pages say what to do"
-ctl 2 bind 8086:10ca && like "$err" "an ID.* new_id .* there are $VFCAP_VF $vf2$" &&
-	ctl 2 bind "8086 10ca" && like "$err" "there are $VFCAP_VF" &&
-	ctl 2 show 8086:fffe && like "$err" "no device has this one" &&
+ctl 2 bind 8086:10ca && like "$err" "an ID.*new_id .* with this ID: $VFCAP_VF $vf2$" &&
+	ctl 2 bind "8086 10ca" && like "$err" "with this ID: $VFCAP_VF" &&
+	ctl 2 show 8086:fffe && like "$err" "no device has this ID" &&
 	ctl 2 show 8086:10ca:1 && like "$err" "not a PCI address"
 result "an ID in place of an address: whose it is"
 
