@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Completion of vfcapctl(8) for bash: commands and options are those that its help
-# prints, devices and drivers those that a command is for.
+# Completion of vfcapctl(8) for bash: the commands and options that its help prints, and
+# the devices and drivers that a command takes
 
-# Where an ordinary user's PATH has it not
+# Also where an ordinary user's PATH does not contain the command
 _vfcapctl_help()
 {
 	PATH=$PATH:/usr/local/sbin:/usr/sbin vfcapctl help "$@" 2> /dev/null
 }
 
-# What vfcap-vfio-pci has. What was given to another driver by its name tells its
-# driver_override, which cannot be read while a driver comes or goes: that is not asked.
+# What vfcap-vfio-pci and vfio-pci have. Whether a device was bound to another driver by
+# name could only be told from its driver_override, which cannot be read while a driver is
+# being bound or unbound. So it is not consulted.
 _vfcapctl_bound()
 {
 	local path
@@ -22,8 +23,7 @@ _vfcapctl_bound()
 	done
 }
 
-# VFs, PFs where a command takes one, and whatever else is an Intel RAID function, as VMD
-# endpoints are
+# VFs, PFs if the command takes them, and Intel RAID functions, as VMD endpoints are
 _vfcapctl_candidates()	# COMMAND
 {
 	local path vendor class

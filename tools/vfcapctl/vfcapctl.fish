@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Completion of vfcapctl(8) for fish: commands and options are those that its help
-# prints, with what it says of them; devices and drivers those that a command is for.
+# Completion of vfcapctl(8) for fish: the commands and options that its help prints, with
+# their descriptions, and the devices and drivers that a command takes
 
-# Where an ordinary user's PATH has it not
+# Also where an ordinary user's PATH does not contain the command
 function __vfcapctl_help
     set -lx PATH $PATH /usr/local/sbin /usr/sbin
     vfcapctl help $argv 2>/dev/null
@@ -24,8 +24,7 @@ function __vfcapctl_bound
     end
 end
 
-# VFs, PFs where a command takes one, and whatever else is an Intel RAID function, as VMD
-# endpoints are
+# VFs, PFs if the command takes them, and Intel RAID functions, as VMD endpoints are
 function __vfcapctl_candidates --argument-names command
     for path in /sys/bus/pci/devices/*
         if test -e $path/physfn

@@ -1,16 +1,16 @@
 #compdef vfcapctl
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Completion of vfcapctl(8) for zsh: commands and options are those that its help
-# prints, with what it says of them; devices and drivers those that a command is for.
+# Completion of vfcapctl(8) for zsh: the commands and options that its help prints, with
+# their descriptions, and the devices and drivers that a command takes
 
-# Where an ordinary user's PATH has it not
+# Also where an ordinary user's PATH does not contain the command
 _vfcapctl_help()
 {
 	PATH=$PATH:/usr/local/sbin:/usr/sbin command vfcapctl help "$@" 2> /dev/null
 }
 
-# "NAME:what it is", as _describe takes them
+# "NAME:DESCRIPTION", as _describe takes them
 _vfcapctl_commands()
 {
 	_vfcapctl_help | sed -nE 's/^  ([a-z]+) +([][A-Z.]+ +)?/\1:/p'
@@ -21,8 +21,7 @@ _vfcapctl_options()	# COMMAND
 	_vfcapctl_help "$1" | sed -nE 's/^ +(-[a-zA-Z], )?(--[a-z-]+)( [A-Z]+)? +/\2:/p'
 }
 
-# VFs, PFs where a command takes one, and whatever else is an Intel RAID function, as VMD
-# endpoints are
+# VFs, PFs if the command takes them, and Intel RAID functions, as VMD endpoints are
 _vfcapctl_candidates()	# COMMAND
 {
 	local dir
