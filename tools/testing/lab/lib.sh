@@ -23,7 +23,7 @@ KERNELS_PREPARED="clang"
 # a kernel's source
 declare -A KERNEL_BASE=([debug]=iommufd [coverage]=iommufd [clang]=iommufd
 			[iopf]=iommufd [iopf-debug]=debug)
-declare -A KERNEL_PATCHES=([iopf]=iopf [iopf-debug]=iopf)
+declare -A KERNEL_PATCHES=([iopf]=iopf [iopf-debug]=iopf [coverage]=iopf)
 KERNELS_STOCK="debian-backports debian-stable"
 # For another architecture: the newest from backports
 KERNELS_ARM64="arm64"

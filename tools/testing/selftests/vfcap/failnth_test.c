@@ -583,6 +583,14 @@ static const char *after_remove(struct stage *s, int ret)
 	return bar_is_there(s) ? NULL : "the BAR cannot be read";
 }
 
+/* Without memory core gets its mapping back at the next open. */
+static const char *after_close_with_alias(struct stage *s, int ret)
+{
+	if (session(s))
+		return "the VF cannot be opened again";
+	return bar_is_there(s) ? NULL : "the BAR cannot be read";
+}
+
 static int act_region_info(struct stage *s)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = ALIAS };
@@ -667,6 +675,7 @@ static const struct sweep features[] = {
 static const struct sweep bars[] = {
 	{ "WRITE_COMBINE, create", session, wc_create, after_create, true },
 	{ "WRITE_COMBINE, remove", with_alias, wc_remove, after_remove, false },
+	{ "close with an alias", with_alias, closed, after_close_with_alias, false },
 	{ "GET_REGION_INFO", with_alias, act_region_info, after_region_info, false },
 	{ "mmap", with_alias, act_mmap, after_mmap, true },
 	{ "IOEVENTFD", event_to_set, act_ioeventfd, after_ioeventfd, true },
