@@ -77,7 +77,7 @@ const struct diagnosis_info diagnoses[DIAGNOSES] = {
 	},
 	[MODULES_DIFFER] = {
 		"modules-differ", PROBLEM,
-		"{1} is loaded, from a different build than {2}",
+		"{1} is loaded from a different build than {2}",
 		"reboot, or once no VM uses a device of it: modprobe -r vfcap-vfio-pci && modprobe vfcap-vfio-pci",
 	},
 	[MODULES_UNKNOWN] = {
