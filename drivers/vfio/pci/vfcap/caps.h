@@ -44,7 +44,6 @@ bool vfcap_vmd_check_bars(struct vfcap_device *vd);
 /* own_pri.c: the Page Request Interface of a whole function */
 void vfcap_own_pri_sync(struct vfcap_device *vd, bool enabled, bool restart);
 void vfcap_own_pri_stop(struct vfcap_device *vd);
-void vfcap_own_pri_return(struct vfcap_device *vd);
 
 /* pasid.c, pri.c, shdw.c: the capabilities */
 extern const struct vfcap_cap vfcap_pasid;

@@ -46,8 +46,8 @@ void vfcap_queue_sync(struct vfcap_device *vd)
  * @vd: the device
  * @losses: what pci_vfcap_vf_losses() returned when the reset began
  *
- * The PCI core calls reset_done() after a failure too. The effects on PASIDs and page
- * requests are left to a worker, since the caller may hold memory_lock.
+ * The PCI core calls reset_done() after a failure too. What is behind the registers follows
+ * at the next vfcap_sync().
  *
  * Context: Process context. Core may hold memory_lock.
  */
@@ -55,7 +55,6 @@ void vfcap_was_reset(struct vfcap_device *vd, u64 losses)
 {
 	vfcap_emul_reset(vd);
 	pci_vfcap_vf_reset(vd->handle, losses);
-	vfcap_queue_sync(vd);
 }
 
 /* Whether the device has returned from low power, and that was not noticed yet */
@@ -378,6 +377,7 @@ void vfcap_end_session(struct vfcap_device *vd)
 
 	memset(vd->choice, 0, sizeof(vd->choice));
 	vd->shown = 0;
+	vd->pri.pos = 0;
 	vd->shadow = false;
 	vd->committed = false;
 }

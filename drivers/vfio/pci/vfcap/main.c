@@ -156,7 +156,6 @@ static void vfcap_close_device(struct vfio_device *vdev)
 	vfcap_end_session(vd);
 	vfcap_wc_close(vd);
 	vfio_pci_core_close_device(vdev);
-	vfcap_own_pri_return(vd);
 	pci_vfcap_vf_close(vd->handle);
 }
 

@@ -5,13 +5,13 @@
  * PCIe r6.0, sec 10.5.2. The IOMMU's driver has enabled it, as it does with PASID, and
  * expects page requests from it at any time. Whether there are any is up to the function:
  * its Enable is what the guest has set, and the guest reads in Status what the function
- * reports. When the device is closed, the kernel gets back what it had.
+ * reports. When the device is closed, the interface is reset as it is by a guest, and core
+ * restores what the kernel had, with pci_restore_state().
  *
  * A reset or a return from D3cold brings the kernel's state back, and so does AMD's IOMMU
  * driver. So the state is compared each time with what it should be.
  */
 #include <linux/pci.h>
-#include <linux/pm_runtime.h>
 
 #include "base.h"
 #include "caps.h"
@@ -136,24 +136,4 @@ void vfcap_own_pri_stop(struct vfcap_device *vd)
 {
 	if (vd->pri.pos && vfcap_is_awake(vd))
 		vfcap_own_pri_control(vd, 0);
-}
-
-/**
- * vfcap_own_pri_return - give PRI back to the kernel
- * @vd: the device, which its user has closed
- *
- * Context: Process context, under the dev_set lock.
- */
-void vfcap_own_pri_return(struct vfcap_device *vd)
-{
-	struct device *dev = &vd->core.pdev->dev;
-
-	/* If the device cannot be woken, the kernel gets PRI back when the device wakes up. */
-	if (vd->pri.pos && vfcap_own_pri_is_on(vd) &&
-	    pm_runtime_resume_and_get(dev) >= 0) {
-		vfcap_own_pri_control(vd, 0);
-		vfcap_own_pri_start(vd, vfcap_own_pri_allotted(vd));
-		pm_runtime_put(dev);
-	}
-	vd->pri.pos = 0;
 }

@@ -507,9 +507,9 @@ static pci_ers_result_t vfcap_slot_reset(struct pci_dev *pdev)
 }
 
 /*
- * The registers have been reset before this, so that a worker finds Enable cleared by a
- * reset. The worker runs once more for what a guest has enabled in between, and for what
- * an error had ended without a reset.
+ * The registers have been reset before this, so that the worker finds Enable cleared. The
+ * caller may hold memory_lock, and cannot do the rest itself. An error that was recovered
+ * from without a reset has ended something, too.
  */
 static void vfcap_reset_over(struct vfcap_device *vd)
 {

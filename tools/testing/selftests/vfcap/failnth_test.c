@@ -1130,7 +1130,7 @@ TEST_F_TIMEOUT(failnth, pf, 500)
 	EXPECT_EQ(0, sample_give_back());
 }
 
-TEST_F_TIMEOUT(failnth, modules, 500)
+TEST_F_TIMEOUT(failnth, modules, 1000)
 {
 	ASSERT_EQ(0, host_unbind(host_vf()));
 	sweep_all(_metadata, &self->s, modules);
