@@ -50,7 +50,7 @@ static const struct word reasons[] = {
 		"not-applicable", "such a device never shows it", NULL },
 	[VFCAP_REASON_PARAMETER] = {
 		"parameter", "switched off by its module parameter",
-		"echo auto > {params}/{param}, then open the device anew" },
+		"echo auto > {params}/{param}, then open the device again" },
 	[VFCAP_REASON_USER] = {
 		"user", "its VMM hid it",
 		"the VMM was told to: look at its options" },
@@ -61,18 +61,18 @@ static const struct word reasons[] = {
 		"none can be shown with this hardware, or its firmware" },
 	[VFCAP_REASON_PF_DISABLED] = {
 		"pf-disabled", "it is not enabled in its PF",
-		"first what is said of {cap} in the PF above" },
+		"first follow the advice on {cap} in the PF above" },
 	[VFCAP_REASON_PF_DRIVER] = {
 		"pf-driver", "the driver of its PF says so",
-		"it knows the device: see its messages, ask its author" },
+		"it knows the device: see its messages, or ask its author" },
 	[VFCAP_REASON_PF_LOST] = {
 		"pf-lost",
 		"its PF has lost it meanwhile",
-		"first what is said of the PF above, then open the device anew" },
+		"first follow the advice on the PF above, then open the device again" },
 	[VFCAP_REASON_NOT_HELD] = {
 		"not-held",
 		"it was not wanted, or not provided, when the VF was opened",
-		"open the device anew" },
+		"open the device again" },
 	[VFCAP_REASON_NO_CDEV] = {
 		"no-cdev", "it was opened through its VFIO group",
 		"have the VMM use iommufd; or " PASID_UNENFORCED,
@@ -80,7 +80,7 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_NO_IOMMU] = {
 		"no-iommu",
 		"its IOMMU cannot back PASIDs of a guest",
-		"see what is said of PASIDs above; or " PASID_UNENFORCED,
+		"see the advice on PASIDs above; or " PASID_UNENFORCED,
 	},
 	[VFCAP_REASON_GROUP_SHARED] = {
 		"group-shared", "it shares its IOMMU group with other devices",
@@ -91,7 +91,7 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_NO_ANSWERER] = {
 		"no-answerer",
 		"the driver of its PF does not declare that it answers its VFs' page requests, and this kernel cannot deliver them to its VMM",
-		"no driver and no kernel of Linux does so far; pri=on shows it all the same, and nobody answers",
+		"no driver in Linux declares this yet, and no released kernel delivers them; pri=on shows it all the same, but then nobody answers",
 	},
 	[VFCAP_REASON_NO_ATS] = {
 		"no-ats", "the kernel has not enabled ATS in it",
@@ -99,15 +99,15 @@ static const struct word reasons[] = {
 	[VFCAP_REASON_NO_SHARE] = {
 		"no-share",
 		"its PF was allotted fewer page requests than it has VFs",
-		"have fewer VFs: echo 0, then a smaller number > /sys/bus/pci/devices/{pf}/sriov_numvfs",
+		"create fewer VFs: echo 0, then a smaller number > /sys/bus/pci/devices/{pf}/sriov_numvfs",
 	},
 	[VFCAP_REASON_NO_ROOM] = {
 		"no-room", "its config space has no room for it that reads as zero",
-		"who knows which bytes are not needed says so: parameter quirks in /etc/modprobe.d, or the VMM",
+		"if you know which bytes are not needed, say so with parameter quirks in /etc/modprobe.d, or let the VMM choose the place",
 	},
 	[VFCAP_REASON_STRICT] = {
 		"strict", "nobody says where it may lie, and parameter placement=strict",
-		"echo auto > {params}/placement, then open the device anew; or say where with parameter quirks in /etc/modprobe.d",
+		"echo auto > {params}/placement, then open the device again; or say where with parameter quirks in /etc/modprobe.d",
 	},
 	[VFCAP_REASON_OWN] = { "own", "it has one itself", NULL },
 	[VFCAP_REASON_QEMU] = {
@@ -116,31 +116,31 @@ static const struct word reasons[] = {
 	},
 	[VFCAP_REASON_BARS] = {
 		"bars", "its BARs 2 and 4 are not both memory BARs with an address",
-		"the firmware, or the kernel, gave the VMD's memory no address: see the log of the boot",
+		"the firmware, or the kernel, gave the VMD's memory no address: see the boot log",
 	},
 	[VFCAP_REASON_QUIRK] = {
 		"quirk", "parameter quirks says so",
-		"somebody wanted it so: see /etc/modprobe.d" },
+		"the administrator configured it so: see /etc/modprobe.d" },
 	[VFCAP_REASON_NO_PASIDS] = {
 		"no-pasids", "its IOMMU has no PASIDs for it",
-		"see what is said of PASIDs above; or " PASID_UNENFORCED,
+		"see the advice on PASIDs above; or " PASID_UNENFORCED,
 	},
 	[VFCAP_REASON_NOIOMMU_MODE] = {
 		"noiommu-mode", "it was opened in VFIO's no-IOMMU mode",
-		"turn on an IOMMU in the firmware, and at boot: intel_iommu=on,sm_on, or what yours takes",
+		"turn on an IOMMU in the firmware, and at boot: intel_iommu=on,sm_on, or what yours needs",
 	},
 	[VFCAP_REASON_CORE] = {
 		"core", "vfio-pci-core keeps its config space in an unknown way",
 		"install a vfcap that knows this kernel" },
 	[VFCAP_REASON_NOT_ENABLED] = {
 		"not-enabled", "the kernel has not enabled it in the function",
-		"first what is said of {cap} in the function above" },
+		"first follow the advice on {cap} in the function above" },
 	[VFCAP_REASON_NOT_GATED] = {
 		"not-gated", "nothing enforces PASID Enable there, and parameter pasid=gated",
-		"echo auto > {params}/pasid, then open the device anew" },
+		"echo auto > {params}/pasid, then open the device again" },
 	[VFCAP_REASON_HAS_VFS] = {
 		"has-vfs", "it is a PF that has VFs, which share it",
-		"echo 0 > /sys/bus/pci/devices/{vf}/sriov_numvfs, then open the device anew" },
+		"echo 0 > /sys/bus/pci/devices/{vf}/sriov_numvfs, then open the device again" },
 	[VFCAP_REASON_NO_VMM] = {
 		"no-vmm", "its VMM has not declared that it answers page requests",
 		"use a VMM that does (VFCAP_CHOOSE_ANSWERS), if its guest is to have PRI" },
