@@ -478,6 +478,40 @@ TEST_F(pf, vfs)
 	EXPECT_EQ(0, host_param("enable_sriov", "0"));
 }
 
+/* The same PF, in which the kernel enables PRI: the fixture's layout "pri" */
+FIXTURE(pf_pri) {
+	struct vfio v;
+};
+
+FIXTURE_SETUP(pf_pri)
+{
+	if (!host_is_ready())
+		SKIP(return, "needs the lab's VM: VFCAP_PF and others");
+	vfio_init(&self->v);
+	ASSERT_EQ(0, give_pf("pf 1c4 81000000 ffffffff 00000001\npf pri 1c0\n", OURS));
+}
+
+FIXTURE_TEARDOWN(pf_pri)
+{
+	vfio_close(&self->v);
+	EXPECT_EQ(0, host_param("enable_sriov", "0"));
+	EXPECT_EQ(0, take_pf_back(true));
+}
+
+/* No VFs are created while the PF's guest has what they would share. */
+TEST_F(pf_pri, vfs)
+{
+	ASSERT_EQ(0, host_param("enable_sriov", "1"));
+	ASSERT_EQ(0, vfio_open_cdev(&self->v, host_pf()));
+	ASSERT_EQ(0, vfcap_choose(&self->v, VFCAP_CAP_PRI, VFCAP_CHOOSE_ANSWERS, 0));
+	EXPECT_NE(0, vfio_find_ecap(&self->v, PCI_EXT_CAP_ID_PRI));
+	EXPECT_EQ(-EBUSY, host_writef("2", "devices/%s/sriov_numvfs", host_pf()));
+	EXPECT_EQ(1, host_log_count(host_pf(), "no VFs can be created now"));
+	vfio_close(&self->v);
+	EXPECT_EQ(0, host_writef("2", "devices/%s/sriov_numvfs", host_pf()));
+	EXPECT_EQ(0, host_writef("0", "devices/%s/sriov_numvfs", host_pf()));
+}
+
 /* vfio-pci does not accept DSAs of this generation unless told to, and nor do we. */
 TEST_F(pf, denylist)
 {

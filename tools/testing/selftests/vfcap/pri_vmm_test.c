@@ -916,6 +916,28 @@ TEST_F(pri_vmm, unexpected_response)
 	EXPECT_DELIVERED(0, 0x10);
 }
 
+/* In D3hot, which costs the device its state here, nothing is requested. */
+TEST_F(pri_vmm, asleep)
+{
+	struct pager *vmm = &self->vmm[0];
+	unsigned int pm = vfio_find_cap(&vmm->v, PCI_CAP_ID_PM);
+
+	ASSERT_NE(0, pm);
+	EXPECT_DELIVERED(0, 0x10);
+	ASSERT_EQ(0, vfio_set(&vmm->v, pm + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK));
+	if (host_has_functions()) {
+		EXPECT_FALSE(hardware_is_enabled(host_vf()));
+	} else {
+		EXPECT_FALSE(requester_ask(&self->function[0], ABSENT, 0x11));
+	}
+	ASSERT_EQ(0, vfio_set(&vmm->v, pm + PCI_PM_CTRL, 2, 0));
+	EXPECT_EQ(0, pager_pri_ctrl(vmm));
+	ASSERT_EQ(0, pager_set_pasid(vmm, true));
+	EXPECT_GATED(0, 0x12);
+	ASSERT_EQ(0, pager_set_pri(vmm, true));
+	EXPECT_DELIVERED(0, 0x10);
+}
+
 /* The kernel's settings are restored even without a reset of the function. */
 TEST_F(pri_vmm, given_back)
 {
@@ -962,6 +984,16 @@ TEST_F(pri_vmm, hardware_status)
 	EXPECT_FALSE(pager_is_stopped(vmm));
 	EXPECT_EQ(7, host_config_read(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4));
 	EXPECT_EQ(PF_PRI_ALLOCATION, vmm->capacity);
+
+	/* As AMD's IOMMU driver does when a page table is attached */
+	ASSERT_EQ(0, host_config_write(host_vf(), PF_PRI + PCI_PRI_CTRL, 2, 0));
+	ASSERT_EQ(0, host_config_write(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4,
+				       PF_PRI_ALLOCATION));
+	ASSERT_EQ(0, host_config_write(host_vf(), PF_PRI + PCI_PRI_CTRL, 2,
+				       PCI_PRI_CTRL_ENABLE));
+	ASSERT_EQ(0, pager_attach_rid(vmm));
+	EXPECT_TRUE(hardware_is_enabled(host_vf()));
+	EXPECT_EQ(7, host_config_read(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4));
 }
 
 /*

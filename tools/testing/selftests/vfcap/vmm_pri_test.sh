@@ -31,7 +31,7 @@ find_anew()		# LAYOUT...
 	find_anew "$VFCAP_LAYOUT" "${VFCAP_LAYOUT%/*}/pri"
 cdev=$(cdev_of "$VFCAP_VF")
 delivers=""
-[ -z "${VFCAP_FUNCTIONS-}" ] && [[ "${VFCAP_KERNEL-}" != iopf* ]] || delivers=1
+[ -z "${VFCAP_FUNCTIONS-}" ] && [[ "${VFCAP_KERNEL-}" != @(iopf*|coverage) ]] || delivers=1
 
 if [ -z "$delivers" ]; then
 	start 1 "$cdev" "VFCAP_VF, with a cdev"

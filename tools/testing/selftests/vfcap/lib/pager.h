@@ -39,6 +39,8 @@ void pager_init(struct pager *p);
  * @answers: whether it declares that it answers page requests
  */
 int pager_open_plain(struct pager *p, const char *bdf, bool answers);
+/* Attach another page table of that kind instead */
+int pager_attach_rid(struct pager *p);
 /* Make the queue, and attach a page table that uses it to REQUESTER_PASID */
 int pager_attach(struct pager *p);
 /* All of the above; the guest has enabled PASID but not PRI */
