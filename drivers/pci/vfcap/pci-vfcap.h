@@ -99,19 +99,19 @@ struct pci_vfcap {
  * @priv: their argument
  * @tell: notifies user space of losses that have taken effect, and of their ends
  * @open: it is open. Protected by the PF's lock, as are all members below.
+ * @pri_answered: whether the PF's driver answered page requests when it was opened
+ * @pos: where it shows each capability, 0 if it does not
+ * @misses: how many times in a row it was found to have lost its own state
  * @held: capabilities that it shows, or may come to show
- * @pos: where it shows each, 0 if it does not
  * @lost: those of them that were lost
  * @losing: those of @lost that its driver has not yet taken from the guest
  * @unlogged: losses that are yet to be logged, before the lock is released
  * @untold: losses that user space is yet to be notified of
  * @over: ends of losses that it is yet to be notified of, after @untold
- * @cause: why each was lost last
+ * @cause: why each was lost last; allocated at the first open, as few of many VFs may be open
  * @returned: those of @lost that a reset would bring back, as reported to its driver
  * @losses: how often a loss was noticed, whether or not it was known already
  * @lost_last: the value of @losses at the last loss of each capability
- * @pri_answered: whether the PF's driver answered page requests when it was opened
- * @misses: how many times in a row it was found to have lost its own state
  * @pri: its page requests; allocated at the first open, and not changed after that
  */
 struct pci_vfcap_vf {
@@ -123,19 +123,19 @@ struct pci_vfcap_vf {
 	struct work_struct tell;
 
 	bool open;
-	unsigned long held;
+	bool pri_answered;
 	u16 pos[PCI_VFCAP_COUNT];
+	unsigned int misses;
+	unsigned long held;
 	unsigned long lost;
 	unsigned long losing;
 	unsigned long unlogged;
 	unsigned long untold;
 	unsigned long over;
-	char cause[PCI_VFCAP_COUNT][PCI_VFCAP_CAUSE_SIZE];
+	char (*cause)[PCI_VFCAP_CAUSE_SIZE];
 	unsigned long returned;
 	u64 losses;
 	u64 lost_last[PCI_VFCAP_COUNT];
-	bool pri_answered;
-	unsigned int misses;
 	struct vfcap_requests *pri;
 };
 

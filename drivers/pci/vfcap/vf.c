@@ -109,6 +109,7 @@ void pci_vfcap_vf_unregister(struct pci_vfcap_vf *handle)
 	vfcap_tell_rest(handle);
 	scoped_guard(mutex, &record->lock)
 		list_del(&handle->node);
+	kfree(handle->cause);
 	kfree(handle);
 	vfcap_put(record);
 }
@@ -253,6 +254,10 @@ int pci_vfcap_vf_open(struct pci_vfcap_vf *handle, unsigned long mask)
 	if (!handle)
 		return 0;
 
+	if (!handle->cause)
+		handle->cause = kcalloc(PCI_VFCAP_COUNT, sizeof(*handle->cause), GFP_KERNEL);
+	if (!handle->cause)
+		return -ENOMEM;
 	ret = vfcap_requests_init(handle);
 	if (ret)
 		return ret;

@@ -5,6 +5,7 @@
 
 #include <linux/pci.h>
 
+#include "chain.h"
 #include "vfcap.h"
 
 /* reset.c: resets and changes of the power state, and what they do to emulated registers */
@@ -21,15 +22,14 @@ void vfcap_power_watch(struct vfcap_device *vd);
 void vfcap_power_unwatch(struct vfcap_device *vd);
 
 /*
- * Whether a write to a byte of standard config space may reset the device or change its
- * power state. On a write to any register of such a capability, core acts on the bit that
- * asks for it, which another write may have just left set.
+ * Whether a byte of core's map belongs to a capability whose write is not always core's
+ * alone: it is emulated, or may reset the device or change its power state. In the list of
+ * extended capabilities, where the same IDs mean others, no harm is done by that.
  */
-static inline bool vfcap_is_power_reg(struct vfcap_device *vd, u64 pos)
+static inline bool vfcap_is_special(u8 id)
 {
-	if (!vd->map_known)
-		return true;
-	switch (vd->core.pci_config_map[pos]) {
+	switch (id) {
+	case VFCAP_MAP_VIRTUAL:
 	case PCI_CAP_ID_EXP:
 	case PCI_CAP_ID_PM:
 	case PCI_CAP_ID_AF:
@@ -37,6 +37,27 @@ static inline bool vfcap_is_power_reg(struct vfcap_device *vd, u64 pos)
 	default:
 		return false;
 	}
+}
+
+/* Whether reads of config space are core's as they are */
+static inline bool vfcap_reads_plain(struct vfcap_device *vd)
+{
+	/* Pairs with vfcap_commit(). */
+	return smp_load_acquire(&vd->plain_reads);
+}
+
+/*
+ * Whether a write to config space is core's as it is. A write of up to a dword touches no
+ * capabilities other than those of its first and its last byte.
+ */
+static inline bool vfcap_writes_plain(struct vfcap_device *vd, u64 offset, size_t count)
+{
+	const u8 *map = vd->core.pci_config_map + offset;
+
+	/* Pairs with vfcap_commit(). */
+	return smp_load_acquire(&vd->plain_writes) && count - 1 < sizeof(u32) &&
+	       offset + count <= vd->core.pdev->cfg_size &&
+	       !vfcap_is_special(map[0]) && !vfcap_is_special(map[count - 1]);
 }
 
 /* config.c: access to the virtual config space */

@@ -78,6 +78,16 @@ struct vfcap_attachment {
 	bool reported;
 };
 
+/*
+ * The first attachment from *@pasid on, of the @left that are to come. Behind the last one
+ * xa_for_each() would look at all slots that are left of its node.
+ */
+static struct vfcap_attachment *vfcap_next(struct vfcap_device *vd, unsigned long *pasid,
+					   unsigned int left)
+{
+	return left ? xa_find(&vd->pasids, pasid, ULONG_MAX, XA_PRESENT) : NULL;
+}
+
 static bool vfcap_is_attached(struct vfcap_device *vd, u32 pasid)
 {
 	return ida_exists(&vd->core.vdev.pasids, pasid);
@@ -252,10 +262,11 @@ void vfcap_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
 void vfcap_pasid_block(struct vfcap_device *vd)
 {
 	bool awake = vfcap_is_awake(vd);
+	unsigned int left = vd->nr_pasids;
 	struct vfcap_attachment *a;
 	unsigned long pasid;
 
-	xa_for_each(&vd->pasids, pasid, a) {
+	for (pasid = 0; (a = vfcap_next(vd, &pasid, left)); left--, pasid++) {
 		/* Does nothing for one that is not attached. */
 		if (awake)
 			vfio_iommufd_physical_pasid_detach_ioas(&vd->core.vdev,
@@ -274,6 +285,7 @@ void vfcap_pasid_block(struct vfcap_device *vd)
  */
 void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
 {
+	unsigned int left = vd->nr_pasids;
 	struct vfcap_attachment *a;
 	unsigned long pasid;
 
@@ -282,7 +294,7 @@ void vfcap_pasid_sync(struct vfcap_device *vd, bool enabled, bool restart)
 		return;
 	}
 
-	xa_for_each(&vd->pasids, pasid, a) {
+	for (pasid = 0; (a = vfcap_next(vd, &pasid, left)); left--, pasid++) {
 		int ret;
 
 		if (a->failed || vfcap_is_attached(vd, pasid))

@@ -98,6 +98,21 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 	return vfio_pci_core_read(&vd->core.vdev, buf, *count, &pos);
 }
 
+/* A BAR, or another one, has something of ours. Caller holds @bar_lock. */
+static noinline ssize_t vfcap_bar_pieces(struct vfcap_device *vd, char __user *buf,
+					 size_t count, loff_t *ppos, bool write)
+{
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+
+	/* As core does, so that no piece begins beyond the end of the BAR. */
+	if (index < PCI_STD_NUM_BARS &&
+	    offset < pci_resource_len(vd->core.pdev, index))
+		count = min_t(u64, count,
+			      pci_resource_len(vd->core.pdev, index) - offset);
+	return vfcap_access_pieces(vd, buf, count, ppos, write, vfcap_bar_piece);
+}
+
 /**
  * vfcap_bar_rw - read or write a region other than config space
  * @vd: the device
@@ -113,19 +128,16 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 ssize_t vfcap_bar_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 		     loff_t *ppos, bool write)
 {
-	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t ret;
-
-	/* As core does, so that no piece begins beyond the end of the BAR. */
-	if (index < PCI_STD_NUM_BARS &&
-	    offset < pci_resource_len(vd->core.pdev, index))
-		count = min_t(u64, count,
-			      pci_resource_len(vd->core.pdev, index) - offset);
 
 	if (down_read_killable(&vd->wc.bar_lock))
 		return -EINTR;
-	ret = vfcap_access_pieces(vd, buf, count, ppos, write, vfcap_bar_piece);
+	if (vd->wc.taken || vd->shadow)
+		ret = vfcap_bar_pieces(vd, buf, count, ppos, write);
+	else if (write)
+		ret = vfio_pci_core_write(&vd->core.vdev, buf, count, ppos);
+	else
+		ret = vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
 	up_read(&vd->wc.bar_lock);
 	return ret;
 }

@@ -88,9 +88,18 @@ static int vfcap_read_status(struct vfcap_device *vd, u64 offset, size_t count)
 	return 0;
 }
 
-static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
-					       char __user *buf, size_t count,
-					       loff_t *ppos)
+/**
+ * vfcap_config_read - read the device's virtual config space, unless vfcap_reads_plain()
+ * @vd: the device
+ * @buf: where the bytes go
+ * @count: how many
+ * @ppos: VFIO region offset, advanced by what was read
+ *
+ * Context: Process context, no locks held.
+ * Return: bytes read, or -errno as from vfio_pci_core_read().
+ */
+ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
+			  size_t count, loff_t *ppos)
 {
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	ssize_t done;
@@ -108,24 +117,6 @@ static noinline ssize_t vfcap_config_read_slow(struct vfcap_device *vd,
 		ret = vfcap_correct(buf, done, offset, vd->ims_pos,
 				    VFCAP_SIOV_CAP_IMS, 0);
 	return ret ?: done;
-}
-
-/**
- * vfcap_config_read - read the device's virtual config space
- * @vd: the device
- * @buf: where the bytes go
- * @count: how many
- * @ppos: VFIO region offset, advanced by what was read
- *
- * Context: Process context, no locks held.
- * Return: bytes read, or -errno as from vfio_pci_core_read().
- */
-ssize_t vfcap_config_read(struct vfcap_device *vd, char __user *buf,
-			  size_t count, loff_t *ppos)
-{
-	if (vfcap_is_committed(vd) && !vd->shadow && !vd->ims_pos && !vd->pri.pos)
-		return vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
-	return vfcap_config_read_slow(vd, buf, count, ppos);
 }
 
 /*
@@ -174,51 +165,8 @@ static ssize_t vfcap_write_piece(struct vfcap_device *vd, char __user *buf,
 	return vfcap_core_config_write(vd, buf, count, &pos);
 }
 
-static noinline ssize_t vfcap_config_write_slow(struct vfcap_device *vd,
-						const char __user *buf,
-						size_t count, loff_t *ppos)
-{
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	int ret;
-
-	ret = vfcap_begin(vd);
-	if (ret)
-		return ret;
-
-	/* Core checks the whole access before it does any of it. */
-	if (count && (offset >= vd->core.pdev->cfg_size ||
-		      count > vd->core.pdev->cfg_size - offset))
-		return -EFAULT;
-	return vfcap_access_pieces(vd, (char __user *)buf, count, ppos, true,
-				   vfcap_write_piece);
-}
-
-/*
- * Whether a byte is neither emulated nor able to reset the device or change its power
- * state. In the list of extended capabilities the same IDs mean others.
- */
-static bool vfcap_is_plain(struct vfcap_device *vd, u64 pos)
-{
-	return vd->map_known &&
-	       vd->core.pci_config_map[pos] != VFCAP_MAP_VIRTUAL &&
-	       (pos >= PCI_CFG_SPACE_SIZE || !vfcap_is_power_reg(vd, pos));
-}
-
-/*
- * Whether a write can go to core as a whole. A write of up to a dword touches no
- * capabilities other than those of its first and its last byte.
- */
-static bool vfcap_is_cores(struct vfcap_device *vd, u64 offset, size_t count)
-{
-	return count - 1 < sizeof(u32) &&
-	       offset + count <= vd->core.pdev->cfg_size &&
-	       !vd->shadow &&
-	       vfcap_is_plain(vd, offset) &&
-	       vfcap_is_plain(vd, offset + count - 1);
-}
-
 /**
- * vfcap_config_write - write the device's virtual config space
+ * vfcap_config_write - write the device's virtual config space, unless vfcap_writes_plain()
  * @vd: the device
  * @buf: the bytes
  * @count: how many
@@ -233,8 +181,17 @@ static bool vfcap_is_cores(struct vfcap_device *vd, u64 offset, size_t count)
 ssize_t vfcap_config_write(struct vfcap_device *vd, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	if (vfcap_is_committed(vd) &&
-	    vfcap_is_cores(vd, *ppos & VFIO_PCI_OFFSET_MASK, count))
-		return vfio_pci_core_write(&vd->core.vdev, buf, count, ppos);
-	return vfcap_config_write_slow(vd, buf, count, ppos);
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	int ret;
+
+	ret = vfcap_begin(vd);
+	if (ret)
+		return ret;
+
+	/* Core checks the whole access before it does any of it. */
+	if (count && (offset >= vd->core.pdev->cfg_size ||
+		      count > vd->core.pdev->cfg_size - offset))
+		return -EFAULT;
+	return vfcap_access_pieces(vd, (char __user *)buf, count, ppos, true,
+				   vfcap_write_piece);
 }

@@ -380,6 +380,8 @@ void vfcap_end_session(struct vfcap_device *vd)
 	vd->pri.pos = 0;
 	vd->shadow = false;
 	vd->committed = false;
+	vd->plain_reads = false;
+	vd->plain_writes = false;
 }
 
 /**

@@ -164,9 +164,11 @@ static ssize_t vfcap_read(struct vfio_device *vdev, char __user *buf,
 {
 	struct vfcap_device *vd = to_vfcap(vdev);
 
-	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfcap_config_read(vd, buf, count, ppos);
-	return vfcap_bar_rw(vd, buf, count, ppos, false);
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) != VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfcap_bar_rw(vd, buf, count, ppos, false);
+	if (vfcap_reads_plain(vd))
+		return vfio_pci_core_read(vdev, buf, count, ppos);
+	return vfcap_config_read(vd, buf, count, ppos);
 }
 
 static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
@@ -174,9 +176,11 @@ static ssize_t vfcap_write(struct vfio_device *vdev, const char __user *buf,
 {
 	struct vfcap_device *vd = to_vfcap(vdev);
 
-	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfcap_config_write(vd, buf, count, ppos);
-	return vfcap_bar_rw(vd, (char __user *)buf, count, ppos, true);
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) != VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfcap_bar_rw(vd, (char __user *)buf, count, ppos, true);
+	if (vfcap_writes_plain(vd, *ppos & VFIO_PCI_OFFSET_MASK, count))
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+	return vfcap_config_write(vd, buf, count, ppos);
 }
 
 static long vfcap_ioctl(struct vfio_device *vdev, unsigned int cmd,

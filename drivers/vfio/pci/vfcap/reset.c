@@ -217,12 +217,16 @@ static ssize_t vfcap_call_write(struct vfcap_device *vd,
 	return vfio_pci_core_write(&vd->core.vdev, c->buf, c->count, c->ppos);
 }
 
-/* Whether a write includes a byte with which it may reset the device */
+/*
+ * Whether a write includes a byte with which it may reset the device or change its power
+ * state. On a write to any register of a capability that can, core acts on the bit that
+ * asks for it, which another write may have just left set. Emulated bytes do not get here.
+ */
 static bool vfcap_may_reset(struct vfcap_device *vd, loff_t pos, size_t size)
 {
 	loff_t end = min_t(loff_t, pos + size, PCI_CFG_SPACE_SIZE);
 
-	while (pos < end && !vfcap_is_power_reg(vd, pos))
+	while (pos < end && vd->map_known && !vfcap_is_special(vd->core.pci_config_map[pos]))
 		pos++;
 	return pos < end;
 }

@@ -171,6 +171,11 @@ int vfcap_commit(struct vfcap_device *vd)
 	vfcap_sync(vd);
 	/* Readers that see it set, with vfcap_is_committed(), see what was shown. */
 	smp_store_release(&vd->committed, true);
+	/* Pairs with vfcap_reads_plain(): PRI of a whole function reads as the hardware's. */
+	smp_store_release(&vd->plain_reads, !vd->shadow && !vd->ims_pos &&
+			  (vd->handle || !(vd->shown & BIT(PCI_VFCAP_PRI))));
+	/* Pairs with vfcap_writes_plain(). */
+	smp_store_release(&vd->plain_writes, !vd->shadow && vd->map_known);
 
 	pm_runtime_put(dev);
 	return 0;

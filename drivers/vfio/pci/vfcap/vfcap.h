@@ -279,6 +279,9 @@ struct vfcap_plan {
  * @committed: Whether the plan was carried out. It stands until the close. Set with
  *	release order, so that a lockless reader that sees it set also sees @plan, @shown
  *	and @core.vconfig.
+ * @plain_reads: Once @committed is set: reads of config space are core's as they are. Set
+ *	with release order after everything that it depends on, for one look in place of many.
+ * @plain_writes: and writes of it that do not touch special bytes
  * @lock: Protects everything below, and the emulated bytes of @core.vconfig:
  *	vfio-pci-core has no lock for config accesses. Innermost, and never held while
  *	core is called: reset_done() takes it under memory_lock.
@@ -324,6 +327,8 @@ struct vfcap_device {
 	struct vfcap_choice choice[VFCAP_NR_CAPS];
 	struct vfcap_plan plan[VFCAP_NR_CAPS];
 	bool committed;
+	bool plain_reads;
+	bool plain_writes;
 	struct mutex lock;		/* all below, and emulated bytes */
 	unsigned long shown;
 	unsigned long cleared;
