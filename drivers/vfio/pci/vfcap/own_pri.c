@@ -86,7 +86,8 @@ static u32 vfcap_own_pri_wanted(struct vfcap_device *vd, bool enabled)
 {
 	u32 requests = vfcap_reg_get(vd, PCI_VFCAP_PRI, PCI_PRI_ALLOC_REQ / 4);
 
-	return enabled && !vd->pri.halted && vfcap_own_pri_is_on(vd) &&
+	return enabled && !vd->pri.halted && vfcap_stays_awake(vd) &&
+	       vfcap_own_pri_is_on(vd) &&
 	       requests <= vfcap_own_pri_allotted(vd) ? requests : 0;
 }
 

@@ -43,7 +43,7 @@ enum vfcap_wc_refusal {
 static const char * const vfcap_wc_refusals[] = {
 	[VFCAP_WC_PLATFORM]	= "this CPU, or the kernel for it, has no such memory type",
 	[VFCAP_WC_MSIX]		= "the pages contain the MSI-X table or its pending bits",
-	[VFCAP_WC_KERNEL]	= "another mapping, in the kernel or through sysfs, has it uncached",
+	[VFCAP_WC_KERNEL]	= "another mapping, in the kernel or via sysfs, has it uncached",
 };
 
 /* Log it once in a session: there are many users, and they may ask again and again. */

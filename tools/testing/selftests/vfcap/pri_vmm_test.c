@@ -925,11 +925,10 @@ TEST_F(pri_vmm, asleep)
 	ASSERT_NE(0, pm);
 	EXPECT_DELIVERED(0, 0x10);
 	ASSERT_EQ(0, vfio_set(&vmm->v, pm + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK));
-	if (host_has_functions()) {
+	if (host_has_functions())
 		EXPECT_FALSE(hardware_is_enabled(host_vf()));
-	} else {
+	if (!host_has_functions())
 		EXPECT_FALSE(requester_ask(&self->function[0], ABSENT, 0x11));
-	}
 	ASSERT_EQ(0, vfio_set(&vmm->v, pm + PCI_PM_CTRL, 2, 0));
 	EXPECT_EQ(0, pager_pri_ctrl(vmm));
 	ASSERT_EQ(0, pager_set_pasid(vmm, true));
@@ -954,6 +953,26 @@ TEST_F(pri_vmm, given_back)
 	EXPECT_TRUE(hardware_is_enabled(host_vf()));
 	EXPECT_EQ(PF_PRI_ALLOCATION, host_config_read(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4));
 	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", host_vf()));
+}
+
+/* Nor when it keeps its state (No_Soft_Reset) and sleeps as it is closed */
+TEST_F(pri_vmm, given_back_asleep)
+{
+	uint32_t entry = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
+	struct pager *vmm = &self->vmm[0];
+
+	pager_close(vmm);
+	ASSERT_EQ(0, host_layout("vf f0 00000008 ffffffff 3\n"));
+	ASSERT_EQ(0, host_writef("\n", "devices/%s/reset_method", host_vf()));
+	EXPECT_EQ(0, pager_open(vmm, host_vf()));
+	EXPECT_EQ(0, pager_enable_pri(vmm, 7));
+	EXPECT_EQ(0, vfio_feature(&vmm->v, entry, NULL, 0));
+	EXPECT_FALSE(hardware_is_enabled(host_vf()));
+	pager_close(vmm);
+	EXPECT_TRUE(hardware_is_enabled(host_vf()));
+	EXPECT_EQ(PF_PRI_ALLOCATION, host_config_read(host_vf(), PF_PRI + PCI_PRI_ALLOC_REQ, 4));
+	EXPECT_EQ(0, host_writef("default", "devices/%s/reset_method", host_vf()));
+	EXPECT_EQ(0, host_layout("vf f0 00000000 ffffffff 3\n"));
 }
 
 /* The guest of a whole function reads the status that the hardware reports. */
@@ -1449,8 +1468,8 @@ TEST_F(undelivered, attach_is_refused)
 int main(int argc, char **argv)
 {
 	char *of_functions[4] = { argv[0], "-F", "undelivered", NULL };
-	char *of_vfs[8] = { argv[0], "-F", "undelivered", "-T", "hardware_status",
-			    "-T", "given_back", NULL };
+	char *of_vfs[10] = { argv[0], "-F", "undelivered", "-T", "hardware_status",
+			     "-T", "given_back", "-T", "given_back_asleep", NULL };
 	char *of_others[4] = { argv[0], "-f", "undelivered", NULL };
 
 	pager_begin();
@@ -1459,6 +1478,6 @@ int main(int argc, char **argv)
 	if (host_has_functions())
 		return test_harness_run(3, of_functions);
 	if (pager_kernel_delivers())
-		return test_harness_run(7, of_vfs);
+		return test_harness_run(9, of_vfs);
 	return test_harness_run(3, of_others);
 }
