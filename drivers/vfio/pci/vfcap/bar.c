@@ -82,6 +82,14 @@ static ssize_t vfcap_taken_bar_rw(struct vfcap_device *vd, unsigned int bar,
 	return ret;
 }
 
+/* What is left to core */
+static ssize_t vfcap_core_rw(struct vfcap_device *vd, char __user *buf, size_t count,
+			     loff_t *ppos, bool write)
+{
+	return write ? vfio_pci_core_write(&vd->core.vdev, buf, count, ppos) :
+		       vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
+}
+
 /* Do the first piece: emulated, in a BAR that core has no mapping of, or left to core */
 static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 			       size_t *count, loff_t pos, bool write)
@@ -93,9 +101,7 @@ static ssize_t vfcap_bar_piece(struct vfcap_device *vd, char __user *buf,
 		return vfcap_shadow_rw(vd, buf, *count, offset, write);
 	if (index < PCI_STD_NUM_BARS && vd->wc.taken & BIT(index))
 		return vfcap_taken_bar_rw(vd, index, buf, count, offset, write);
-	if (write)
-		return vfio_pci_core_write(&vd->core.vdev, buf, *count, &pos);
-	return vfio_pci_core_read(&vd->core.vdev, buf, *count, &pos);
+	return vfcap_core_rw(vd, buf, *count, &pos, write);
 }
 
 /* A BAR, or another one, has something of ours. Caller holds @bar_lock. */
@@ -132,12 +138,9 @@ ssize_t vfcap_bar_rw(struct vfcap_device *vd, char __user *buf, size_t count,
 
 	if (down_read_killable(&vd->wc.bar_lock))
 		return -EINTR;
-	if (vd->wc.taken || vd->shadow)
-		ret = vfcap_bar_pieces(vd, buf, count, ppos, write);
-	else if (write)
-		ret = vfio_pci_core_write(&vd->core.vdev, buf, count, ppos);
-	else
-		ret = vfio_pci_core_read(&vd->core.vdev, buf, count, ppos);
+	ret = vd->wc.taken || vd->shadow ?
+	      vfcap_bar_pieces(vd, buf, count, ppos, write) :
+	      vfcap_core_rw(vd, buf, count, ppos, write);
 	up_read(&vd->wc.bar_lock);
 	return ret;
 }

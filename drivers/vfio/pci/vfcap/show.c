@@ -173,7 +173,8 @@ int vfcap_commit(struct vfcap_device *vd)
 	smp_store_release(&vd->committed, true);
 	/* Pairs with vfcap_reads_plain(): PRI of a whole function reads as the hardware's. */
 	smp_store_release(&vd->plain_reads, !vd->shadow && !vd->ims_pos &&
-			  (vd->handle || !(vd->shown & BIT(PCI_VFCAP_PRI))));
+			  !(vfcap_is_own(vd, PCI_VFCAP_PRI) &&
+			    vd->shown & BIT(PCI_VFCAP_PRI)));
 	/* Pairs with vfcap_writes_plain(). */
 	smp_store_release(&vd->plain_writes, !vd->shadow && vd->map_known);
 

@@ -43,9 +43,8 @@
 #define OUTSIDE_RESET_MS	100
 #define GUARD_MS		1000
 
-/* The most that emulation on a busy machine adds to that, and to what a child does first */
+/* The most that emulation on a busy machine adds to that */
 #define SLACK_MS		2000
-#define CHILD_MS		20000
 
 /* The memory of a VF, one page each: without a PASID, PASID, OTHER */
 enum { RID, FIRST, SECOND, SPACES };
@@ -309,26 +308,30 @@ TEST_F(dma, loss)
 
 TEST_F(dma, pf_unbound)
 {
-	int status;
+	int status, begun[2];
 	pid_t child;
+	char byte;
 
 	if (host_has_functions())
 		SKIP(return, NO_PF);
 	ENABLE(0, true);
 	EXPECT_ON();
 	host_expect_pf_unbind();
+	ASSERT_EQ(0, pipe(begun));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
 		/* The VF belongs to the parent. */
 		vfio_close(&self->vfs[0].v);
+		close(begun[1]);
 		_exit(host_unbind(host_pf()) ? 1 : 0);
 	}
-	/*
-	 * The unbind waits for the VF to be closed, which continues without PASIDs. The child
-	 * may take long to get to it.
-	 */
-	EXPECT_TRUE(WAIT_FOR(refused(host_vf(), PASID), CHILD_MS));
+	/* On a busy machine the child may take long to get there. */
+	close(begun[1]);
+	EXPECT_EQ(0, read(begun[0], &byte, 1));
+	close(begun[0]);
+	/* The unbind waits for the VF to be closed, which continues without PASIDs. */
+	EXPECT_TRUE(WAIT_FOR(refused(host_vf(), PASID), GUARD_MS + SLACK_MS));
 	EXPECT_OFF();
 	vfio_close(&self->vfs[0].v);
 	EXPECT_EQ(child, waitpid(child, &status, 0));

@@ -675,7 +675,7 @@ static const struct sweep features[] = {
 static const struct sweep bars[] = {
 	{ "WRITE_COMBINE, create", session, wc_create, after_create, true },
 	{ "WRITE_COMBINE, remove", with_alias, wc_remove, after_remove, false },
-	{ "close with an alias", with_alias, closed, after_close_with_alias, false },
+	{ "close with an alias", with_alias, act_close, after_close_with_alias, false },
 	{ "GET_REGION_INFO", with_alias, act_region_info, after_region_info, false },
 	{ "mmap", with_alias, act_mmap, after_mmap, true },
 	{ "IOEVENTFD", event_to_set, act_ioeventfd, after_ioeventfd, true },
@@ -715,11 +715,11 @@ static const char *after_bind(struct stage *s, int ret)
 		return "the VF's folder is not as it should be";
 	/* Our VF is the PF's only bound one, and the PF's driver does not take part. */
 	if (vf && !ours && host_exists("devices/%s/vfcap", host_pf()))
-		return "the PF's folder is left";
+		return "the PF's directory is left";
 	/* Binding does not depend on the PF's directory. */
 	if (vf && ours && !host_exists("devices/%s/vfcap", host_pf()) &&
 	    !host_log_count(host_pf(), "no directory \"vfcap\" in sysfs"))
-		return "the PF's folder is missing, and the log does not say why";
+		return "the PF's directory is missing, and the log does not say why";
 	if (ours) {
 		if (vfio_open(&s->v, s->bdf))
 			return "it cannot be opened";
@@ -742,7 +742,7 @@ static const char *after_unbind(struct stage *s, int ret)
 	if (!ret && *host_driver(s->bdf))
 		return "it is still bound";
 	return host_exists("devices/%s/vfcap", s->bdf) == !!ret ? NULL :
-	       "its folder is not as it should be";
+	       "its directory is not as it should be";
 }
 
 static const struct sweep binds[] = {
@@ -861,7 +861,7 @@ static const char *after_alone(struct stage *s, int ret)
 	const char *wrong = after_register(s, ret);
 
 	if (!wrong && host_exists("devices/%s/vfcap", host_pf()))
-		wrong = "the PF's folder is left";
+		wrong = "the PF's directory is left";
 	return wrong;
 }
 
